@@ -1,0 +1,1 @@
+"""Benchmark engines as text environments behind one protocol."""

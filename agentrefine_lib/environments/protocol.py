@@ -1,0 +1,43 @@
+"""What an environment is to the rest of the suite: text in, text out, progress and success beside it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import NamedTuple, Protocol
+
+from agentrefine_lib.schema import Task
+
+
+class StepResult(NamedTuple):
+    """What one action led to. ``error`` is None, or the kind of error when the engine did not accept the action."""
+
+    observation: str
+    progress: float  # in [0, 1], never decreasing within an episode
+    success: bool
+    done: bool
+    error: str | None  # "format" (not a command), "parameter" (no such object), "logic" (impossible now)
+
+
+class Environment(Protocol):
+    """One engine playing one task at a time. Invalid actions are answered, never raised."""
+
+    engine: str
+    version: str  # engine package and version, stored with every result
+    rules: str  # what a newcomer must know to play, in a few sentences
+    commands: dict[str, str]  # command signature → what it does, e.g. {"go to {object}": "walk up to an object"}
+    goal: str
+
+    def reset(self, task: Task) -> str:
+        """Start a task and return its first observation. The same task always starts the same episode."""
+
+    def step(self, action: str) -> StepResult:
+        """Play one action."""
+
+    def valid_actions(self) -> list[str]:
+        """Every action the engine would accept now, sorted."""
+
+    def expert(self) -> Iterator[tuple[str, str]]:
+        """Yield (thought, action) pairs that solve the task, each computed when asked for, from the current state."""
+
+    def close(self) -> None:
+        """Release whatever the engine holds."""

@@ -1,0 +1,142 @@
+"""Pydantic models of the paper's records. JSON keys follow the paper (its Figure 4) and its released data sets."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError, model_validator
+
+
+class Record(BaseModel):
+    """Strict (no coercion), closed (no unknown key), and written with the paper's keys."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, populate_by_name=True, serialize_by_alias=True)
+
+    def to_json(self) -> str:
+        """One line of JSON with the paper's keys."""
+        return self.model_dump_json(by_alias=True)
+
+
+class ActionSpec(Record):
+    """How one action of a script is checked: a regular expression (RE2 syntax) and the values of each parameter."""
+
+    verification_code: str = Field(alias="verification code")
+    parameters: dict[str, list[str]] = {}
+
+
+class Script(Record):
+    """What a teacher writes from a persona: places → items → properties, a goal, and the actions that exist."""
+
+    environment: dict[str, JsonValue] = Field(alias="Environment")
+    goal: str = Field(alias="Goal", min_length=1)
+    completion_conditions: list[str] = Field(alias="Completion Conditions", min_length=1)
+    available_actions: dict[str, ActionSpec] = Field(alias="Available Actions", min_length=1)
+
+
+class PlayerTurn(Record):
+    """The Player's half of a turn, in ReAct form."""
+
+    turn: int = Field(ge=0)
+    role: Literal["Player"] = "Player"
+    thought: str = Field(alias="Thought")
+    action: str = Field(alias="Action", min_length=1)
+
+
+class DMTurn(Record):
+    """The dungeon master's half: what happens, and whether the Player's action before it was erroneous."""
+
+    turn: int = Field(ge=0)
+    role: Literal["DM"] = "DM"
+    thought: str = Field(alias="Thought", default="")
+    observation: str = Field(alias="Observation", min_length=1)
+    parameter_error: bool = False
+    place_error: bool = False
+    logic_error: bool = False
+
+    @property
+    def is_error(self) -> bool:
+        """True when any of the three flags is set: the turn answered is then not learned from."""
+        return self.parameter_error or self.place_error or self.logic_error
+
+
+Turn = Annotated[PlayerTurn | DMTurn, Field(discriminator="role")]
+
+
+class Trajectory(Record):
+    """A played script. Player and DM alternate; a DM turn may open the play before the Player's first turn."""
+
+    id: str = Field(min_length=1)
+    teacher: str = ""
+    persona: str = ""
+    domain: str = ""
+    seed: int = 0
+    script: Script
+    turns: list[Turn] = Field(alias="trajectory")
+
+
+class Message(Record):
+    """One message of the released format. ``loss`` is True or False for a reply, None for what the model reads."""
+
+    sender: Literal["human", "gpt"] = Field(alias="from")
+    value: str
+    loss: bool | None = None
+
+
+class Conversation(Record):
+    """One row of the released data sets: ``{"id": str, "conversations": [{"from", "value", "loss"}]}``."""
+
+    id: str
+    conversations: list[Message] = Field(min_length=1)
+
+
+class Task(Record):
+    """One benchmark task: an engine, the engine's own name for the task, and the seed of its episode."""
+
+    engine: str
+    name: str
+    seed: int = 0
+
+    @property
+    def id(self) -> str:
+        return f"{self.engine}/{self.name}/{self.seed}"
+
+
+class Step(Record):
+    """One exchange of an episode. ``error`` is None when the engine accepted the action, otherwise its kind."""
+
+    reply: str
+    thought: str
+    action: str
+    observation: str
+    progress: float = Field(ge=0.0, le=1.0)
+    error: str | None = None
+
+
+class Episode(Record):
+    """A finished rollout of one policy on one task. ``progress`` is the last step's value, in [0, 1]."""
+
+    id: str
+    policy: str
+    task: Task
+    goal: str
+    observation: str
+    steps: list[Step]
+    success: bool
+    progress: float = Field(ge=0.0, le=1.0)
+    engine_version: str
+
+    @model_validator(mode="after")
+    def progress_is_the_last_steps(self) -> Episode:
+        if self.steps and abs(self.progress - self.steps[-1].progress) > 1e-9:
+            raise ValueError(f"progress {self.progress} differs from that of the last step {self.steps[-1].progress}")
+        return self
+
+
+def explain(error: ValidationError) -> str:
+    """All problems of one record in one line: field, what was found, what was expected."""
+    problems = []
+    for item in error.errors(include_url=False):
+        field = ".".join(str(part) for part in item["loc"]) or "record"
+        found = "nothing" if item["type"] == "missing" else repr(item["input"])[:80]
+        problems.append(f"field {field}: found {found}, expected: {item['msg']}")
+    return "; ".join(problems)
