@@ -1,5 +1,6 @@
 """The one contract: what flows between the rooms, and how it is kept on disk."""
 
+from agentrefine_lib.schema.actions import CodeError, Match, Mismatch, compile_code, match_action, placeholders
 from agentrefine_lib.schema.jsonl import Journal, SchemaError, read_jsonl, write_jsonl
 from agentrefine_lib.schema.models import (
     ActionSpec,
@@ -18,11 +19,14 @@ from agentrefine_lib.schema.models import (
 
 __all__ = [
     "ActionSpec",
+    "CodeError",
     "Conversation",
     "DMTurn",
     "Episode",
     "Journal",
+    "Match",
     "Message",
+    "Mismatch",
     "PlayerTurn",
     "SchemaError",
     "Script",
@@ -30,7 +34,10 @@ __all__ = [
     "Task",
     "Trajectory",
     "Turn",
+    "compile_code",
     "explain",
+    "match_action",
+    "placeholders",
     "read_jsonl",
     "write_jsonl",
 ]

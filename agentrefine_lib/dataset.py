@@ -1,0 +1,87 @@
+"""From trajectories to training conversations in the format of the released data, one ``loss`` flag per reply."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Literal
+
+import pandas as pd
+
+from agentrefine_lib.schema import Conversation, DMTurn, Episode, Message, PlayerTurn, Trajectory
+from agentrefine_lib.verify import count_refinements
+
+Strategy = Literal["refinement", "all_turns", "no_refinement"]
+
+HOW_TO_ANSWER = """You act in a text world. Answer every observation in two lines:
+Thought: what you make of it and what you do next
+Action: one of the commands, its parameters filled in"""
+
+
+def instruction(commands: Iterable[str], goal: str, observation: str, rules: str = "") -> str:
+    """The first message of every conversation: how to answer, the commands, the goal, the first observation."""
+    listed = "\n".join(f"- {command}" for command in commands)
+    parts = [HOW_TO_ANSWER, rules, f"Commands:\n{listed}", f"Goal: {goal}", observe(observation)]
+    return "\n\n".join(part for part in parts if part)
+
+
+def observe(observation: str) -> str:
+    """A later message to the Player."""
+    return f"Observation: {observation}"
+
+
+def reply(thought: str, action: str) -> str:
+    """The Player's message in ReAct form."""
+    return f"Thought: {thought}\nAction: {action}"
+
+
+def to_conversation(trajectory: Trajectory, strategy: Strategy = "refinement") -> Conversation:
+    """DM observations become ``human`` messages, the Player's thought and action a ``gpt`` message.
+
+    ``refinement`` (the paper): a turn that the DM judged erroneous stays in the context and gets ``loss`` False.
+    ``all_turns``: it is trained like the others. ``no_refinement``: it and its feedback are left out.
+    """
+    turns = list(trajectory.turns)
+    script = trajectory.script
+    opening = "The play begins."
+    if isinstance(turns[0], DMTurn):
+        opening = turns[0].observation
+        turns = turns[1:]
+    messages = [Message(sender="human", value=instruction(script.available_actions, script.goal, opening))]
+    for asked, answer in zip(turns[::2], turns[1::2], strict=True):
+        assert isinstance(asked, PlayerTurn) and isinstance(answer, DMTurn)
+        if strategy == "no_refinement" and answer.is_error:
+            continue
+        loss = strategy == "all_turns" or not answer.is_error
+        messages.append(Message(sender="gpt", value=reply(asked.thought, asked.action), loss=loss))
+        messages.append(Message(sender="human", value=observe(answer.observation)))
+    return Conversation(id=trajectory.id, conversations=messages[:-1])  # nobody answers the last observation
+
+
+def from_episode(episode: Episode, commands: Iterable[str], rules: str = "") -> Conversation:
+    """An expert's episode as training data: what agents tuned on a held-in environment learn from."""
+    messages = [Message(sender="human", value=instruction(commands, episode.goal, episode.observation, rules))]
+    for step in episode.steps:
+        messages.append(Message(sender="gpt", value=reply(step.thought, step.action), loss=step.error is None))
+        messages.append(Message(sender="human", value=observe(step.observation)))
+    return Conversation(id=episode.id, conversations=messages[:-1])
+
+
+def statistics(trajectories: Iterable[Trajectory]) -> pd.DataFrame:
+    """tab_data: one row per trajectory, to be described or plotted (turns, errors by flag, refinements, characters)."""
+    return pd.DataFrame([_measure(trajectory) for trajectory in trajectories])
+
+
+def _measure(trajectory: Trajectory) -> dict[str, str | int]:
+    answers = [turn for turn in trajectory.turns if isinstance(turn, DMTurn)]
+    actions = [turn for turn in trajectory.turns if isinstance(turn, PlayerTurn)]
+    return {
+        "id": trajectory.id,
+        "domain": trajectory.domain,
+        "player_turns": len(actions),
+        "parameter_errors": sum(turn.parameter_error for turn in answers),
+        "place_errors": sum(turn.place_error for turn in answers),
+        "logic_errors": sum(turn.logic_error for turn in answers),
+        "refinements": count_refinements(trajectory.turns),
+        "available_actions": len(trajectory.script.available_actions),
+        "player_characters": sum(len(turn.thought) + len(turn.action) for turn in actions),
+    }

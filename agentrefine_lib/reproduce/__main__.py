@@ -1,0 +1,55 @@
+"""``python -m agentrefine_lib.reproduce laptop``. Exit: 0 done, 1 a notebook failed, 2 refused, 130 interrupted."""
+
+from __future__ import annotations
+
+import argparse
+import signal
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from agentrefine_lib.reproduce.attempt import NotebookFailedError
+from agentrefine_lib.reproduce.profile import ProfileError, load_profile
+from agentrefine_lib.reproduce.runner import explain_plan, run
+from agentrefine_lib.reproduce.workspace import repository
+
+
+def arguments(words: Sequence[str] | None) -> argparse.Namespace:
+    """What was asked for on the command line."""
+    parser = argparse.ArgumentParser(prog="reproduce", description="Run the notebooks of a profile, in order.")
+    parser.add_argument("profile", nargs="?", default="laptop", help="the name of a file in params/ (default: laptop)")
+    parser.add_argument("--only", nargs="+", action="extend", default=[], metavar="NAME", help="03 or 03_finetuning")
+    parser.add_argument("--force", action="store_true", help="start over, even what is up to date")
+    parser.add_argument("--dry-run", action="store_true", help="say what would run, run nothing")
+    parser.add_argument("--why", action="store_true", help="say with every reason what would run, run nothing")
+    parser.add_argument(
+        "-p", nargs="+", action="extend", default=[], metavar="NAME=VALUE", help="a value, read as YAML"
+    )
+    parser.add_argument("--root", type=Path, default=repository(), help="the repository (default: %(default)s)")
+    return parser.parse_args(words)
+
+
+def main(words: Sequence[str] | None = None) -> int:
+    """Run, or explain; problems go to stderr. Returns the exit code."""
+    asked = arguments(words)
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        profile = load_profile(asked.profile, asked.root.resolve(), asked.p)
+        if asked.dry_run or asked.why:
+            explain_plan(profile, asked.only, asked.force, every_reason=asked.why)
+        else:
+            print(f"manifest: {profile.shown(run(profile, asked.only, asked.force))}")
+    except ProfileError as error:
+        print(error, file=sys.stderr)
+        return 2
+    except NotebookFailedError as error:
+        print(f"{error}\nmend it and run the same command again: what is done is skipped", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("\ninterrupted: run the same command again to continue", file=sys.stderr)
+        return 130
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

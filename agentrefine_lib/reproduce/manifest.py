@@ -1,0 +1,95 @@
+"""The provenance record beside the figures: what they were made from, by what, where and when.
+
+``outputs`` holds the sha256 of every file that a notebook declares, and of every file in a folder that it declares but
+for hidden ones. A notebook that was skipped keeps the record of the run that made its outputs.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import re
+import subprocess
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+from agentrefine_lib.reproduce.fingerprint import LOCK, State, write_whole
+from agentrefine_lib.reproduce.profile import Profile
+
+ENGINES = ("minigrid", "alfworld", "textworld", "scienceworld", "pddlgym", "jericho", "gymnasium")
+
+
+def git_state(profile: Profile) -> tuple[str | None, bool | None]:
+    """The commit, and whether anything but what runs write differs from it; None, None without a repository or git."""
+    folders = [folder for folder in (profile.run_dir, profile.figures_dir) if folder.is_relative_to(profile.root)]
+    written = [f":(exclude){profile.shown(folder)}" for folder in folders]
+    try:
+        answers = [
+            subprocess.run(["git", *command], cwd=profile.root, capture_output=True, text=True, check=True).stdout
+            for command in (["rev-parse", "HEAD"], ["status", "--porcelain", "--", ".", *written])
+        ]
+    except (OSError, subprocess.CalledProcessError):
+        return None, None
+    return answers[0].strip(), bool(answers[1].strip())
+
+
+def versions(names: list[str]) -> dict[str, str]:
+    """The installed versions of those of the packages that are installed."""
+    installed = {}
+    for name in names:
+        try:
+            installed[name] = metadata.version(name)
+        except metadata.PackageNotFoundError:
+            continue
+    return installed
+
+
+def record(state: State) -> dict[str, Any]:
+    """What is told of one notebook."""
+    values = state.given | state.defaulted
+    return {
+        "parameters": {"given": state.given, "defaulted": state.defaulted},
+        "seeds": {name: value for name, value in values.items() if re.search(r"(^|_)seeds?$", name)},
+        "commit": state.commit,
+        "dirty": state.dirty,
+        "started": state.started,
+        "wall_s": state.wall_s,
+        "resumed": state.resumed,
+        "outputs": state.outputs,
+    }
+
+
+def manifest(profile: Profile) -> dict[str, Any]:
+    """The record of a run; a notebook that is not done has None."""
+    states = {notebook.name: State.load(profile, notebook) for notebook in profile.notebooks}
+    lock = profile.root / LOCK
+    pinned = re.findall(r"^[A-Za-z0-9][\w.-]*", lock.read_text(), re.MULTILINE) if lock.exists() else []
+    commit, dirty = git_state(profile)
+    return {
+        "profile": profile.name,
+        "commit": commit,
+        "dirty": dirty,
+        "python": platform.python_version(),
+        "platform": platform.platform(),
+        "cpu_count": os.cpu_count(),
+        "engines": versions(list(ENGINES)),
+        "packages": versions(pinned),
+        "notebooks": {name: record(s) if s and s.status == "done" else None for name, s in states.items()},
+    }
+
+
+def write_manifest(profile: Profile) -> Path:
+    """Write ``<figures_dir>/manifest.json``, unless it already tells of the same runs. Returns its path."""
+    file, content = profile.figures_dir / "manifest.json", manifest(profile)
+    text = json.dumps(content, indent=2, ensure_ascii=False) + "\n"
+    try:
+        told = json.loads(file.read_text(encoding="utf-8"))
+    except (FileNotFoundError, ValueError):
+        told = {}
+    if [told.get(key) for key in ("profile", "notebooks")] != [
+        json.loads(text)[key] for key in ("profile", "notebooks")
+    ]:
+        write_whole(file, text)
+    return file

@@ -1,0 +1,35 @@
+"""What a teacher is: somebody who writes scripts from personas and plays trajectories through them."""
+
+from __future__ import annotations
+
+from typing import NamedTuple, Protocol
+
+from pydantic import JsonValue
+
+from agentrefine_lib.schema import Script, Turn
+
+COMPLETED = "The task is completed."  # ends the dungeon master's last observation, and no other
+
+
+class Brief(NamedTuple):
+    """One piece of work for a teacher. The same brief gives the same result."""
+
+    persona: str
+    seed: int
+    attempt: int = 0  # how many results for this persona and seed were rejected before
+
+    @property
+    def key(self) -> str:
+        return f"{self.seed}|{self.attempt}|{self.persona}"
+
+
+class Teacher(Protocol):
+    """Results are raw JSON values: whoever asks has to verify them."""
+
+    name: str
+
+    async def write_script(self, brief: Brief) -> JsonValue:
+        """A script for the persona, as the paper's JSON."""
+
+    async def play(self, brief: Brief, script: Script, prefix: list[Turn]) -> JsonValue:
+        """The list of turns that continues ``prefix`` to the end of the play, as the paper's JSON."""

@@ -1,0 +1,7 @@
+"""Refinement tuning: token masks, a trainer, and a model small enough for a laptop."""
+
+from agentrefine_lib.tuning.mask import IGNORED, Example, MaskError, encode
+from agentrefine_lib.tuning.nano import build_nano
+from agentrefine_lib.tuning.train import Recipe, prepare, tune
+
+__all__ = ["IGNORED", "Example", "MaskError", "Recipe", "build_nano", "encode", "prepare", "tune"]
