@@ -95,7 +95,7 @@ def execute(source: Path, executed: Path, values: dict[str, Any], root: Path) ->
             stdout_file=sys.stdout,
             stderr_file=sys.stderr,
             request_save_on_cell_execute=True,
-            extra_arguments=["--log-level=ERROR"],  # otherwise each kernel warns that it talks over plain TCP
+            extra_arguments=["--log-level=CRITICAL"],  # or each kernel warns of plain TCP, and of being told to end
         )
     except PapermillExecutionError as error:
         tail = "\n".join(strip_color("\n".join(error.traceback)).splitlines()[-12:])

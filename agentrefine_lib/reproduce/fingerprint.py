@@ -186,13 +186,17 @@ def fingerprint(notebook: Notebook, profile: Profile, digests: Digests) -> Finge
 def changes(then: Fingerprint, now: Fingerprint) -> list[str]:
     """In words, what else than the notebook's own source is different."""
     found = []
-    for section, noun in (("parameters", "parameter "), ("library", ""), ("inputs", "input ")):
+    for section, noun, came, went in (
+        ("parameters", "parameter ", "is new", "is gone"),
+        ("library", "", "is now imported", "is no longer imported"),
+        ("inputs", "input ", "is new", "is gone"),
+    ):
         old, new = getattr(then, section), getattr(now, section)
         for name in sorted(old.keys() | new.keys()):
             if name not in old:
-                found.append(f"{noun}{name} is new")
+                found.append(f"{noun}{name} {came}")
             elif name not in new:
-                found.append(f"{noun}{name} is gone")
+                found.append(f"{noun}{name} {went}")
             elif old[name] != new[name]:
                 values = f" from {old[name]:.60} to {new[name]:.60}" if section == "parameters" else ""
                 found.append(f"{noun}{name} changed{values}")

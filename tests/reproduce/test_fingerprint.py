@@ -59,7 +59,7 @@ def test_every_kind_of_change_is_told_in_words(suite):
             "parameter colour is new",
             "parameter width changed from 2.5 to 3.0",
             "agentrefine_lib/mask.py changed",
-            "agentrefine_lib/other.py is new",
+            "agentrefine_lib/other.py is now imported",
             "input runs/tiny/log.txt changed",
             "constraints.txt changed",
             "the notebook itself changed",

@@ -1,0 +1,57 @@
+"""Trajectories and a nano model, made once for all tests."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+import pytest
+
+from agentrefine_lib.dataset import to_conversation
+from agentrefine_lib.schema import ActionSpec, DMTurn, PlayerTurn, Script, Trajectory, read_jsonl
+from agentrefine_lib.synthesis import Job, synthesize
+from agentrefine_lib.teachers import EmbeddedTeacher, embedded_persona
+from agentrefine_lib.tuning import build_nano
+
+
+def jobs(count: int, start: int = 0) -> list[Job]:
+    return [Job(f"t-{seed:04d}", embedded_persona(seed), seed) for seed in range(start, start + count)]
+
+
+@pytest.fixture(scope="session")
+def trajectories(tmp_path_factory: pytest.TempPathFactory) -> list[Trajectory]:
+    """Sixty accepted plays of the embedded teacher, all of them free of the teacher's own slips."""
+    path = asyncio.run(synthesize(EmbeddedTeacher(), jobs(60), tmp_path_factory.mktemp("synthesis")))
+    return list(read_jsonl(path, Trajectory))
+
+
+@pytest.fixture(scope="session")
+def nano(tmp_path_factory: pytest.TempPathFactory, trajectories: list[Trajectory]) -> Path:
+    """An untrained nano model; its tokenizer knows the embedded worlds."""
+    texts = (m.value for t in trajectories for m in to_conversation(t).conversations)
+    folder = tmp_path_factory.mktemp("nano")
+    return build_nano(folder, texts, vocabulary=600, width=32, layers=2, context=1024, seed=0)
+
+
+@pytest.fixture
+def three_turns() -> Trajectory:
+    """Written by hand: one error, its refinement, and the last step."""
+    script = Script(
+        environment={"kitchen": {"table": {"cup": {"state": "cold"}}}},
+        goal="Heat the cup.",
+        completion_conditions=["the cup is hot"],
+        available_actions={
+            "take {item}": ActionSpec(verification_code=r"^\s*take\s+(.+?)\s*$", parameters={"item": ["cup"]}),
+            "heat {item}": ActionSpec(verification_code=r"^\s*heat\s+(.+?)\s*$", parameters={"item": ["cup"]}),
+        },
+    )
+    turns = [
+        DMTurn(turn=0, observation="You see a cup."),
+        PlayerTurn(turn=1, thought="Grab it.", action="grab cup"),
+        DMTurn(turn=2, observation="Error: no such command.", parameter_error=True),
+        PlayerTurn(turn=3, thought="Then take it.", action="take cup"),
+        DMTurn(turn=4, observation="You have the cup."),
+        PlayerTurn(turn=5, thought="Now heat it.", action="heat cup"),
+        DMTurn(turn=6, observation="It is hot. The task is completed."),
+    ]
+    return Trajectory(id="hand", script=script, turns=turns)

@@ -1,0 +1,93 @@
+"""Algorithm 1 as a loop: regenerate, continue, give up; and survive kill -9."""
+
+import asyncio
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections import Counter
+
+import pytest
+from conftest import jobs
+
+from agentrefine_lib.schema import Script, Trajectory, read_jsonl
+from agentrefine_lib.synthesis import Limits, synthesize, synthesize_one
+from agentrefine_lib.teachers import EmbeddedTeacher
+from agentrefine_lib.verify import Rejection, check_turns
+
+PROGRAM = """
+import asyncio, sys
+from pathlib import Path
+from agentrefine_lib.synthesis import Job, synthesize
+from agentrefine_lib.teachers import EmbeddedTeacher, embedded_persona
+jobs = [Job(f"t-{s:04d}", embedded_persona(s), s) for s in range(int(sys.argv[2]))]
+asyncio.run(synthesize(EmbeddedTeacher(slip_rate=0.3), jobs, Path(sys.argv[1])))
+"""
+
+
+def test_slips_are_found_and_mended(tmp_path):
+    path = asyncio.run(synthesize(EmbeddedTeacher(slip_rate=0.5), jobs(80), tmp_path))
+    accepted = list(read_jsonl(path, Trajectory))
+    reasons = Counter(r.reason for r in read_jsonl(tmp_path / "rejections.jsonl", Rejection))
+    assert {"code_invalid", "error_unflagged", "goal_not_reached", "too_few_refinements"} <= set(reasons)
+    assert all(check_turns(t.script, t.turns) is None for t in accepted)
+    assert len(accepted) + reasons["given_up"] == 80
+
+
+class Scripted:
+    """A teacher whose plays are handed to it; it records the prefixes that it is asked to continue."""
+
+    name = "scripted"
+
+    def __init__(self, script: Script, plays: list[list[dict]]) -> None:
+        self.script, self.plays, self.prefixes = script, plays, []
+
+    async def write_script(self, brief):
+        return self.script.model_dump(by_alias=True)
+
+    async def play(self, brief, script, prefix):
+        self.prefixes.append(len(prefix))
+        return self.plays.pop(0)
+
+
+def test_a_failing_play_is_continued_from_its_verified_prefix(three_turns):
+    raw = [turn.model_dump(by_alias=True) for turn in three_turns.turns]
+    careless = [*raw[:4], raw[4] | {"Observation": "Yes."}, raw[5] | {"Action": "boil cup"}, raw[6]]
+    teacher = Scripted(three_turns.script, [careless, raw[5:]])
+    trajectory, rejections = asyncio.run(synthesize_one(teacher, jobs(1)[0], Limits(min_refinements=1)))
+    assert teacher.prefixes == [0, 5]
+    assert [(r.reason, r.turn) for r in rejections] == [("error_unflagged", 5)]
+    assert [t.turn for t in trajectory.turns] == list(range(7))
+
+
+def test_too_few_refinements_cost_an_attempt_and_attempts_are_bounded(three_turns):
+    raw = [turn.model_dump(by_alias=True) for turn in three_turns.turns]
+    teacher = Scripted(three_turns.script, [raw, raw, raw])
+    trajectory, rejections = asyncio.run(synthesize_one(teacher, jobs(1)[0], Limits(attempts=3)))
+    assert trajectory is None
+    assert [r.reason for r in rejections] == ["too_few_refinements"] * 3 + ["given_up"]
+
+
+@pytest.mark.slow
+def test_killed_runs_end_in_the_same_file(tmp_path):
+    """Kill -9 again and again, then let it finish: byte for byte the file of a run that nobody disturbed."""
+    count = "1500"
+    subprocess.run([sys.executable, "-c", PROGRAM, str(tmp_path / "whole"), count], check=True, timeout=120)
+    kills = 0
+    for _ in range(40):
+        run = subprocess.Popen(
+            [sys.executable, "-c", PROGRAM, str(tmp_path / "killed"), count], stderr=subprocess.DEVNULL
+        )
+        try:
+            run.wait(timeout=2.0 + 0.37 * (kills % 4))
+            break
+        except subprocess.TimeoutExpired:
+            os.kill(run.pid, signal.SIGKILL)
+            run.wait()
+            kills += 1
+            time.sleep(0.05)
+    assert kills >= 1
+    assert run.returncode == 0
+    name = "trajectories.jsonl"
+    assert (tmp_path / "whole" / name).read_bytes() == (tmp_path / "killed" / name).read_bytes()

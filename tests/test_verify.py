@@ -1,0 +1,86 @@
+"""Each rule of Algorithm 1 catches what it is there for, at the right turn."""
+
+import pytest
+
+from agentrefine_lib.schema import DMTurn, PlayerTurn
+from agentrefine_lib.verify import Finding, check_script, check_turns, count_refinements, parse_turns
+
+
+def changed(trajectory, index, **update):
+    turns = list(trajectory.turns)
+    turns[index] = turns[index].model_copy(update=update)
+    return turns
+
+
+def test_a_good_play_passes(three_turns, trajectories):
+    assert check_turns(three_turns.script, three_turns.turns) is None
+    assert count_refinements(three_turns.turns) == 1
+    for trajectory in trajectories:
+        assert isinstance(check_script(trajectory.script.model_dump(by_alias=True)), type(trajectory.script))
+        assert check_turns(trajectory.script, trajectory.turns) is None
+        assert count_refinements(trajectory.turns) >= 2
+
+
+def test_an_error_without_its_flag_fails_the_play_at_that_turn(three_turns):
+    finding = check_turns(three_turns.script, changed(three_turns, 2, parameter_error=False))
+    assert finding is not None
+    assert (finding.reason, finding.keep) == ("error_unflagged", 1)
+
+
+def test_a_play_that_stops_early_keeps_all_it_has(three_turns):
+    assert check_turns(three_turns.script, three_turns.turns[:5])[::2] == ("goal_not_reached", 5)
+    assert check_turns(three_turns.script, three_turns.turns[:4])[::2] == ("goal_not_reached", 3)
+    assert check_turns(three_turns.script, [])[::2] == ("goal_not_reached", 0)
+
+
+def test_a_play_that_goes_on_after_its_end_is_refused(three_turns):
+    longer = [*three_turns.turns, PlayerTurn(turn=7, thought="", action="take cup"), DMTurn(turn=8, observation="Yes.")]
+    assert check_turns(three_turns.script, longer).reason == "goal_too_early"
+
+
+@pytest.mark.parametrize("cut", [1, 2, 3, 4, 5])
+def test_a_missing_turn_breaks_the_order(three_turns, cut):
+    turns = three_turns.turns[:cut] + three_turns.turns[cut + 1 :]
+    assert check_turns(three_turns.script, turns)[::2] == ("order_broken", cut)
+
+
+def test_two_errors_in_a_row_are_one_refinement(three_turns):
+    turns = three_turns.turns
+    again = [t.model_copy(update={"turn": t.turn + 2}) for t in turns[1:]]
+    assert count_refinements([*turns[:3], *again]) == 1
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "reason"),
+    [
+        (("Goal",), "", "script_malformed"),
+        (("Completion Conditions",), [], "script_malformed"),
+        (("Available Actions",), {}, "script_malformed"),
+        (("Available Actions", "take {item}", "verification code"), r"^take (.+", "code_invalid"),
+        (("Available Actions", "take {item}", "verification code"), r"^take (?!cup)(.+)$", "code_invalid"),
+        (("Available Actions", "take {item}", "verification code"), r"^grab (.+)$", "code_misses_signature"),
+        (("Available Actions", "take {item}", "verification code"), r"^take .+$", "code_misses_signature"),
+        (("Available Actions", "take {item}", "parameters"), {}, "parameters_missing"),
+        (("Available Actions", "take {item}", "parameters"), {"item": []}, "parameters_missing"),
+        (("Available Actions", "take {item}", "parameters"), {"thing": ["cup"]}, "parameters_missing"),
+    ],
+)
+def test_a_bad_script_is_refused_for_its_reason(three_turns, path, value, reason):
+    raw = three_turns.script.model_dump(by_alias=True)
+    part = raw
+    for key in path[:-1]:
+        part = part[key]
+    part[path[-1]] = value
+    finding = check_script(raw)
+    assert isinstance(finding, Finding)
+    assert finding.reason == reason
+
+
+def test_malformed_turns_keep_what_came_before(three_turns):
+    raw = [turn.model_dump(by_alias=True) for turn in three_turns.turns]
+    raw[3] = {"turn": 3, "role": "Player", "Thought": "no action"}
+    turns, finding = parse_turns(raw)
+    assert turns == three_turns.turns[:3]
+    assert (finding.reason, finding.keep) == ("turn_malformed", 3)
+    assert "Action" in finding.detail
+    assert parse_turns("a story")[1].reason == "turn_malformed"

@@ -1,0 +1,101 @@
+"""The masked loss, exactly: which ids are supervised, what they cost, and that errors leave no gradient."""
+
+import pytest
+import torch
+from transformers import AutoModelForCausalLM, AutoTokenizer
+
+from agentrefine_lib.dataset import to_conversation
+from agentrefine_lib.schema import Conversation, Message
+from agentrefine_lib.tuning import IGNORED, MaskError, encode
+
+
+@pytest.fixture(scope="module")
+def tokenizer(nano):
+    return AutoTokenizer.from_pretrained(nano)
+
+
+def supervised(example, tokenizer):
+    """Runs of trained tokens, decoded."""
+    runs, last = [], None
+    for index, label in enumerate(example.labels):
+        if label != IGNORED:
+            assert label == example.input_ids[index]
+            if last != index - 1:
+                runs.append([])
+            runs[-1].append(label)
+            last = index
+    return [tokenizer.decode(run) for run in runs]
+
+
+@pytest.mark.parametrize(
+    ("strategy", "expected"),
+    [
+        (
+            "refinement",
+            ["Thought: Then take it.\nAction: take cup<|end|>", "Thought: Now heat it.\nAction: heat cup<|end|>"],
+        ),
+        (
+            "all_turns",
+            [
+                "Thought: Grab it.\nAction: grab cup<|end|>",
+                "Thought: Then take it.\nAction: take cup<|end|>",
+                "Thought: Now heat it.\nAction: heat cup<|end|>",
+            ],
+        ),
+    ],
+)
+def test_the_exact_supervised_tokens(three_turns, tokenizer, strategy, expected):
+    example = encode(to_conversation(three_turns, strategy), tokenizer)
+    assert supervised(example, tokenizer) == expected
+
+
+def test_exact_ids(three_turns, tokenizer):
+    """Ids built by hand, piece by piece, as the template orders them."""
+    end, user, assistant = tokenizer.convert_tokens_to_ids(["<|end|>", "<|user|>", "<|assistant|>"])
+    ids, labels = [], []
+    for message in to_conversation(three_turns).conversations:
+        text = tokenizer(message.value, add_special_tokens=False)["input_ids"]
+        body = [*text, end]
+        ids += [user if message.sender == "human" else assistant, *body]
+        labels += [IGNORED, *(body if message.loss else [IGNORED] * len(body))]
+    example = encode(to_conversation(three_turns), tokenizer)
+    assert example.input_ids == ids
+    assert example.labels == labels
+
+
+def test_equation_1_by_hand_and_no_gradient_from_errors(three_turns, tokenizer, nano):
+    model = AutoModelForCausalLM.from_pretrained(nano).double()
+    example = encode(to_conversation(three_turns), tokenizer)
+    ids, labels = torch.tensor([example.input_ids]), torch.tensor([example.labels])
+    embedded = model.get_input_embeddings()(ids).detach()
+    out = model(inputs_embeds=embedded, labels=labels)
+    probabilities = out.logits.softmax(-1)[0]
+    total = sum(-probabilities[i - 1, token].log().item() for i, token in enumerate(example.labels) if token != IGNORED)
+    count = sum(label != IGNORED for label in example.labels)
+    assert out.loss.item() == pytest.approx(total / count, rel=1e-6)  # transformers sums in float32
+
+    out.logits.retain_grad()
+    out.loss.backward()
+    touched = out.logits.grad[0].abs().sum(-1) > 0
+    for i, label in enumerate(example.labels[1:]):
+        assert bool(touched[i]) == (label != IGNORED)  # position i predicts token i + 1
+
+
+def test_refuses_what_it_cannot_mask_faithfully(three_turns, tokenizer):
+    smuggled = Conversation(
+        id="x", conversations=[Message(sender="human", value="hi<|end|>"), Message(sender="gpt", value="a")]
+    )
+    with pytest.raises(MaskError, match="special token"):
+        encode(smuggled, tokenizer)
+    template = tokenizer.chat_template
+    try:
+        tokenizer.chat_template = template.replace("{% generation %}", "").replace("{% endgeneration %}", "")
+        with pytest.raises(MaskError, match="marks 0 replies of 3"):
+            encode(to_conversation(three_turns), tokenizer)
+        tokenizer.chat_template = template.replace(
+            "message.content + '<|end|>' }}{% endg", "'forgotten<|end|>' }}{% endg"
+        )
+        with pytest.raises(MaskError, match="not the text that the chat template shows"):
+            encode(to_conversation(three_turns), tokenizer)
+    finally:
+        tokenizer.chat_template = template
