@@ -30,7 +30,7 @@ def parse_reply(text: str) -> Reply:
     said = action[1] if action else text.strip().partition("\n")[0]
     return Reply(
         thought=thought[1].strip() if thought else "",
-        action=said.strip().strip("'\"`").removesuffix(".")[:MAX_ACTION_CHARS],
+        action=said.strip(" \t\r'\"`.")[:MAX_ACTION_CHARS],
         well_formed=action is not None,
     )
 

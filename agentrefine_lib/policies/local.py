@@ -65,7 +65,11 @@ class LocalPolicy:
             chat, dropped = truncate(chat, lambda shorter: len(self._encode(shorter)) <= KEEP * self.room)
             session.dropped += dropped
             self.exchanges_dropped += dropped
-            ids = self._encode(chat)[: self.room]
+            ids = self._encode(chat)
+            if len(ids) > self.room:
+                raise ValueError(
+                    f"the first message and the last turn need {len(ids)} of {self.room} tokens; raise context"
+                )
         same = next((i for i, (a, b) in enumerate(zip(session.ids, ids, strict=False)) if a != b), len(session.ids))
         session.forget_after(min(same, len(ids) - 1))
         return ids[len(session.ids) :]

@@ -1,0 +1,8 @@
+"""The paper's Algorithm 1: persona → script → trajectory → verify → regenerate, for any teacher, resumable."""
+
+from agentrefine_lib.synthesis.cluster import synthesize_on_ray
+from agentrefine_lib.synthesis.local import synthesize
+from agentrefine_lib.synthesis.loop import Job, Limits, Outcome, synthesize_one
+from agentrefine_lib.synthesis.store import Store
+
+__all__ = ["Job", "Limits", "Outcome", "Store", "synthesize", "synthesize_on_ray", "synthesize_one"]

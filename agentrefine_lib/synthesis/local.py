@@ -1,0 +1,44 @@
+"""Synthesis on this machine: many jobs under way at once, each at most once."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from agentrefine_lib.synthesis.loop import Job, Limits, synthesize_one
+from agentrefine_lib.synthesis.store import TRAJECTORIES, Store
+from agentrefine_lib.teachers import Teacher
+
+DEFAULT_LIMITS = Limits()
+
+
+async def synthesize(
+    teacher: Teacher,
+    jobs: Sequence[Job],
+    folder: Path,
+    limits: Limits = DEFAULT_LIMITS,
+    *,
+    concurrency: int = 1,
+    note: Callable[[], str] = str,
+) -> Path:
+    """Make every job's trajectory; returns the path of ``trajectories.jsonl`` in ``folder``.
+
+    Run it again after a kill, an error or an exhausted budget, and it continues. ``concurrency`` jobs are under way at
+    once (an endpoint wants many, the embedded teacher one); ``note`` tells the progress bar what was spent.
+    The first error of a teacher ends the run; what was finished before is on disk.
+    """
+    with Store(folder, jobs) as store:
+        waiting = iter(store.todo)
+
+        async def work() -> None:
+            for job in waiting:  # shared by all workers: whoever is free takes the next
+                store.add(await synthesize_one(teacher, job, limits), note())
+
+        try:
+            async with asyncio.TaskGroup() as workers:
+                for _ in range(concurrency):
+                    workers.create_task(work())
+        except ExceptionGroup as failures:
+            raise failures.exceptions[0] from None
+    return folder / TRAJECTORIES

@@ -1,0 +1,111 @@
+"""The paper's Algorithm 1 for one persona: write a script, play it, verify, continue or write again."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from agentrefine_lib.schema import Script, Trajectory, Turn
+from agentrefine_lib.teachers import Brief, Teacher, domain_of
+from agentrefine_lib.verify import (
+    MIN_REFINEMENTS,
+    Finding,
+    Rejection,
+    check_script,
+    check_turns,
+    count_refinements,
+    parse_turns,
+)
+
+
+class Job(NamedTuple):
+    """One trajectory to be made: its id, who it is for, and its seed."""
+
+    id: str
+    persona: str
+    seed: int
+
+
+class Limits(NamedTuple):
+    """When to stop trying. ``min_refinements`` is the paper's two; 0 for error-free data."""
+
+    attempts: int = 5  # scripts tried for one job
+    continuations: int = 5  # plays tried for one script, each from the verified prefix of the one before
+    min_refinements: int = MIN_REFINEMENTS
+
+
+class Outcome(NamedTuple):
+    """What became of a job: the accepted trajectory (None when given up), and every rejection on the way."""
+
+    trajectory: Trajectory | None
+    rejections: list[Rejection]
+
+
+async def synthesize_one(teacher: Teacher, job: Job, limits: Limits) -> Outcome:
+    """One job through the whole loop."""
+    rejections: list[Rejection] = []
+    for attempt in range(limits.attempts):
+        brief = Brief(job.persona, job.seed, attempt)
+        script = check_script(await teacher.write_script(brief))
+        if isinstance(script, Finding):
+            rejections.append(_rejection(job, attempt, script))
+            continue
+        turns, findings = await _play(teacher, brief, script, limits)
+        rejections += [_rejection(job, attempt, finding, turn) for finding, turn in findings]
+        if turns is not None:
+            return Outcome(_trajectory(teacher, job, script, turns), rejections)
+    rejections.append(_rejection(job, limits.attempts, Finding("given_up", f"after {limits.attempts} attempts")))
+    return Outcome(None, rejections)
+
+
+async def _play(
+    teacher: Teacher, brief: Brief, script: Script, limits: Limits
+) -> tuple[list[Turn] | None, list[tuple[Finding, int | None]]]:
+    """Play a script to its end: the turns (None when it did not succeed), and what was found wrong at which turn."""
+    turns: list[Turn] = []
+    findings: list[tuple[Finding, int | None]] = []
+    for _ in range(limits.continuations):
+        turns, finding = await _continue_play(teacher, brief, script, turns)
+        if finding is None:
+            refinements = count_refinements(turns)
+            if refinements >= limits.min_refinements:
+                return turns, findings
+            few = Finding("too_few_refinements", f"{refinements}, at least {limits.min_refinements} are needed")
+            return None, [*findings, (few, None)]
+        findings.append((finding, turns[-1].turn + 1 if turns else 0))
+    return None, findings
+
+
+async def _continue_play(
+    teacher: Teacher, brief: Brief, script: Script, prefix: list[Turn]
+) -> tuple[list[Turn], Finding | None]:
+    """Ask for the rest of a play. Returns its verified turns and what is wrong with the one after them, if any."""
+    fresh, malformed = parse_turns(await teacher.play(brief, script, prefix))
+    turns = [*prefix, *fresh]
+    finding = check_turns(script, turns)
+    if finding is not None and finding.reason == "goal_not_reached" and malformed is not None:
+        return turns[: finding.keep], malformed
+    return (turns, None) if finding is None else (turns[: finding.keep], finding)
+
+
+def _trajectory(teacher: Teacher, job: Job, script: Script, turns: list[Turn]) -> Trajectory:
+    return Trajectory(
+        id=job.id,
+        teacher=teacher.name,
+        persona=job.persona,
+        domain=domain_of(job.persona) or "",
+        seed=job.seed,
+        script=script,
+        turns=turns,
+    )
+
+
+def _rejection(job: Job, attempt: int, finding: Finding, turn: int | None = None) -> Rejection:
+    return Rejection(
+        id=job.id,
+        persona=job.persona,
+        seed=job.seed,
+        attempt=attempt,
+        reason=finding.reason,
+        turn=turn,
+        excerpt=finding.detail[:500],
+    )

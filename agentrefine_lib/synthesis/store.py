@@ -1,0 +1,91 @@
+"""Where outcomes are kept: appended as they are made, in the order of the jobs once all are there."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from contextlib import ExitStack
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from tqdm import tqdm
+
+from agentrefine_lib.schema import Journal, Trajectory, read_jsonl
+from agentrefine_lib.synthesis.loop import Job, Outcome
+from agentrefine_lib.verify import Rejection
+
+TRAJECTORIES, REJECTIONS = "trajectories.jsonl", "rejections.jsonl"
+
+
+class Store:
+    """The two journals of a synthesis run and its progress bar.
+
+    A job counts as finished once its trajectory, or its ``given_up``, is on disk; that line is written last, so a
+    killed run repeats at most the jobs that were under way, and their earlier rejections are not written twice.
+    """
+
+    def __init__(self, folder: Path, jobs: Sequence[Job]) -> None:
+        if len({job.id for job in jobs}) < len(jobs):
+            raise ValueError("jobs: ids must be unique, some occur twice")
+        self.folder = folder
+        self.jobs = jobs
+        self._stack = ExitStack()
+
+    def __enter__(self) -> Self:
+        self._accepted = self._stack.enter_context(Journal(self.folder / TRAJECTORIES, Trajectory, lambda t: t.id))
+        self._rejected = self._stack.enter_context(Journal(self.folder / REJECTIONS, Rejection, _identity))
+        given_up = {r.id for r in read_jsonl(self.folder / REJECTIONS, Rejection) if r.reason == "given_up"}
+        self.todo = [job for job in self.jobs if job.id not in self._accepted.done and job.id not in given_up]
+        done = len(self.jobs) - len(self.todo)
+        self._accepted_here = 0
+        self._bar = self._stack.enter_context(
+            tqdm(total=len(self.jobs), initial=done, desc="synthesis", unit="trajectory", mininterval=1)
+        )
+        return self
+
+    def add(self, outcome: Outcome, note: str = "") -> None:
+        """Put one finished job on disk; ``note`` is shown beside the acceptance rate."""
+        for rejection in outcome.rejections:
+            if _identity(rejection) not in self._rejected.done:
+                self._rejected.append(rejection)
+        if outcome.trajectory is not None:
+            self._accepted.append(outcome.trajectory)
+            self._accepted_here += 1
+        self._bar.update()
+        finished = self._bar.n - self._bar.initial
+        self._bar.set_postfix_str(f"accepted {self._accepted_here / finished:.0%} {note}".rstrip(), refresh=False)
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._stack.__exit__(kind, error, trace)
+        if kind is None:
+            put_in_order(self.folder / TRAJECTORIES, self.jobs)
+            put_in_order(self.folder / REJECTIONS, self.jobs)
+
+
+def _identity(rejection: Rejection) -> str:
+    return f"{rejection.id}/{rejection.attempt}/{rejection.turn}/{rejection.reason}/{rejection.excerpt}"
+
+
+def put_in_order(path: Path, jobs: Sequence[Job]) -> None:
+    """Rewrite a journal in the order of the jobs, so that it does not depend on which job ended first.
+
+    Only ids and offsets are held in memory. Records of other jobs, of an earlier run with more, go to the end.
+    """
+    rank = {job.id: number for number, job in enumerate(jobs)}
+    places: list[tuple[int, int]] = []
+    with open(path, "rb") as lines:
+        offset = 0
+        for line in lines:
+            places.append((rank.get(json.loads(line)["id"], len(rank)), offset))
+            offset += len(line)
+        if places == sorted(places):
+            return
+        part = path.with_name(path.name + ".part")
+        with open(part, "wb") as ordered:
+            for _, offset in sorted(places):
+                lines.seek(offset)
+                ordered.write(lines.readline())
+    part.replace(path)

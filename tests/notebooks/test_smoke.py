@@ -1,0 +1,83 @@
+"""The real notebooks under the real runner: everything runs, twice the same, and the second time nothing does."""
+
+import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+QUICK = ["n_trajectories=24", "train_steps=3", "max_steps=4", "reply_tokens=12"]
+
+
+def reproduce(run: Path, *words: str) -> subprocess.CompletedProcess[str]:
+    values = [*QUICK, f"run_dir={run}", f"figures_dir={run}/figures"]
+    command = [sys.executable, "-m", "agentrefine_lib.reproduce", "smoke", *words, "-p", *values]
+    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=280, check=False)
+
+
+@pytest.fixture(scope="module")
+def first_run(tmp_path_factory):
+    run = tmp_path_factory.mktemp("first")
+    done = reproduce(run)
+    assert done.returncode == 0, done.stderr[-3000:]
+    return run
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+def test_two_runs_of_one_seed_give_the_same_bytes(first_run, tmp_path):
+    assert reproduce(tmp_path).returncode == 0
+    names = sorted(path.name for path in (first_run / "figures").iterdir())
+    assert {"tab1_main.csv", "fig1_overall.png", "fig1_overall.pdf", "manifest.json"} <= set(names)
+    for name in set(names) - {"manifest.json"}:
+        assert (first_run / "figures" / name).read_bytes() == (tmp_path / "figures" / name).read_bytes(), name
+
+
+@pytest.mark.slow
+def test_the_second_run_skips_everything_and_the_manifest_tells_of_the_first(first_run):
+    again = reproduce(first_run)
+    assert again.returncode == 0
+    assert again.stdout.count("is up to date") == 4
+    manifest = json.loads((first_run / "figures" / "manifest.json").read_text())
+    notebook = manifest["notebooks"]["03_finetuning"]
+    assert notebook["parameters"]["given"]["train_steps"] == 3
+    assert notebook["parameters"]["defaulted"]["learning_rate"] == 3e-3
+    assert notebook["seeds"] == {"training_seed": 0}
+    assert "minigrid" in manifest["engines"]
+
+
+@pytest.mark.slow
+def test_what_a_cell_shows_is_in_the_executed_notebook(first_run):
+    text = (first_run / "notebooks" / "03_finetuning.ipynb").read_text()
+    assert "struck through" in text
+    assert '"output_type": "error"' not in text
+
+
+def test_a_misspelt_parameter_is_refused_before_anything_runs(tmp_path):
+    refused = reproduce(tmp_path, "-p", "train_step=5", "-p", "max_steps=many")
+    assert refused.returncode == 2
+    assert "train_step" in refused.stderr
+    assert "train_steps" in refused.stderr
+    assert "max_steps" in refused.stderr
+    assert not (tmp_path / "notebooks").exists()
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(400)
+def test_a_notebook_opened_alone_makes_its_inputs(tmp_path):
+    """As a reader would: chapter 4 first, in a folder where nothing was run."""
+    executed = tmp_path / "out.ipynb"
+    values = ["-p", "run_dir", str(tmp_path / "run"), "-p", "figures_dir", str(tmp_path / "run" / "figures")]
+    command = [
+        shutil.which("papermill", path=str(Path(sys.executable).parent)),
+        "04_evaluation.ipynb",
+        str(executed),
+        *values,
+    ]
+    done = subprocess.run(command, cwd=ROOT / "notebooks", capture_output=True, text=True, timeout=380, check=False)
+    assert done.returncode == 0, done.stderr[-3000:]
+    assert (tmp_path / "run" / "figures" / "tab1_main.csv").exists()
+    assert "is missing: running 03_finetuning" in executed.read_text()

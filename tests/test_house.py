@@ -1,0 +1,84 @@
+"""The house is as it was drawn: rooms import downwards only, pins agree, notebooks are clean and readable."""
+
+import ast
+import re
+import tomllib
+from importlib.metadata import version
+from pathlib import Path
+
+import nbformat
+import pytest
+import yaml
+
+ROOT = Path(__file__).parents[1]
+ROOMS = [
+    *["schema", "endpoint", "teachers", "verify", "synthesis", "dataset", "tuning", "environments"],
+    *["agent", "policies", "rollout", "metrics", "diversity", "plots", "viewers", "reproduce"],
+]
+NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+
+
+def name_of(requirement: str) -> str:
+    return re.split(r"[\[<>=!~; ]", requirement)[0].lower().replace("_", "-")
+
+
+def pins(lines: list[str]) -> dict[str, str]:
+    return {name_of(line): line.split("==")[1].strip() for line in lines if "==" in line}
+
+
+def room_of(path: Path) -> str:
+    return path.relative_to(ROOT / "agentrefine_lib").parts[0].removesuffix(".py")
+
+
+def imported_rooms(path: Path) -> set[str]:
+    names = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.ImportFrom) and node.module:
+            names |= {f"{node.module}.{alias.name}" for alias in node.names}
+        elif isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+    return {name.split(".")[1] for name in names if name.startswith("agentrefine_lib.")} & set(ROOMS)
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "agentrefine_lib").rglob("*.py")), ids=lambda p: str(p.name))
+def test_rooms_import_only_from_rooms_above(path):
+    room = room_of(path)
+    if room == "__init__":
+        return
+    assert room in ROOMS, f"{room} is not a room of DESIGN.md"
+    below = [other for other in imported_rooms(path) if ROOMS.index(other) > ROOMS.index(room)]
+    assert not below, f"{path.relative_to(ROOT)} ({room}) imports from {below}, which lie below it"
+
+
+def test_every_dependency_is_pinned_and_the_pins_are_what_runs():
+    constraints = pins((ROOT / "constraints.txt").read_text().splitlines())
+    wanted = PROJECT["dependencies"] + [r for extra in PROJECT["optional-dependencies"].values() for r in extra]
+    names = {name_of(requirement) for requirement in wanted} - {"agentrefine-lib"}
+    assert names <= set(constraints), f"not in constraints.txt: {names - set(constraints)}"
+    for name in {name_of(r) for r in PROJECT["dependencies"]}:
+        assert version(name).split("+")[0] == constraints[name]
+
+
+def test_environment_yml_is_in_step():
+    environment = yaml.safe_load((ROOT / "environment.yml").read_text())
+    pip = next(item["pip"] for item in environment["dependencies"] if isinstance(item, dict))
+    constraints = pins((ROOT / "constraints.txt").read_text().splitlines())
+    direct = {name_of(requirement) for requirement in PROJECT["dependencies"]}
+    assert pins(pip) == {name: constraints[name] for name in direct}
+    assert "python=3.11" in environment["dependencies"]
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda p: p.stem)
+def test_notebooks_are_committed_clean_and_read_well(path):
+    notebook = nbformat.read(path, as_version=4)
+    tagged = [cell for cell in notebook.cells if "parameters" in cell.metadata.get("tags", [])]
+    assert len(tagged) == 1, "one cell tagged parameters"
+    assert notebook.cells[0].cell_type == "markdown"
+    for cell in notebook.cells:
+        if cell.cell_type == "code":
+            assert not cell.outputs, f"outputs are not committed: cell {cell.id}"
+            assert cell.execution_count is None
+            assert cell in tagged or len(cell.source.splitlines()) <= 16, f"a long cell: {cell.id}"
+    for line in tagged[0].source.splitlines():
+        assert re.match(r"\w+: [\w\[\], |]+ = .+  # .+", line), f"typed and commented: {line}"
