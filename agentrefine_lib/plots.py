@@ -45,9 +45,12 @@ def write_table(table: pd.DataFrame, folder: Path, name: str) -> Path:
 def main_table(summary: pd.DataFrame, reported: pd.DataFrame, labels: dict[str, str], model: str) -> pd.DataFrame:
     """tab1_main: our rows and the paper's, in percent, for the engines that were played.
 
-    ``summary`` is of ``metrics.summarise``; ``labels`` names each policy, a trailing ``*`` marks a held-in engine.
+    ``summary`` is of ``metrics.summarise``; ``labels`` names each policy, in the order to be
+    shown; a trailing ``*`` marks a held-in engine.
     Our rows have low, high, k and n; the paper gives none. ``source`` keeps the two apart.
     """
+    rank = {policy: number for number, policy in enumerate(labels)}
+    summary = summary.sort_values("policy", key=lambda policies: policies.map(rank), kind="stable")
     ours = summary.assign(source=OURS, family=model, method=summary["policy"].map(labels))
     ours[["value", "low", "high"]] = ours[["value", "low", "high"]] * 100
     ours["held_in"] = ours["method"].str.endswith("*")
@@ -97,7 +100,7 @@ def _bars(ax: Axes, part: pd.DataFrame, title: str) -> None:
             ax.errorbar(value, row, xerr=[[value - low], [high - value]], color="0.2", capsize=3)
         edge = value if pd.isna(high) else high
         ax.text(edge + 1.5, row, f"{value:.1f}", va="center", fontsize=9)
-    ax.set(xlim=(0, 100), xlabel="progress rate (%)", ylabel="", title=title)
+    ax.set(xlim=(0, 112), xticks=range(0, 101, 20), xlabel="progress rate (%)", ylabel="", title=title)
     ax.title.set_fontsize(10)
 
 
@@ -116,4 +119,39 @@ def funnel(counts: pd.DataFrame) -> Figure:
     for row, count in enumerate(counts["count"]):
         ax.text(count, row, f" {count}", va="center", fontsize=9)
     ax.set(xlabel="number", ylabel="")
+    return figure
+
+
+def pipeline(stages: list[tuple[str, str, str]]) -> Figure:
+    """fig4_pipeline: the stages of the code with this run's counts, left to right.
+
+    Each stage is (room of the library, what it makes, what it sent back or ""); the last is drawn below its box.
+    """
+    figure, ax = plt.subplots(figsize=(2.3 * len(stages), 2.6), layout="constrained")
+    box = {"boxstyle": "round,pad=0.5", "facecolor": "white", "edgecolor": sns.color_palette()[0], "linewidth": 1.5}
+    for column, (room, made, sent_back) in enumerate(stages):
+        ax.text(column, 0.62, f"{room}\n\n{made}", ha="center", va="center", fontsize=10, bbox=box)
+        if column:
+            ax.annotate("", (column - 0.36, 0.62), (column - 0.64, 0.62), arrowprops={"arrowstyle": "->", "lw": 1.5})
+        if sent_back:
+            ax.text(column, 0.12, sent_back, ha="center", va="center", fontsize=9, color=sns.color_palette()[3])
+            ax.annotate("", (column - 0.5, 0.5), (column, 0.24), arrowprops={"arrowstyle": "->", "color": "0.5"})
+    ax.set(xlim=(-0.5, len(stages) - 0.5), ylim=(0, 1))
+    ax.axis("off")
+    return figure
+
+
+def errors_by_position(turns: pd.DataFrame) -> Figure:
+    """Share of Player turns with each error flag, over the position in the play (tenths, 0 is its start)."""
+    figure, ax = plt.subplots(figsize=(7, 3.2), layout="constrained")
+    sns.lineplot(turns, x="position", y="share", hue="error", style="error", markers=True, ax=ax)
+    ax.set(xlabel="position in the play", ylabel="share of Player turns", ylim=(0, None))
+    return figure
+
+
+def agreement(table: pd.DataFrame) -> Figure:
+    """fig_judge: share of turns that judge and verifier label alike, beside the paper's."""
+    figure, ax = plt.subplots(figsize=(7, 0.8 + 0.5 * len(table)), layout="constrained")
+    _bars(ax, table.rename(columns={"judge": "method"}), "")
+    ax.set(xlabel="turns labelled alike (%)")
     return figure

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -14,12 +15,14 @@ from agentrefine_lib.teachers import EmbeddedTeacher, embedded_persona
 from agentrefine_lib.tuning import build_nano
 
 
-def jobs(count: int, start: int = 0) -> list[Job]:
-    return [Job(f"t-{seed:04d}", embedded_persona(seed), seed) for seed in range(start, start + count)]
+@pytest.fixture(scope="session")
+def jobs() -> Callable[[int], list[Job]]:
+    """The first jobs of a list without end."""
+    return lambda count: [Job(f"t-{seed:04d}", embedded_persona(seed), seed) for seed in range(count)]
 
 
 @pytest.fixture(scope="session")
-def trajectories(tmp_path_factory: pytest.TempPathFactory) -> list[Trajectory]:
+def trajectories(jobs: Callable[[int], list[Job]], tmp_path_factory: pytest.TempPathFactory) -> list[Trajectory]:
     """Sixty accepted plays of the embedded teacher, all of them free of the teacher's own slips."""
     path = asyncio.run(synthesize(EmbeddedTeacher(), jobs(60), tmp_path_factory.mktemp("synthesis")))
     return list(read_jsonl(path, Trajectory))

@@ -4,21 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import torch
 from pydantic import BaseModel, ConfigDict
 from torch.utils.data import Dataset
+from tqdm import tqdm
 from transformers import (
     AutoModelForCausalLM,
     AutoTokenizer,
     DataCollatorForSeq2Seq,
-    ProgressCallback,
+    PrinterCallback,
     Trainer,
+    TrainerCallback,
+    TrainerState,
     TrainingArguments,
 )
 from transformers.trainer_utils import get_last_checkpoint
-from transformers.utils.notebook import NotebookProgressCallback
 
 from agentrefine_lib.schema import Conversation
 from agentrefine_lib.tuning.mask import IGNORED, Example, encode
@@ -35,6 +38,26 @@ class Recipe(BaseModel):
     max_tokens: int  # longer conversations are left out and counted
     save_every: int  # steps between checkpoints; a killed run continues from the last
     seed: int
+
+
+class ProgressLine(TrainerCallback):
+    """A plain progress bar with the loss: it reaches a terminal through papermill, which the Trainer's own does not."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+    def on_train_begin(self, args: Any, state: TrainerState, control: Any, **rest: Any) -> None:
+        self.bar = tqdm(total=state.max_steps, initial=state.global_step, desc=self.name, unit="step", mininterval=1)
+
+    def on_step_end(self, args: Any, state: TrainerState, control: Any, **rest: Any) -> None:
+        self.bar.update()
+
+    def on_log(self, args: Any, state: TrainerState, control: Any, logs: Any = None, **rest: Any) -> None:
+        if "loss" in (logs or {}):
+            self.bar.set_postfix_str(f"loss {float(logs['loss']):.3f}", refresh=False)
+
+    def on_train_end(self, args: Any, state: TrainerState, control: Any, **rest: Any) -> None:
+        self.bar.close()
 
 
 class Examples(Dataset[dict[str, list[int]]]):
@@ -85,9 +108,8 @@ def tune(base: Path | str, conversations: Iterable[Conversation], folder: Path, 
         train_dataset=Examples(examples),
         data_collator=DataCollatorForSeq2Seq(tokenizer, label_pad_token_id=IGNORED),
     )
-    trainer.remove_callback(NotebookProgressCallback)  # its HTML does not reach papermill's terminal
-    trainer.remove_callback(ProgressCallback)
-    trainer.add_callback(ProgressCallback())
+    trainer.remove_callback(PrinterCallback)
+    trainer.add_callback(ProgressLine(folder.name))
     checkpoint = get_last_checkpoint(folder) if folder.exists() else None
     trainer.train(resume_from_checkpoint=checkpoint)
     trainer.save_model(folder)
@@ -114,4 +136,5 @@ def _arguments(folder: Path, recipe: Recipe) -> TrainingArguments:
         data_seed=recipe.seed,
         dataloader_pin_memory=False,
         report_to="none",
+        disable_tqdm=True,
     )

@@ -9,7 +9,6 @@ import time
 from collections import Counter
 
 import pytest
-from conftest import jobs
 
 from agentrefine_lib.schema import Script, Trajectory, read_jsonl
 from agentrefine_lib.synthesis import Limits, synthesize, synthesize_one
@@ -26,7 +25,7 @@ asyncio.run(synthesize(EmbeddedTeacher(slip_rate=0.3), jobs, Path(sys.argv[1])))
 """
 
 
-def test_slips_are_found_and_mended(tmp_path):
+def test_slips_are_found_and_mended(jobs, tmp_path):
     path = asyncio.run(synthesize(EmbeddedTeacher(slip_rate=0.5), jobs(80), tmp_path))
     accepted = list(read_jsonl(path, Trajectory))
     reasons = Counter(r.reason for r in read_jsonl(tmp_path / "rejections.jsonl", Rejection))
@@ -51,7 +50,7 @@ class Scripted:
         return self.plays.pop(0)
 
 
-def test_a_failing_play_is_continued_from_its_verified_prefix(three_turns):
+def test_a_failing_play_is_continued_from_its_verified_prefix(jobs, three_turns):
     raw = [turn.model_dump(by_alias=True) for turn in three_turns.turns]
     careless = [*raw[:4], raw[4] | {"Observation": "Yes."}, raw[5] | {"Action": "boil cup"}, raw[6]]
     teacher = Scripted(three_turns.script, [careless, raw[5:]])
@@ -61,7 +60,7 @@ def test_a_failing_play_is_continued_from_its_verified_prefix(three_turns):
     assert [t.turn for t in trajectory.turns] == list(range(7))
 
 
-def test_too_few_refinements_cost_an_attempt_and_attempts_are_bounded(three_turns):
+def test_too_few_refinements_cost_an_attempt_and_attempts_are_bounded(jobs, three_turns):
     raw = [turn.model_dump(by_alias=True) for turn in three_turns.turns]
     teacher = Scripted(three_turns.script, [raw, raw, raw])
     trajectory, rejections = asyncio.run(synthesize_one(teacher, jobs(1)[0], Limits(attempts=3)))
