@@ -132,10 +132,13 @@ def pipeline(stages: list[tuple[str, str, str]]) -> Figure:
     for column, (room, made, sent_back) in enumerate(stages):
         ax.text(column, 0.62, f"{room}\n\n{made}", ha="center", va="center", fontsize=10, bbox=box)
         if column:
-            ax.annotate("", (column - 0.36, 0.62), (column - 0.64, 0.62), arrowprops={"arrowstyle": "->", "lw": 1.5})
+            forward = {"arrowstyle": "->", "color": "0.2", "lw": 1.5}
+            ax.annotate("", (column - 0.36, 0.62), (column - 0.64, 0.62), arrowprops=forward)
         if sent_back:
-            ax.text(column, 0.12, sent_back, ha="center", va="center", fontsize=9, color=sns.color_palette()[3])
-            ax.annotate("", (column - 0.5, 0.5), (column, 0.24), arrowprops={"arrowstyle": "->", "color": "0.5"})
+            red = sns.color_palette()[3]
+            back = {"arrowstyle": "->", "color": red, "connectionstyle": "arc3,rad=-0.35"}
+            ax.annotate("", (column - 0.9, 0.38), (column - 0.1, 0.38), arrowprops=back)
+            ax.text(column - 0.5, 0.04, sent_back, ha="center", va="center", fontsize=9, color=red)
     ax.set(xlim=(-0.5, len(stages) - 0.5), ylim=(0, 1))
     ax.axis("off")
     return figure
@@ -146,6 +149,7 @@ def errors_by_position(turns: pd.DataFrame) -> Figure:
     figure, ax = plt.subplots(figsize=(7, 3.2), layout="constrained")
     sns.lineplot(turns, x="position", y="share", hue="error", style="error", markers=True, ax=ax)
     ax.set(xlabel="position in the play", ylabel="share of Player turns", ylim=(0, None))
+    sns.move_legend(ax, "upper left", bbox_to_anchor=(1, 1))
     return figure
 
 

@@ -19,7 +19,7 @@ def results_table(table: pd.DataFrame) -> str:
     rows = table[table["metric"] != "grounding"].groupby(["source", "family", "method"], sort=False)
     for (source, family, method), part in rows:
         cells = [_cell(part, engine, metric) for engine in engines for metric in ("success", "progress")]
-        lines.append(" | ".join([f"| {source}", family, method.replace("*", r"\*"), *cells]) + " |")
+        lines.append(" | ".join([f"| {source}", str(family), str(method).replace("*", r"\*"), *cells]) + " |")
     return "\n".join(lines)
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from reprlib import Repr
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError, model_validator
 
@@ -132,11 +133,24 @@ class Episode(Record):
         return self
 
 
+PROBLEMS_NAMED = 5  # of one record; a record that is wrong throughout has thousands
+_SHOW = Repr()
+_SHOW.maxlevel, _SHOW.maxstring, _SHOW.maxother = 2, 80, 80  # a found value may be huge, or nested without end
+
+
 def explain(error: ValidationError) -> str:
-    """All problems of one record in one line: field, what was found, what was expected."""
-    problems = []
-    for item in error.errors(include_url=False):
-        field = ".".join(str(part) for part in item["loc"]) or "record"
-        found = "nothing" if item["type"] == "missing" else repr(item["input"])[:80]
-        problems.append(f"field {field}: found {found}, expected: {item['msg']}")
-    return "; ".join(problems)
+    """The first problems of one record in one line: field, what was found, what was expected. Always writable."""
+    problems = [_problem(item) for item in error.errors(include_url=False, include_context=False)[:PROBLEMS_NAMED]]
+    more = error.error_count() - len(problems)
+    line = "; ".join(problems) + (f"; and {more} more" if more else "")
+    return line.encode(errors="backslashreplace").decode()
+
+
+def _problem(item: Any) -> str:
+    path = [str(part) for part in item["loc"]]
+    field = ".".join(path if len(path) <= 8 else [*path[:8], "…"]) or "record"
+    try:
+        found = "nothing" if item["type"] == "missing" else _SHOW.repr(item["input"])
+    except ValueError:  # Python does not write out a number of more than 4,300 digits
+        found = "a huge number"
+    return f"field {field[:200]}: found {found}, expected: {item['msg'][:200]}"

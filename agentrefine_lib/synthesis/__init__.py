@@ -4,5 +4,6 @@ from agentrefine_lib.synthesis.cluster import synthesize_on_ray
 from agentrefine_lib.synthesis.local import synthesize
 from agentrefine_lib.synthesis.loop import Job, Limits, Outcome, synthesize_one
 from agentrefine_lib.synthesis.store import Store
+from agentrefine_lib.synthesis.teacher import endpoint_teacher
 
-__all__ = ["Job", "Limits", "Outcome", "Store", "synthesize", "synthesize_on_ray", "synthesize_one"]
+__all__ = ["Job", "Limits", "Outcome", "Store", "endpoint_teacher", "synthesize", "synthesize_on_ray", "synthesize_one"]

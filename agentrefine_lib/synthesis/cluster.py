@@ -39,13 +39,14 @@ def synthesize_on_ray(
     remote = ray.remote(max_retries=3, scheduling_strategy="SPREAD")(run_batch)
     with Store(folder, jobs) as store:
         batches = [store.todo[i : i + batch] for i in range(0, len(store.todo), batch)]
-        running: list[Any] = []
+        running: dict[Any, list[Job]] = {}
         while batches or running:
             while batches and len(running) < in_flight:
-                running.append(remote.remote(make_teacher, batches.pop(0), limits))
-            ready, running = ray.wait(running)
-            for packed in ray.get(ready[0]):
-                store.add(unpack(packed))
+                jobs_of_batch = batches.pop(0)
+                running[remote.remote(make_teacher, jobs_of_batch, limits)] = jobs_of_batch
+            ready = ray.wait(list(running))[0][0]
+            for job, packed in zip(running.pop(ready), ray.get(ready), strict=True):
+                store.add(job, unpack(packed))
     return folder / TRAJECTORIES
 
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 from agentrefine_lib.synthesis.loop import Job, Limits, synthesize_one
-from agentrefine_lib.synthesis.store import TRAJECTORIES, Store
+from agentrefine_lib.synthesis.store import TRAJECTORIES, Note, Store, no_note
 from agentrefine_lib.teachers import Teacher
 
 DEFAULT_LIMITS = Limits()
@@ -20,7 +20,7 @@ async def synthesize(
     limits: Limits = DEFAULT_LIMITS,
     *,
     concurrency: int = 1,
-    note: Callable[[], str] = str,
+    note: Note = no_note,
 ) -> Path:
     """Make every job's trajectory; returns the path of ``trajectories.jsonl`` in ``folder``.
 
@@ -33,7 +33,7 @@ async def synthesize(
 
         async def work() -> None:
             for job in waiting:  # shared by all workers: whoever is free takes the next
-                store.add(await synthesize_one(teacher, job, limits), note())
+                store.add(job, await synthesize_one(teacher, job, limits), note)
 
         try:
             async with asyncio.TaskGroup() as workers:

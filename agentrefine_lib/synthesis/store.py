@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
@@ -16,6 +17,13 @@ from agentrefine_lib.synthesis.loop import Job, Outcome
 from agentrefine_lib.verify import Rejection
 
 TRAJECTORIES, REJECTIONS = "trajectories.jsonl", "rejections.jsonl"
+
+Note = Callable[[float], str]  # share of the jobs finished, in (0, 1] → text for the progress bar
+
+
+def no_note(share: float) -> str:
+    """Nothing to tell."""
+    return ""
 
 
 class Store:
@@ -34,8 +42,12 @@ class Store:
 
     def __enter__(self) -> Self:
         self._accepted = self._stack.enter_context(Journal(self.folder / TRAJECTORIES, Trajectory, lambda t: t.id))
-        self._rejected = self._stack.enter_context(Journal(self.folder / REJECTIONS, Rejection, _identity))
-        given_up = {r.id for r in read_jsonl(self.folder / REJECTIONS, Rejection) if r.reason == "given_up"}
+        self._rejected = self._stack.enter_context(Journal(self.folder / REJECTIONS, Rejection, lambda r: r.id))
+        given_up, self._known = set(), Counter[str]()
+        for rejection in read_jsonl(self.folder / REJECTIONS, Rejection):
+            self._known[rejection.id] += 1
+            if rejection.reason == "given_up":
+                given_up.add(rejection.id)
         self.todo = [job for job in self.jobs if job.id not in self._accepted.done and job.id not in given_up]
         done = len(self.jobs) - len(self.todo)
         self._accepted_here = 0
@@ -44,17 +56,17 @@ class Store:
         )
         return self
 
-    def add(self, outcome: Outcome, note: str = "") -> None:
-        """Put one finished job on disk; ``note`` is shown beside the acceptance rate."""
-        for rejection in outcome.rejections:
-            if _identity(rejection) not in self._rejected.done:
-                self._rejected.append(rejection)
+    def add(self, job: Job, outcome: Outcome, note: Note = no_note) -> None:
+        """Put one finished job on disk; ``note`` is asked what to show beside the acceptance rate."""
+        for rejection in outcome.rejections[self._known[job.id] :]:  # a repeated job finds its earlier ones again
+            self._rejected.append(rejection)
         if outcome.trajectory is not None:
             self._accepted.append(outcome.trajectory)
             self._accepted_here += 1
         self._bar.update()
         finished = self._bar.n - self._bar.initial
-        self._bar.set_postfix_str(f"accepted {self._accepted_here / finished:.0%} {note}".rstrip(), refresh=False)
+        share = f"accepted {self._accepted_here / finished:.0%}"
+        self._bar.set_postfix_str(f"{share} {note(self._bar.n / len(self.jobs))}".rstrip(), refresh=False)
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
@@ -63,10 +75,6 @@ class Store:
         if kind is None:
             put_in_order(self.folder / TRAJECTORIES, self.jobs)
             put_in_order(self.folder / REJECTIONS, self.jobs)
-
-
-def _identity(rejection: Rejection) -> str:
-    return f"{rejection.id}/{rejection.attempt}/{rejection.turn}/{rejection.reason}/{rejection.excerpt}"
 
 
 def put_in_order(path: Path, jobs: Sequence[Job]) -> None:

@@ -17,10 +17,10 @@ MAX_CHARS = 2_000_000  # of a reply; longer ones are not read
 MAX_DEPTH = 64  # of nested lists and objects
 MAX_WORK = 4 * MAX_CHARS  # characters looked at in one reply, however many false starts it has
 
-_REASONING = re.compile(r"(?s:.*)</(?:think|thinking|reasoning)>")
-_UNFINISHED_REASONING = re.compile(r"\s*<(?:think|thinking|reasoning)>")
+_REASONING_BEGINS = re.compile(r"\s*<(?:think|thinking|reasoning)>")
+_REASONING_ENDS = re.compile(r"</(?:think|thinking|reasoning)>")  # some servers leave out the opening tag
 _START = re.compile(r'\{\s*["}]|\[\s*(?:["{\[\]\-\d]|true|false|null)')  # a bracket in prose goes on otherwise
-_TOKEN = re.compile(r'"(?:[^"\\]++|\\.)*+(?:"|\\?\Z)|[{}\[\],]|[^"{}\[\],]++', re.DOTALL)
+_TOKEN = re.compile(r'"(?:[^"\\]++|\\.)*+(?:(")|\\?\Z)|[{}\[\],]|[^"{}\[\],]++', re.DOTALL)
 _ESCAPE = re.compile(r'\\(?:(["\\/bfnrt]|u[0-9a-fA-F]{4})|)')
 _RAW = str.maketrans({chr(code): f"\\u{code:04x}" for code in range(32)})
 
@@ -36,19 +36,17 @@ class _Span(NamedTuple):
 def recover_json(text: str, *, partial: bool = True) -> JsonValue:
     """The JSON value of a model's reply, or None when there is none (or JSON ``null``). Never raises.
 
-    Valid JSON comes back as it is. Otherwise the longest JSON object or list in the text counts; trailing commas, raw
-    line breaks and lone backslashes in strings (``"\\s+"`` in a regular expression) are mended. A reply cut off keeps the
-    whole elements of its outermost open list (or members of its object); with ``partial=False`` it counts as no JSON.
+    Valid JSON comes back as it is. Otherwise the longest JSON object or list in the text counts; trailing commas are
+    dropped, raw line breaks and lone backslashes in strings (of a regular expression, say) are escaped. A reply cut off
+    keeps the whole elements of its outermost open list, or the whole members of its object when no list is open; with
+    ``partial=False`` it counts as no JSON.
     """
     if len(text) > MAX_CHARS:
         return None
     value = _decode(text)
     if value is not None:
         return value
-    text = _REASONING.sub("", text, count=1)
-    if _UNFINISHED_REASONING.match(text):
-        return None
-    best, longest, position, work = None, 0, 0, MAX_WORK
+    best, longest, position, work = None, 0, _end_of_reasoning(text), MAX_WORK
     while work > 0 and (start := _START.search(text, position)):
         span = _read(text, start.start())
         position = max(span.end, start.end())
@@ -58,6 +56,12 @@ def recover_json(text: str, *, partial: bool = True) -> JsonValue:
             if value is not None or not span.whole:
                 best, longest = value, position - start.start()
     return best
+
+
+def _end_of_reasoning(text: str) -> int:
+    """Where the answer begins; the end of the text when the model was still thinking."""
+    closed = [tag.end() for tag in _REASONING_ENDS.finditer(text)]
+    return closed[-1] if closed else len(text) if _REASONING_BEGINS.match(text) else 0
 
 
 def _decode(text: str) -> JsonValue:
@@ -85,13 +89,13 @@ def _read(text: str, start: int) -> _Span:
         piece = token[0]
         if piece in "{[":
             if len(open_brackets) == MAX_DEPTH:
-                return _Span(token.end(), None)
+                return _Span(len(text), None)
             pieces.append(piece)
             open_brackets.append(piece)
             keep.append(len(pieces))
         elif piece in "}]":
             if open_brackets.pop() + piece not in ("{}", "[]"):
-                return _Span(token.end(), None)
+                return _Span(len(text), None)
             keep.pop()
             _drop_trailing_comma(pieces)
             pieces.append(piece)
@@ -103,7 +107,7 @@ def _read(text: str, start: int) -> _Span:
             pieces.append(piece)
         elif piece[0] == '"':
             pieces.append(_mend(piece))
-            if open_brackets[-1] == "[" and len(piece) > 1 and piece[-1] == '"' and token.end() < len(text):
+            if open_brackets[-1] == "[" and token[1]:
                 keep[-1] = len(pieces)
         else:
             pieces.append(piece)

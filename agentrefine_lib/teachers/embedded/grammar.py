@@ -11,6 +11,7 @@ import random
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import lru_cache
 
 from agentrefine_lib.schema import ActionSpec, placeholders
 
@@ -26,6 +27,11 @@ FORMS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
         ("unlock", "unbolt", "release"),
         ("{v} {holder} with {item}", "{v} {holder} using {item}", "with {item} {v} {holder}", "{v}[{holder}, {item}]"),
     ),
+    "enter": (
+        ("enter", "type", "dial", "punch in"),
+        ("{v} {code} at {holder}", "{v} {code} into {holder}", "at {holder} {v} {code}", "{v}[{code}, {holder}]"),
+    ),
+    "read": (("read", "consult", "peruse"), ("{v} {item}", "{v} the {item}", "{v}[{item}]")),
     "take": (
         ("take", "grab", "collect", "fetch", "pick up", "lift", "get", "retrieve"),
         ("{v} {item} from {holder}", "{v} {item} out of {holder}", "from {holder} {v} {item}", "{v}[{item}, {holder}]"),
@@ -78,6 +84,7 @@ def draw_form(
     return Form(operation, re.sub(r"\{(\w+)\}", lambda m: "{" + words[m[1]] + "}", template), template)
 
 
+@lru_cache(maxsize=4096)  # a few thousand signatures make up all scripts
 def verification_code(signature: str) -> str:
     """A regular expression that fits the instances of a signature, spaces at will, one group for each parameter."""
     pieces = re.split(r"(\{[^{}]*\}|\s+)", signature)

@@ -1,13 +1,18 @@
-"""Personas of our own: composed from a role, a way of being and an aim, over 2,000 distinct ones per domain family."""
+"""Personas: our own, composed from a role, a way of being and an aim; or Persona Hub's, read from a file."""
 
 from __future__ import annotations
 
+import json
 import random
+import re
+from collections.abc import Iterator
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 import yaml
+
+from agentrefine_lib.schema import SchemaError
 
 MANNERS = (
     "careful", "hurried", "curious", "retired", "meticulous", "cheerful", "tired", "newly hired", "forgetful", "proud",
@@ -21,6 +26,7 @@ AIMS = (
     "works alone for the first time", "is moving to another town soon", "likes to double-check each step",
     "is writing a guide for beginners",
 )  # fmt: skip
+KEYS = ("persona", "input persona")  # of a Persona Hub line, in its persona and its instruction files
 
 
 @lru_cache
@@ -38,9 +44,33 @@ def embedded_persona(seed: int, domains: tuple[str, ...] = ()) -> str:
     return f"{'An' if manner[0] in 'aeiou' else 'A'} {manner} {role} who {rng.choice(AIMS)}."
 
 
+def load_personas(path: Path | str) -> Iterator[str]:
+    """The personas of a Persona Hub file, one JSON object a line, read as they are asked for."""
+    with open(path, "rb") as lines:
+        for number, line in enumerate(lines, start=1):
+            if not line.strip():
+                continue
+            try:
+                record = json.loads(line)
+            except ValueError as error:  # neither JSON nor UTF-8
+                raise SchemaError(f"{path}:{number}: not a line of JSON: {error}") from None
+            personas = [record[key] for key in KEYS if key in record] if isinstance(record, dict) else []
+            if not personas or not isinstance(personas[0], str) or not personas[0].strip():
+                found = line[:80].decode(errors="replace").strip()
+                raise SchemaError(f"{path}:{number}: found {found}, expected: an object with a text under {KEYS}")
+            yield personas[0].strip()
+
+
 def domain_of(persona: str, domains: tuple[str, ...] = ()) -> str | None:
-    """The domain whose role the persona names, if any."""
-    for name in sorted(domains or load_domains()):
-        if any(role in persona for role in load_domains()[name]["roles"]):
-            return name
-    return None
+    """The domain whose role the persona names first, if any."""
+    pattern, domain_by_role = _roles()
+    named = (domain_by_role[found[0].lower()] for found in pattern.finditer(persona))
+    return next((domain for domain in named if not domains or domain in domains), None)
+
+
+@lru_cache
+def _roles() -> tuple[re.Pattern[str], dict[str, str]]:
+    """Every role as a whole word or phrase, the longest first, and the domain that it belongs to."""
+    domain_by_role = {role.lower(): name for name, domain in load_domains().items() for role in domain["roles"]}
+    longest_first = sorted(domain_by_role, key=lambda role: (-len(role), role))
+    return re.compile(rf"\b(?:{'|'.join(map(re.escape, longest_first))})\b", re.IGNORECASE), domain_by_role

@@ -4,196 +4,250 @@ from __future__ import annotations
 
 import random
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Collection, Generator, Iterator
+from itertools import islice
 from typing import NamedTuple
 
+from agentrefine_lib.teachers.embedded.rules import change
+from agentrefine_lib.teachers.embedded.voice import Voice, load_wording
 from agentrefine_lib.teachers.embedded.world import HANDS, Condition, Holder, World
 
 
 class Move(NamedTuple):
-    """What the Player means to do next, and why."""
+    """What the Player means to do next, and why: an entry of the wording's thoughts and what it speaks of."""
 
-    thought: str
     operation: str
     arguments: dict[str, str]
+    why: str
+    about: dict[str, str]
 
 
 class Player:
-    """Yields the moves that reach the goal. After each move the caller plays it in the world and calls ``notice``."""
+    """Yields the moves that reach the goal. After each move the caller plays it in the world and calls ``notice``.
 
-    def __init__(self, world: World, rng: random.Random) -> None:
+    Nothing here is drawn at random: the same world is played in the same way, whatever is said about it.
+    """
+
+    def __init__(self, world: World) -> None:
         self.world = world
-        self.rng = rng
         self.places_seen: set[str] = set()
         self.holders_seen: set[str] = set()
-        self.items_seen: dict[str, str] = {}
+        self.items_seen: set[str] = set()  # nobody else moves things, so what was seen once can be found again
         self.notice()
+
+    def copy(self) -> Player:
+        """The same Player with the same knowledge, in a copy of the world."""
+        twin = Player(self.world.copy())
+        twin.places_seen |= self.places_seen
+        twin.holders_seen |= self.holders_seen
+        twin.items_seen |= self.items_seen
+        return twin
 
     def notice(self) -> None:
         """Take in what can be seen from here."""
         world = self.world
         self.places_seen.add(world.here)
-        self.holders_seen |= {h.name for h in world.holders.values() if world.open_to_view(h)}
-        self.items_seen |= world.visible_items() | dict.fromkeys(world.held(), HANDS)
-        self.items_seen |= dict.fromkeys(world.held(), HANDS)
+        visible = [h for h in world.holders.values() if h.place == world.here and world.reachable(h)]
+        self.holders_seen.update([h.name for h in visible])
+        opened = {h.name for h in visible if h.open}
+        self.items_seen.update([i.name for i in world.items.values() if i.at in opened])
 
     def moves(self) -> Iterator[Move]:
         """The whole plan, made step by step; conditions that already hold are left alone."""
-        for condition in self.world.goal:
-            if not self.world.holds(condition):
-                yield from self._achieve(condition)
+        while not self.world.done():
+            for condition in self.world.goal:
+                if not self.world.holds(condition):
+                    yield from self._achieve(condition)
 
     def _achieve(self, condition: Condition) -> Iterator[Move]:
-        if condition.value == "on":
-            yield from self._find(condition.subject)
-            yield from self._walk_to(self.world.holders[condition.subject])
-            yield self._move("switch", "The {holder} is here, I only have to start it.", holder=condition.subject)
-        elif condition.relation == "in":
+        if condition.relation != "is":
             yield from self._store(condition.subject, condition.value)
+        elif condition.subject in self.world.holders:
+            yield from self._find([condition.subject], condition.subject)
+            yield from self._walk_to(condition.subject)
+            yield Move("switch", {"holder": condition.subject}, "switch", {})
         else:
-            operation = next(op for op, t in self.world.treatments.items() if t["after"] == condition.value)
-            yield from self._treat(operation, condition.subject)
+            yield from self._treat(self._operation_for(condition.value), condition.subject)
+
+    # Doing things
+
+    def _operation_for(self, state: str) -> str:
+        return next((op for op, t in self.world.treatments.items() if t["after"] == state), "")
 
     def _treat(self, operation: str, item: str) -> Iterator[Move]:
+        """Bring an item into a state; what has to come before comes before."""
         treatment = self.world.treatments[operation]
-        why = f"It is still {treatment['before']}; this makes the {{item}} {treatment['after']}."
+        earlier = self._operation_for(treatment["before"])
+        if earlier and treatment["before"] not in self.world.items[item].states:
+            yield from self._treat(earlier, item)
         if "station" in treatment:
-            station = next(n for n in treatment["station"] if n in self.world.holders)
-            yield from self._find(station)
+            yield from self._find([item], item, hidden=True)
+            station = yield from self._find(treatment["station"], f"a place to {treatment['verbs'][0]} things")
             yield from self._get(item)
-            yield from self._bring(item, self.world.holders[station])
-            yield self._move(operation, why, item=item, holder=station)
+            yield from self._bring(item, station)
+            arguments = {"item": item, "holder": station}
         else:
-            tool = next(n for n in treatment["tool"] if n in self.world.items)
-            yield from self._get(tool)
-            yield from self._get(item, keep=tool)
-            yield self._move(operation, why, item=item, tool=tool)
+            what = f"something to {treatment['verbs'][0]} things with"
+            tool = yield from self._find(treatment["tool"], what, hidden=True)
+            yield from self._find([item], item, hidden=True)
+            yield from self._make_accessible(self.world.items[item].at)
+            yield from self._get(tool, "take_tool")
+            yield from self._bring(tool, self.world.items[item].at)
+            arguments = {"item": item, "tool": tool}
+        thing = arguments.get("holder") or arguments["tool"]
+        about = {"thing": thing, "before": treatment["before"], "after": treatment["after"]}
+        yield Move(operation, arguments, "treat", about)
 
     def _store(self, item: str, target: str) -> Iterator[Move]:
+        yield from self._find([target], target)
         yield from self._make_accessible(target)
         yield from self._get(item)
-        holder = self.world.holders[target]
+        arguments = {"item": item, "holder": target}
         if self.world.carry:
-            yield from self._walk_to(holder)
-            yield self._move("put", "This is the {holder} where the {item} belongs.", item=item, holder=target)
+            yield from self._walk_to(target)
+            yield Move("put", arguments, "put", {})
         else:
-            yield self._move(
-                "transfer", "The {item} belongs into the {holder}, so I move it there.", item=item, holder=target
-            )
+            yield Move("transfer", arguments, "transfer", {})
 
     def _make_accessible(self, name: str) -> Iterator[Move]:
-        """Find a holder and open it, and whatever it stands in."""
-        yield from self._find(name)
+        """Open a holder that was seen, and whatever it stands in."""
+        if name == HANDS:
+            return
         holder = self.world.holders[name]
         if holder.inside is not None:
             yield from self._make_accessible(holder.inside)
         if not holder.open:
             yield from self._open(holder)
 
-    def _open(self, holder: Holder) -> Iterator[Move]:
-        if holder.key is not None:
+    def _open(self, holder: Holder, why: str = "open", what: str = "") -> Iterator[Move]:
+        if holder.key:
             key = holder.key
-            yield from self._get(key)
-            yield from self._bring(key, holder)
-            yield self._move(
-                "unlock", "The {holder} is locked and the {item} should fit.", holder=holder.name, item=key
-            )
-        yield from self._walk_to(holder)
-        yield self._move(
-            "open", self._say("I need the {holder} open.", "Let me see what is in the {holder}."), holder=holder.name
-        )
+            yield from self._get(key, "take_key")
+            yield from self._bring(key, holder.name)
+            yield Move("unlock", {"holder": holder.name, "item": key}, "unlock", {})
+        elif holder.code:
+            yield from self._learn(holder.code)
+            yield from self._walk_to(holder.name)
+            yield Move("enter", {"code": holder.code, "holder": holder.name}, "enter", {})
+        yield from self._walk_to(holder.name)
+        yield Move("open", {"holder": holder.name}, why, {"what": what} if what else {})
 
-    def _get(self, item: str, keep: str = "") -> Iterator[Move]:
+    def _learn(self, code: str) -> Iterator[Move]:
+        """Read what can be read until the code is known."""
+        items = self.world.items.values()
+        while not any(i.code == code and i.was_read for i in items):
+            notes = [i.name for i in items if i.text and not i.was_read]
+            note = yield from self._find(notes, "a note that tells the code", hidden=True)
+            yield from self._make_accessible(self.world.items[note].at)
+            yield from self._walk_to(self.world.items[note].at, note)
+            yield Move("read", {"item": note}, "read", {})
+
+    def _get(self, item: str, why: str = "take") -> Iterator[Move]:
         """Have the item in hand; in worlds without hands, stand where it can be seen."""
-        if self.world.items[item].at == HANDS:
+        yield from self._find([item], item, hidden=True)
+        at = self.world.items[item].at
+        if at == HANDS:
             return
-        yield from self._find(item)
-        at = self.world.holders[self.items_seen[item]]
-        yield from self._make_accessible(at.name)
+        yield from self._make_accessible(at)
+        yield from self._walk_to(at, item)
         if self.world.carry:
-            yield from self._free_hand(keep)
-        yield from self._walk_to(at)
-        if self.world.carry:
-            thought = self._say(
-                "I see the {item} in the {holder} and need it.", "There is the {item}, I take it with me."
-            )
-            yield self._move("take", thought, item=item, holder=at.name)
+            yield from self._free_hand()
+            yield Move("take", {"item": item, "holder": at}, why, {})
 
-    def _bring(self, item: str, holder: Holder) -> Iterator[Move]:
-        """Stand at a holder's place with the item in reach."""
-        if not self.world.carry and self.world.holders[self.world.items[item].at].place != holder.place:
-            surface = self._surface_at(holder.place)
-            yield self._move("transfer", f"The {{item}} is needed near the {holder.name}.", item=item, holder=surface)
-        yield from self._walk_to(holder)
+    def _bring(self, item: str, near: str) -> Iterator[Move]:
+        """Stand at a holder (or where we are, if that is the hands) with the item in reach."""
+        if near == HANDS:
+            return
+        place = self.world.holders[near].place
+        at = self.world.items[item].at
+        if at != HANDS and self.world.holders[at].place != place:
+            yield Move("transfer", {"item": item, "holder": self._surface_at(place)}, "transfer_near", {"near": near})
+        yield from self._walk_to(near)
 
-    def _free_hand(self, keep: str) -> Iterator[Move]:
+    def _free_hand(self) -> Iterator[Move]:
+        """Put something down if both hands are full; rather not what the goal speaks of."""
         held = self.world.held()
         if len(held) >= self.world.carry:
-            spare = next(name for name in held if name != keep)
+            wanted = {c.subject for c in self.world.goal if not self.world.holds(c)}
+            spare = min(held, key=lambda name: name in wanted)
             surface = self._surface_at(self.world.here)
-            yield self._move("put", "My hands are full and I do not need the {item} now.", item=spare, holder=surface)
+            yield Move("put", {"item": spare, "holder": surface}, "put_down", {})
 
     def _surface_at(self, place: str) -> str:
         return next(h.name for h in self.world.holders.values() if h.place == place and h.kind == "surface")
 
-    def _find(self, name: str) -> Iterator[Move]:
-        """Explore until the item or holder has been seen: closed containers here first, then the nearest new place."""
-        while name not in self.items_seen and name not in self.holders_seen:
-            unopened = [h for h in self.world.holders.values() if self.world.open_to_view(h) and not h.open]
-            easy = [h for h in unopened if h.key is None]
-            if easy:
-                thought = self._say(
-                    f"I have not found the {name} yet; it may be in the {{holder}}.", "I look into the {holder}."
-                )
-                yield self._move("open", thought, holder=easy[0].name)
-            elif len(self.places_seen) < len(self.world.places):
-                yield from self._travel(self._nearest_unseen(), f"the {name}")
-            elif (left := self._closed_elsewhere()) and left.key is None:
-                yield from self._walk_to(left)
-            else:
-                locked = next(h for h in self.world.holders.values() if h.key is not None)
-                yield from self._open(locked)
+    # Looking for things
 
-    def _closed_elsewhere(self) -> Holder | None:
-        closed = (
-            h for h in self.world.holders.values() if h.name in self.holders_seen and not h.open and h.key is None
-        )
-        return next(closed, None)
+    def _find(self, names: Collection[str], what: str, hidden: bool = False) -> Generator[Move, None, str]:
+        """Explore until one of the names has been seen, and return it. ``hidden``: it may be in a container."""
+        while True:
+            found = next((n for n in names if n in self.items_seen or n in self.holders_seen), "")
+            if found:
+                return found
+            yield from self._explore(what, hidden)
 
-    def _walk_to(self, holder: Holder) -> Iterator[Move]:
-        yield from self._travel(holder.place, f"the {holder.name}")
+    def _explore(self, what: str, hidden: bool) -> Iterator[Move]:
+        """One more look: closed containers here first, then the nearest new place, then what else is closed."""
+        shut = [h for h in self.world.holders.values() if h.name in self.holders_seen and not h.open]
+        easy = [h for h in shut if not h.locked and self.world.reachable(h)]
+        here = [h for h in easy if h.place == self.world.here]
+        here += [h for h in shut if self.world.open_to_view(h) and h.key and self.world.in_sight(h.key)]
+        if here and hidden:
+            yield from self._open(here[0], "look_inside", what)
+        elif new := self._nearest(lambda place: place not in self.places_seen):
+            yield from self._travel(new, what)
+        elif easy:
+            place = self._nearest(lambda place: any(h.place == place for h in easy))
+            closest = next(h for h in easy if h.place == place)
+            yield from self._open(closest, "look_inside", what)
+        else:
+            yield from self._open(next(h for h in shut if h.locked), "look_inside", what)
 
-    def _travel(self, place: str, purpose: str) -> Iterator[Move]:
+    def _walk_to(self, holder: str, what: str = "") -> Iterator[Move]:
+        if holder != HANDS:
+            yield from self._travel(self.world.holders[holder].place, what or holder)
+
+    def _travel(self, place: str, what: str) -> Iterator[Move]:
+        passing, arriving = ("walk_on", "go_back") if place in self.places_seen else ("pass_through", "look_for")
         while self.world.here != place:
-            step = self._path(place)[0]
-            if place in self.places_seen:
-                thought = self._say(f"{purpose.capitalize()} is at {place}.", f"I go back to {place} for {purpose}.")
-            else:
-                thought = self._say(
-                    f"I have to search for {purpose}, {place} is still unseen.",
-                    f"{purpose.capitalize()} may be at {place}.",
-                )
-            yield self._move("go", thought, place=step)
+            step = self._paths()[place][0]
+            why = arriving if step == place else passing
+            yield Move("go", {"place": step}, why, {"what": what, "far": place, "here": self.world.here})
 
-    def _nearest_unseen(self) -> str:
-        return min((p for p in self.world.places if p not in self.places_seen), key=lambda p: len(self._path(p)))
+    def _nearest(self, wanted: Callable[[str], bool]) -> str:
+        return next((place for place in self._paths() if wanted(place)), "")
 
-    def _path(self, target: str) -> list[str]:
-        """Places to walk through from here to the target, breadth first."""
-        queue, came = deque([self.world.here]), {self.world.here: ""}
-        while target not in came:
+    def _paths(self) -> dict[str, list[str]]:
+        """Every place heard of, nearest first → the places to walk through from here; only along ways seen so far."""
+        paths: dict[str, list[str]] = {self.world.here: []}
+        queue = deque(paths)
+        while queue:
             at = queue.popleft()
-            for place in self.world.ways[at]:
-                if place not in came:
-                    came[place] = at
+            for place in self.world.ways[at] if at in self.places_seen else ():
+                if place not in paths:
+                    paths[place] = [*paths[at], place]
                     queue.append(place)
-        path = [target]
-        while came[path[0]] != self.world.here:
-            path.insert(0, came[path[0]])
-        return path
+        return paths
 
-    def _say(self, *thoughts: str) -> str:
-        return self.rng.choice(thoughts)
 
-    def _move(self, operation: str, thought: str, **arguments: str) -> Move:
-        return Move(thought.format(**arguments), operation, arguments)
+def count_moves(player: Player, limit: int) -> int:
+    """How many moves the Player still needs without a mistake; ``limit`` if it is so many or more. Plays a copy."""
+    twin = player.copy()
+    count = 0
+    for move in islice(twin.moves(), limit):
+        change(twin.world, move.operation, move.arguments)
+        twin.notice()
+        count += 1
+    return count
+
+
+def think(rng: random.Random, voice: Voice, world: World, move: Move) -> str:
+    """The thought before a move, in words drawn anew each time."""
+    names = move.arguments | move.about
+    if names.get("what") in world.items or names.get("what") in world.holders:
+        names["what"] = voice.the(names["what"])
+    if "code" in names:
+        names["code"] = f"'{names['code']}'"
+    if "holder" in names:
+        names["on"] = voice.before(world.holders[names["holder"]])
+    return voice.say(rng.choice(load_wording()["thoughts"][move.why]), **names)

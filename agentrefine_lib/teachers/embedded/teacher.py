@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import random
+from collections import Counter
 from collections.abc import Sequence
+from functools import lru_cache
 
 from pydantic import JsonValue
 
-from agentrefine_lib.schema import DMTurn, PlayerTurn, Script, Turn
-from agentrefine_lib.teachers.embedded.build import Game, build_game
-from agentrefine_lib.teachers.embedded.errors import Blunder, draw_blunder, read_command, recovery
+from agentrefine_lib.schema import PlayerTurn, Script, Turn
+from agentrefine_lib.teachers.embedded.build import LENGTH, Game, build_game
+from agentrefine_lib.teachers.embedded.errors import Moment, draw_blunder, judge, read_command, recover
 from agentrefine_lib.teachers.embedded.personas import domain_of, load_domains
-from agentrefine_lib.teachers.embedded.player import Move, Player
-from agentrefine_lib.teachers.embedded.world import FLAG_OF, Refusal
+from agentrefine_lib.teachers.embedded.player import Move, Player, count_moves, think
+from agentrefine_lib.teachers.embedded.rules import FLAG_OF, Refusal, change
+from agentrefine_lib.teachers.embedded.voice import load_wording
 from agentrefine_lib.teachers.protocol import COMPLETED, Brief
 
-ERROR_CHANCE = 0.4  # of a mistake before a move, while the play still has some to make
+STUBBORN = 0.15  # how often a play with three mistakes or more has two of them in a row
 
 
 class EmbeddedTeacher:
@@ -23,13 +26,21 @@ class EmbeddedTeacher:
 
     ``errors``: how many mistakes a play is meant to hold, least and most; (0, 0) for error-free expert data.
     ``slip_rate``: how often, per script and per play, the teacher makes a mistake *as a teacher*, the way a language
-    model does: a broken verification code, an error it does not flag, an end short of the goal. The verifier has to
-    find them.
+    model does: a broken verification code, an error it does not flag, an end short of the goal, a play too smooth.
+    The verifier has to find them.
+    ``fixed_grammar``: every script of a domain has the same spelling and wording, as in a hand-made environment. The
+    worlds stay the same, so that what a model learns from both kinds of data can be compared.
     """
 
     name = "embedded"
 
-    def __init__(self, domains: Sequence[str] = (), errors: tuple[int, int] = (2, 5), slip_rate: float = 0.0) -> None:
+    def __init__(
+        self,
+        domains: Sequence[str] = (),
+        errors: tuple[int, int] = (2, 5),
+        slip_rate: float = 0.0,
+        fixed_grammar: bool = False,
+    ) -> None:
         unknown = sorted(set(domains) - set(load_domains()))
         if unknown:
             raise ValueError(
@@ -38,12 +49,14 @@ class EmbeddedTeacher:
         self.domains = tuple(domains) or tuple(sorted(load_domains()))
         self.errors = errors
         self.slip_rate = slip_rate
+        self.fixed_grammar = fixed_grammar
 
     def game(self, brief: Brief) -> Game:
         """The world, grammar and script of a brief, as at the start of the play."""
-        rng = random.Random(f"world {brief.key}")
-        domain = domain_of(brief.persona, self.domains) or rng.choice(self.domains)
-        return build_game(rng, load_domains()[domain])
+        named = domain_of(brief.persona, self.domains)
+        domain = named or random.Random(f"domain {brief.key}").choice(self.domains)
+        drawn = _draw_game(brief.key, domain, self.fixed_grammar)
+        return drawn._replace(world=drawn.world.copy())
 
     async def write_script(self, brief: Brief) -> JsonValue:
         script = self.game(brief).script.model_dump(by_alias=True)
@@ -58,24 +71,34 @@ class EmbeddedTeacher:
         if script.goal != game.script.goal:
             raise ValueError("the embedded teacher can only play the script that it wrote for the same brief")
         turns = _Play(game, random.Random(f"play {len(prefix)} {brief.key}"), self).run(prefix)
-        return [turn.model_dump(by_alias=True) for turn in turns]
+        return list[JsonValue](turns)
+
+
+@lru_cache(maxsize=256)
+def _draw_game(key: str, domain: str, fixed_grammar: bool) -> Game:
+    """Games are asked for twice, to write the script and to play it; many may be under way at once."""
+    speech = random.Random(f"speech {domain}" if fixed_grammar else f"speech {key}")
+    return build_game(random.Random(f"world {key}"), speech, load_domains()[domain])
 
 
 class _Play:
-    """One play in progress: the turns so far, and how many mistakes are still to be made."""
+    """One play in progress: the turns so far, and the mistakes that are still to be made."""
 
     def __init__(self, game: Game, rng: random.Random, teacher: EmbeddedTeacher) -> None:
         self.game = game
         self.rng = rng
-        self.turns: list[Turn] = []
+        self.turns: list[dict[str, JsonValue]] = []
         self.number = 0
-        self.played: list[str] = []
-        self.errors_left = rng.randint(*teacher.errors)
-        self.slip = rng.choice(("unflagged", "unfinished")) if rng.random() < teacher.slip_rate else ""
+        self.played: list[tuple[str, dict[str, str]]] = []
+        self.made: list[str] = []  # kinds of the mistakes so far
+        self.errors = rng.randint(*teacher.errors)
+        self.slip = rng.choice(("unflagged", "unfinished", "smooth")) if rng.random() < teacher.slip_rate else ""
+        if self.slip == "smooth":
+            self.errors = min(self.errors, 1)
 
-    def run(self, prefix: list[Turn]) -> list[Turn]:
+    def run(self, prefix: list[Turn]) -> list[dict[str, JsonValue]]:
         """The turns after ``prefix``, to the end of the play."""
-        player = Player(self.game.world, self.rng)
+        player = Player(self.game.world)
         for turn in prefix:
             if isinstance(turn, PlayerTurn):
                 self._repeat(turn.action)
@@ -83,66 +106,84 @@ class _Play:
         if prefix:
             self.number = prefix[-1].turn + 1
         else:
-            self._dm("The play begins.", self.game.world.describe())
-        for move in player.moves():
-            thought = move.thought
-            while self.errors_left > 0 and self.rng.random() < ERROR_CHANCE:
-                thought = self._blunder(move) or thought
+            self._dm(self._judging("begin"), self.game.voice.room(self.game.world))
+        planned = self._plan(count_moves(player, LENGTH.stop) if prefix else self.game.moves)
+        due = 0
+        for position, move in enumerate(player.moves()):
+            due += planned[position]
+            moment = Moment(self.rng, self.game, player, move, self.played)
+            made = len(self.made)
+            thought = self._stumble(moment, due)
+            due -= len(self.made) - made
             self._succeed(move, thought)
             player.notice()
             if self.slip == "unfinished" and len(self.turns) > 6:
                 break
         return self.turns
 
+    def _plan(self, moves: int) -> Counter[int]:
+        """How many mistakes come before each move: spread over the play, because two in a row are one refinement."""
+        count = min(self.errors - len(self.made), moves)
+        positions = self.rng.sample(range(moves), max(count, 0))
+        if len(positions) > 2 and self.rng.random() < STUBBORN:
+            positions[0] = positions[1]
+        return Counter(positions)
+
     def _repeat(self, action: str) -> None:
         """Bring the world to where a verified action left it; its errors changed nothing."""
-        try:
-            operation, arguments = read_command(self.game, action)
-            self.game.world.check(operation, arguments)
-            self.game.world.apply(operation, arguments)
-        except Refusal:
-            self.errors_left -= 1
+        refusal = judge(self.game, action)
+        if refusal is None:
+            command = read_command(self.game, action)
+            change(self.game.world, *command)
+            self.played.append(command)
+        else:
+            self.made.append(refusal.kind)
 
-    def _blunder(self, move: Move) -> str:
-        """A mistake, answered by the dungeon master; returns the thought that recovers from it ("" if none fits)."""
-        blunder = draw_blunder(self.rng, self.game, move, self.played)
-        self.errors_left -= 1
-        if blunder is None:
-            return ""
-        self._player(blunder.thought, blunder.action)
-        feedback = self._refuse(blunder)
-        return recovery(blunder, feedback, move, self.game.forms[move.operation].signature)
+    def _stumble(self, moment: Moment, times: int) -> str:
+        """Mistakes before a move, as many as fit the moment. Returns the thought that recovers and leads on."""
+        intention = think(self.rng, self.game.voice, self.game.world, moment.move)
+        refusal, feedback = None, ""
+        for _ in range(times):
+            blunder = draw_blunder(moment, self.made)
+            if blunder is None:
+                break
+            thought = blunder.thought or intention
+            self._player(recover(moment, refusal, feedback, thought) if refusal else thought, blunder.action)
+            refusal = blunder.refusal
+            feedback = self._refuse(refusal)
+            self.made.append(refusal.kind)
+        return recover(moment, refusal, feedback, intention) if refusal else intention
 
-    def _refuse(self, blunder: Blunder) -> str:
-        try:
-            operation, arguments = read_command(self.game, blunder.action)
-            self.game.world.check(operation, arguments)
-        except Refusal as refusal:
-            flag = FLAG_OF[refusal.kind]
-            if self.slip == "unflagged" and flag == "parameter_error":
-                self.slip = ""
-                self._dm("The Player goes on.", refusal.feedback)
-            else:
-                self._dm(f"This cannot work: {refusal.feedback}", f"Error: {refusal.feedback}", flag)
-            return refusal.feedback
-        raise AssertionError(f"a blunder that works: {blunder}")
+    def _refuse(self, refusal: Refusal) -> str:
+        feedback = self.game.voice.refuse(self.game.world, refusal)
+        flag = FLAG_OF[refusal.kind]
+        if self.slip == "unflagged" and flag == "parameter_error":
+            self.slip = ""
+            self._dm("The Player goes on.", feedback)
+        else:
+            self._dm(self._judging("refuse").format(feedback), self.game.voice.prefix.format(feedback), flag)
+        return feedback
 
     def _succeed(self, move: Move, thought: str) -> None:
-        action = self.game.forms[move.operation].write(move.arguments)
-        self._player(thought, action)
-        self.game.world.check(move.operation, move.arguments)
-        observation = self.game.world.apply(move.operation, move.arguments)
-        self.played.append(action)
-        if self.game.world.done():
-            self._dm("Every completion condition holds now.", f"{observation} {COMPLETED}")
+        game = self.game
+        self._player(thought, game.forms[move.operation].write(move.arguments))
+        change(game.world, move.operation, move.arguments)
+        observation = game.voice.effect(game.world, move.operation, move.arguments)
+        self.played.append((move.operation, move.arguments))
+        if game.world.done():
+            self._dm(self._judging("done"), f"{observation} {COMPLETED}")
         else:
-            self._dm("The command is valid and possible here.", observation)
+            self._dm(self._judging("accept"), observation)
+
+    def _judging(self, verdict: str) -> str:
+        return str(self.rng.choice(load_wording()["judging"][verdict]))
 
     def _player(self, thought: str, action: str) -> None:
-        self.turns.append(PlayerTurn(turn=self.number, thought=thought, action=action))
+        self.turns.append({"turn": self.number, "role": "Player", "Thought": thought, "Action": action})
         self.number += 1
 
     def _dm(self, thought: str, observation: str, flag: str = "") -> None:
-        turn = DMTurn(turn=self.number, thought=thought, observation=observation)
-        self.turns.append(turn.model_copy(update={flag: True}) if flag else turn)
+        turn: dict[str, JsonValue] = {"turn": self.number, "role": "DM", "Thought": thought, "Observation": observation}
+        flags = {name: name == flag for name in ("parameter_error", "place_error", "logic_error")}
+        self.turns.append(turn | flags)
         self.number += 1

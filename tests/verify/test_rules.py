@@ -1,8 +1,14 @@
 """Each rule of Algorithm 1 catches what it is there for, at the right turn."""
 
-import pytest
+import time
+from contextlib import suppress
 
-from agentrefine_lib.schema import DMTurn, PlayerTurn
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from agentrefine_lib.schema import CodeError, DMTurn, PlayerTurn, compile_code
+from agentrefine_lib.schema.actions import CODE_MEMORY, CODES_KEPT
 from agentrefine_lib.verify import Finding, check_script, check_turns, count_refinements, parse_turns
 
 
@@ -84,3 +90,53 @@ def test_malformed_turns_keep_what_came_before(three_turns):
     assert (finding.reason, finding.keep) == ("turn_malformed", 3)
     assert "Action" in finding.detail
     assert parse_turns("a story")[1].reason == "turn_malformed"
+
+
+leaves = (
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats()
+    | st.text(st.characters(exclude_categories=()))
+    | st.binary()
+)
+anything = st.recursive(leaves, lambda inner: st.lists(inner) | st.dictionaries(st.text() | st.integers(), inner))
+
+
+@given(raw=anything, field=st.sampled_from(["Environment", "Goal", "Completion Conditions", "Available Actions"]))
+def test_any_value_gets_a_verdict_that_can_be_written(raw, field):
+    script = {"Environment": {}, "Goal": "g", "Completion Conditions": ["c"], "Available Actions": {}} | {field: raw}
+    for finding in (check_script(raw), check_script(script), check_script({"Environment": {"x": raw}})):
+        assert finding.detail.encode()
+    assert all(
+        finding is None or finding.detail.encode() for _, finding in map(parse_turns, (raw, [raw], [{"role": raw}]))
+    )
+
+
+def test_a_value_that_holds_itself_is_over_the_limit():
+    circle: dict = {}
+    circle["again"] = circle
+    assert check_script({"Environment": circle}).reason == "too_large"
+
+
+def test_compiled_codes_are_bounded_in_number_and_memory():
+    for number in range(2 * CODES_KEPT):
+        compile_code(f"^take{number} (.+)$")
+    kept = compile_code.cache_info()
+    assert kept.currsize <= kept.maxsize == CODES_KEPT
+    assert compile_code("^a$").options.max_mem == CODE_MEMORY
+    start = time.perf_counter()
+    for code in (r"(\pL{1,500})", r"((a{100}){100}){100}", r"(?i)[^\pL]{300}", "(a*)*" * 199, "(.*)" * 249):
+        with suppress(CodeError):
+            compile_code(code).fullmatch("ab " * 166)
+    assert time.perf_counter() - start < 2
+
+
+def test_every_value_has_to_be_playable(three_turns):
+    """The first value fits the code, the last does not: the Player could never use it."""
+    raw = three_turns.script.model_dump(by_alias=True)
+    raw["Available Actions"]["take {item}"] = {
+        "verification code": r"^take (\w+)$",
+        "parameters": {"item": ["cup", "plate", "red bowl"]},
+    }
+    assert "red bowl" in check_script(raw).detail

@@ -5,10 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Literal
 
-import pandas as pd
-
 from agentrefine_lib.schema import Conversation, DMTurn, Episode, Message, PlayerTurn, Trajectory
-from agentrefine_lib.verify import count_refinements
 
 Strategy = Literal["refinement", "all_turns", "no_refinement"]
 
@@ -64,24 +61,3 @@ def from_episode(episode: Episode, commands: Iterable[str], rules: str = "") -> 
         messages.append(Message(sender="gpt", value=reply(step.thought, step.action), loss=step.error is None))
         messages.append(Message(sender="human", value=observe(step.observation)))
     return Conversation(id=episode.id, conversations=messages[:-1])
-
-
-def statistics(trajectories: Iterable[Trajectory]) -> pd.DataFrame:
-    """tab_data: one row per trajectory, to be described or plotted (turns, errors by flag, refinements, characters)."""
-    return pd.DataFrame([_measure(trajectory) for trajectory in trajectories])
-
-
-def _measure(trajectory: Trajectory) -> dict[str, str | int]:
-    answers = [turn for turn in trajectory.turns if isinstance(turn, DMTurn)]
-    actions = [turn for turn in trajectory.turns if isinstance(turn, PlayerTurn)]
-    return {
-        "id": trajectory.id,
-        "domain": trajectory.domain,
-        "player_turns": len(actions),
-        "parameter_errors": sum(turn.parameter_error for turn in answers),
-        "place_errors": sum(turn.place_error for turn in answers),
-        "logic_errors": sum(turn.logic_error for turn in answers),
-        "refinements": count_refinements(trajectory.turns),
-        "available_actions": len(trajectory.script.available_actions),
-        "player_characters": sum(len(turn.thought) + len(turn.action) for turn in actions),
-    }

@@ -1,0 +1,43 @@
+"""Training data: trajectories as conversations with a loss flag per reply, files, statistics, cards and exports."""
+
+from agentrefine_lib.dataset.card import write_card
+from agentrefine_lib.dataset.convert import (
+    HOW_TO_ANSWER,
+    Strategy,
+    from_episode,
+    instruction,
+    observe,
+    reply,
+    to_conversation,
+)
+from agentrefine_lib.dataset.exports import (
+    Exported,
+    for_axolotl,
+    for_llama_factory_v0,
+    for_llama_factory_v1,
+    for_swift,
+)
+from agentrefine_lib.dataset.files import from_datasets, read_conversations, to_datasets, write_conversations
+from agentrefine_lib.dataset.statistics import error_positions, statistics
+
+__all__ = [
+    "HOW_TO_ANSWER",
+    "Exported",
+    "Strategy",
+    "error_positions",
+    "for_axolotl",
+    "for_llama_factory_v0",
+    "for_llama_factory_v1",
+    "for_swift",
+    "from_datasets",
+    "from_episode",
+    "instruction",
+    "observe",
+    "read_conversations",
+    "reply",
+    "statistics",
+    "to_conversation",
+    "to_datasets",
+    "write_card",
+    "write_conversations",
+]

@@ -1,0 +1,156 @@
+"""The conversations in the formats of other trainers, with the loss of every turn kept.
+
+A reply is trained unless its ``loss`` is False, as ``tuning.encode`` has it. Rows in which the two sides do not
+alternate from human to gpt, and rows with no trained reply, are left out and counted: the trainers would refuse them,
+or drop them without a word. What each field means was read in the sources of ms-swift 3602360a, axolotl 067b021c and
+LLaMA-Factory ff6d4d12. For TRL, which reads token ids, see ``agentrefine_lib.tuning.export``.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from agentrefine_lib.schema import Conversation, Message
+
+Sample = dict[str, Any]
+
+AXOLOTL_YAML = """\
+datasets:
+  - path: {path}
+    ds_type: json
+    type: chat_template
+    field_messages: conversations
+    message_property_mappings: {{role: from, content: value}}
+    roles: {{user: [human], assistant: [gpt]}}
+    message_field_training: train  # true or false on every message; nothing is left to roles_to_train
+    train_on_eos: turn  # the end of a trained reply is trained with it
+"""
+LLAMA_FACTORY_V0_INFO = {  # the data set's entry in dataset_info.json; the run itself needs ``mask_history: true``
+    "formatting": "sharegpt",
+    "columns": {"messages": "conversations"},
+    "tags": {"role_tag": "from", "content_tag": "value", "user_tag": "human", "assistant_tag": "gpt"},
+}
+
+
+class Exported(NamedTuple):
+    """What became of the conversations: counts in rows, but for ``turns_cut``."""
+
+    rows_in: int
+    rows_out: int  # samples written; more than went in where a row becomes one sample per trained reply
+    dropped: dict[str, int]  # rows left out, by reason
+    turns_cut: int = 0  # masked replies cut from the end of rows, with the messages that they answer
+
+
+def is_trained(message: Message) -> bool:
+    """True for a reply that is learned from."""
+    return message.sender == "gpt" and message.loss is not False
+
+
+def why_unfit(conversation: Conversation) -> str | None:
+    """The reason why no trainer can use a conversation, or None."""
+    messages = conversation.conversations
+    if any(message.sender != ("human", "gpt")[index % 2] for index, message in enumerate(messages)):
+        return "roles_not_alternating"
+    return None if any(map(is_trained, messages)) else "no_trained_reply"
+
+
+def for_swift(conversations: Iterable[Conversation], path: Path | str) -> Exported:
+    """ms-swift: ``messages`` with ``loss`` true or false on every reply (run with the default ``loss_scale``).
+
+    ms-swift trains the end-of-turn token of a row's last reply whatever its flag says, so masked replies at the end
+    are cut off with the messages that they answer; nothing after them is lost that would have been trained.
+    """
+
+    def write(messages: list[Message]) -> Iterator[Sample]:
+        roles = {"human": "user", "gpt": "assistant"}
+        yield {
+            "messages": [
+                {"role": roles[m.sender], "content": m.value, "loss": is_trained(m) if m.sender == "gpt" else None}
+                for m in messages
+            ]
+        }
+
+    return _export(conversations, path, write, cut=True)
+
+
+def for_axolotl(conversations: Iterable[Conversation], path: Path | str) -> Exported:
+    """axolotl: the released ``conversations`` with ``train`` true or false on every message.
+
+    Its configuration has to say so: ``AXOLOTL_YAML.format(path=…)``.
+    """
+
+    def write(messages: list[Message]) -> Iterator[Sample]:
+        yield {"conversations": [{"from": m.sender, "value": m.value, "train": is_trained(m)} for m in messages]}
+
+    return _export(conversations, path, write)
+
+
+def for_llama_factory_v1(conversations: Iterable[Conversation], path: Path | str) -> Exported:
+    """LLaMA-Factory with ``USE_V1=1``: its native ``messages``, ``loss_weight`` 1 or 0, content as a list of parts.
+
+    No ``converter`` may be named in the configuration: the sharegpt one sets every reply's weight to 1.
+    """
+
+    def write(messages: list[Message]) -> Iterator[Sample]:
+        roles = {"human": "user", "gpt": "assistant"}
+        yield {
+            "messages": [
+                {
+                    "role": roles[m.sender],
+                    "content": [{"type": "text", "value": m.value}],
+                    "loss_weight": 1.0 if is_trained(m) else 0.0,
+                }
+                for m in messages
+            ]
+        }
+
+    return _export(conversations, path, write)
+
+
+def for_llama_factory_v0(conversations: Iterable[Conversation], path: Path | str) -> Exported:
+    """LLaMA-Factory's default path, which knows no flags: one sample per trained reply, which it ends with.
+
+    With ``mask_history: true`` only the last reply of a sample is trained, so each trained reply is learned once and
+    no masked one ever; without it every erroneous turn is trained. ``LLAMA_FACTORY_V0_INFO`` describes the file.
+    The file holds a row's beginning once per trained reply, so it is several times as large.
+    """
+
+    def write(messages: list[Message]) -> Iterator[Sample]:
+        said = [{"from": m.sender, "value": m.value} for m in messages]
+        for index, message in enumerate(messages):
+            if is_trained(message):
+                yield {"conversations": said[: index + 1]}
+
+    return _export(conversations, path, write)
+
+
+def _export(
+    conversations: Iterable[Conversation],
+    path: Path | str,
+    write: Callable[[list[Message]], Iterator[Sample]],
+    cut: bool = False,
+) -> Exported:
+    """Write the samples of every usable conversation as JSONL; the file appears whole or not at all."""
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_name(path.name + ".part")
+    rows_in = rows_out = turns_cut = 0
+    dropped: Counter[str] = Counter()
+    with open(part, "w", encoding="utf-8") as out:
+        for conversation in conversations:
+            rows_in += 1
+            if reason := why_unfit(conversation):
+                dropped[reason] += 1
+                continue
+            messages = list(conversation.conversations)
+            while cut and not is_trained(messages[-1]):
+                turns_cut += messages.pop().sender == "gpt"
+            for sample in write(messages):
+                out.write(json.dumps(sample, ensure_ascii=False) + "\n")
+                rows_out += 1
+    part.replace(path)
+    return Exported(rows_in, rows_out, dict(dropped), turns_cut)

@@ -1,0 +1,87 @@
+"""The released format on disk and as a ``datasets.Dataset``: rows of ``{"id", "conversations": [{"from", …}]}``.
+
+To publish a data set, use what ``datasets`` has: ``to_datasets(conversations).push_to_hub("name/of-the-set")``.
+"""
+
+# mypy: disable-error-code="import-untyped"
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from itertools import islice
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pydantic import ValidationError
+
+from agentrefine_lib.schema import Conversation, SchemaError, explain, write_jsonl
+from agentrefine_lib.verify import BadRow, read_rows
+
+if TYPE_CHECKING:
+    import datasets
+
+ROW_GROUP = 1_000  # rows of a Parquet file written, and held in memory, at once
+
+
+def read_conversations(path: Path | str) -> Iterator[Conversation]:
+    """The rows of a JSONL or Parquet file one by one. Raises SchemaError at the first bad row, naming it.
+
+    ``agentrefine_lib.verify.check_file`` reports every bad row instead.
+    """
+    for number, raw in read_rows(path):
+        if isinstance(raw, BadRow):
+            raise SchemaError(f"{path}:{number}: {raw.detail}")
+        try:
+            yield Conversation.model_validate(raw)
+        except ValidationError as error:
+            raise SchemaError(f"{path}:{number}: not a Conversation: {explain(error)}") from None
+
+
+def write_conversations(path: Path | str, conversations: Iterable[Conversation]) -> int:
+    """Write a new ``.jsonl`` or ``.parquet`` file, which appears whole or not at all. Returns the number of rows."""
+    path = Path(path)
+    if path.suffix == ".jsonl":
+        return write_jsonl(path, conversations)
+    if path.suffix == ".parquet":
+        return write_parquet(path, (c.model_dump(by_alias=True) for c in conversations), _arrow_schema())
+    raise ValueError(f"{path}: expected a name that ends in .jsonl or .parquet")
+
+
+def write_parquet(path: Path, rows: Iterable[dict[str, Any]], schema: Any) -> int:
+    """Write rows in groups, so that memory stays flat; the file appears whole or not at all. Returns their number."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_name(path.name + ".part")
+    rows, count = iter(rows), 0
+    with pq.ParquetWriter(part, schema) as out:
+        while group := list(islice(rows, ROW_GROUP)):
+            out.write_table(pa.Table.from_pylist(group, schema=schema))
+            count += len(group)
+    part.replace(path)
+    return count
+
+
+def _arrow_schema() -> Any:
+    import pyarrow as pa
+
+    message = pa.struct({"from": pa.string(), "value": pa.string(), "loss": pa.bool_()})
+    return pa.schema({"id": pa.string(), "conversations": pa.list_(message)})
+
+
+def to_datasets(conversations: Iterable[Conversation]) -> datasets.Dataset:
+    """The conversations as a ``datasets.Dataset`` in memory, with the released columns."""
+    from datasets import Dataset, Features
+
+    features = Features.from_arrow_schema(_arrow_schema())
+    return Dataset.from_list([c.model_dump(by_alias=True) for c in conversations], features=features)
+
+
+def from_datasets(dataset: Iterable[dict[str, Any]]) -> Iterator[Conversation]:
+    """The rows of a ``datasets.Dataset`` (one split) back as conversations. Raises SchemaError, naming the row."""
+    for number, row in enumerate(dataset, start=1):
+        try:
+            yield Conversation.model_validate(row)
+        except ValidationError as error:
+            raise SchemaError(f"row {number}: not a Conversation: {explain(error)}") from None

@@ -1,0 +1,239 @@
+"""The client: one call that answers a chat, from the recording or from the server, whatever happens on the way."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import random
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Literal, NamedTuple, Self
+
+import httpx2
+import openai
+from pydantic import JsonValue, ValidationError
+
+from agentrefine_lib.endpoint.budget import Budget, Ledger, Usage
+from agentrefine_lib.endpoint.concurrency import Throttle
+from agentrefine_lib.endpoint.failures import OVERLOAD, EndpointError, Failure, Scrub, account, scrubber, understand
+from agentrefine_lib.endpoint.prices import Prices, need_price, price_of
+from agentrefine_lib.endpoint.recording import NotRecordedError, Recording
+from agentrefine_lib.endpoint.request import FORMATS, Answer, Completion, EndpointSettings, Request, TokenCount
+
+log = logging.getLogger(__name__)
+
+
+class Statistics(NamedTuple):
+    """For progress bars. ``spent`` covers the whole recording, the other counts this ``async with`` only."""
+
+    requests: int
+    retries: dict[str, int]  # by kind of failure
+    cached: int
+    tokens: int
+    cost: float | None  # US dollars; None: the price is unknown
+    spent: Usage
+    limit: int  # requests permitted in flight at the moment
+    response_format: str  # how a schema is asked for, see FORMATS
+
+
+class Endpoint:
+    """An OpenAI-compatible server. The same request has one answer: ask with another seed for another sample.
+
+    ``mode``: "record" answers from ``recording`` what is in it and appends the rest; "replay" never touches the
+    network; "off" ignores the recording. Raises PriceError when a money budget meets an unknown price.
+    """
+
+    def __init__(
+        self,
+        settings: EndpointSettings,
+        recording: Path | None = None,
+        mode: Literal["record", "replay", "off"] = "record",
+        budget: Budget = Budget(),  # noqa: B008
+        prices: Prices | None = None,
+        rng: random.Random | None = None,
+    ) -> None:
+        if mode == "replay" and recording is None:
+            raise ValueError("mode='replay' needs a recording")
+        self.settings, self._mode, self._budget, self._prices = settings, mode, budget, prices or {}
+        self._path = None if recording is None or mode == "off" else Path(recording)
+        self._price = price_of(settings, self._prices)
+        if budget.money is not None and mode != "replay":
+            need_price(self._price, settings.price or settings.model)
+        self._rng, self._form = rng or random.Random(), 0
+        self._where = f"{settings.base_url}, model {settings.model!r}"
+
+    async def __aenter__(self) -> Self:
+        self._recording = None if self._path is None else Recording(self._path, writable=self._mode == "record")
+        try:
+            self._before = self._paid_before()
+        except Exception:
+            self._close_recording()
+            raise
+        self._ledger = Ledger(self._budget, self._before, self._saved)
+        self._throttle = Throttle(self.settings.concurrency)
+        self._client: tuple[openai.AsyncOpenAI, Scrub] | None = None
+        self._pending: dict[str, asyncio.Task[Completion]] = {}
+        self._on_the_wire: set[asyncio.Task[Completion] | None] = set()
+        self._retries, self._cached, self._closing = Counter[str](), 0, False
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        """Wait for what is on the wire (it is paid for), drop what is not, close the files."""
+        self._closing = True
+        try:
+            for task in set(self._pending.values()) - self._on_the_wire:
+                task.cancel()
+            if self._pending:
+                await asyncio.wait(self._pending.values())
+            if self._client is not None:
+                await self._client[0].close()
+        finally:
+            for task in self._pending.values():
+                task.cancel()
+            self._close_recording()
+
+    async def complete(
+        self,
+        messages: Sequence[Mapping[str, JsonValue]],
+        *,
+        seed: int | None = None,
+        json_schema: Mapping[str, JsonValue] | None = None,
+    ) -> Completion:
+        """The answer to a chat. Raises EndpointError, or its kinds BudgetExceededError and NotRecordedError.
+
+        A caller that is cancelled leaves its request running: it is paid for, and whoever asks again gets it.
+        """
+        request = Request(self.settings, messages, seed, json_schema)
+        found = self._recording.get(request.key) if self._recording else None
+        if found is None and self._mode == "replay":
+            raise NotRecordedError(
+                f"{self._path}: request {request.key[:12]}… is not recorded (model {self.settings.model!r}, seed "
+                f"{seed}, {len(messages)} messages). {self._saved()}. What to do: restore the prompts, model and "
+                "sampling of the recorded run, or record again with mode='record'"
+            )
+        if found is None and request.key not in self._pending:
+            task = self._pending[request.key] = asyncio.create_task(self._pay(request))
+            task.add_done_callback(lambda done: self._forget(request.key, done))
+            return await asyncio.shield(task)
+        self._cached += 1
+        if found is None:
+            found = await asyncio.shield(self._pending[request.key])
+        return found.model_copy(update={"cached": True})
+
+    def statistics(self) -> Statistics:
+        """The state of this moment."""
+        spent, new = self._ledger.spent, self._ledger.spent.plus(self._before, sign=-1)
+        cost = new.money if self._price else None
+        limit, form = int(self._throttle.limit), FORMATS[self._form]
+        return Statistics(new.requests, dict(self._retries), self._cached, new.tokens, cost, spent, limit, form)
+
+    async def _pay(self, request: Request) -> Completion:
+        """Attempt until there is an answer. Raises EndpointError on a refusal and after too many failures."""
+        history: list[Failure] = []
+        while True:
+            outcome = await self._attempt(request)
+            if isinstance(outcome, Completion):
+                return outcome
+            if self._closing:
+                raise asyncio.CancelledError
+            if outcome.kind == "format" and request.can_ask_otherwise:
+                if request.form == self._form:
+                    self._form += 1
+                    log.warning("%s: asking for %s now: %s", self._where, FORMATS[self._form], outcome.detail)
+                continue
+            history.append(outcome)
+            final = outcome.kind in ("refused", "format") or outcome.wait_s > self.settings.wait_max_s
+            if final or len(history) > self.settings.retries:
+                raise EndpointError(f"{account(self._where, history, self.settings.key_variable)}. {self._saved()}")
+            self._retries[outcome.kind] += 1
+            bound_s = min(self.settings.backoff_max_s, self.settings.backoff_s * 2 ** (len(history) - 1))
+            await asyncio.sleep(outcome.wait_s + self._rng.uniform(0, bound_s))
+
+    async def _attempt(self, request: Request) -> Completion | Failure:
+        """One HTTP request: in a place of the throttle, within the budget, recorded before anybody sees it."""
+        async with self._throttle as started:
+            most = self._cost(request.prompt_bound, self.settings.max_tokens)
+            worst = Usage(1, request.prompt_bound + self.settings.max_tokens, most or 0.0)
+            await self._ledger.reserve(worst)
+            self._on_the_wire.add(asyncio.current_task())
+            actual = worst  # what ends half-way may have been billed whole
+            try:
+                outcome = await self._send(request)
+                if isinstance(outcome, Completion):
+                    actual = Usage(1, outcome.tokens, outcome.cost or 0.0)
+                    if self._recording is not None:
+                        self._recording.append(outcome)
+                elif not outcome.billed:
+                    actual = Usage(requests=1)
+            finally:
+                self._on_the_wire.discard(asyncio.current_task())
+                self._ledger.settle(worst, actual)
+            if isinstance(outcome, Completion):
+                self._throttle.succeeded()
+            elif outcome.kind in OVERLOAD:
+                self._throttle.failed(started)
+                self._throttle.pause(outcome.wait_s if outcome.wait_s <= self.settings.wait_max_s else 0.0)
+            return outcome
+
+    async def _send(self, request: Request) -> Completion | Failure:
+        """Post a request and read the answer. Errors become values, so that no traceback carries the key."""
+        client, scrub = self._client = self._client or self._connect()
+        try:
+            async with asyncio.timeout(self.settings.timeout_s):
+                body = request.body(self._form)
+                response = await client.post("/chat/completions", body=body, cast_to=httpx2.Response)
+            answer = Answer.model_validate_json(scrub(response.text))
+        except (openai.OpenAIError, TimeoutError, ValidationError) as error:
+            return understand(error, scrub)
+        text, usage = answer.choices[0].message.content or "", answer.usage or TokenCount()
+        read = request.prompt_bound if usage.prompt_tokens is None else usage.prompt_tokens
+        written = len(text.encode()) if usage.completion_tokens is None else usage.completion_tokens
+        return Completion(
+            key=request.key,
+            model=self.settings.model,
+            text=text,
+            finish_reason=answer.choices[0].finish_reason,
+            prompt_tokens=read,
+            completion_tokens=written,
+            estimated=None in (usage.prompt_tokens, usage.completion_tokens),
+            cost=self._cost(read, written),
+        )
+
+    def _connect(self) -> tuple[openai.AsyncOpenAI, Scrub]:
+        url, timeout_s, name = self.settings.base_url, self.settings.timeout_s, self.settings.key_variable
+        if (key := self._key()) is None:
+            raise EndpointError(f"{self._where}: no usable key; put it into the environment variable {name}")
+        return openai.AsyncOpenAI(api_key=key, base_url=url, max_retries=0, timeout=timeout_s), scrubber(key)
+
+    def _key(self) -> str | None:
+        key = os.environ.get(self.settings.key_variable, "").strip() or ("none" if self.settings.is_local else "")
+        return key if key.isascii() and key.isprintable() and key.split() == [key] else None
+
+    def _cost(self, prompt_tokens: int, completion_tokens: int) -> float | None:
+        return self._price.of(prompt_tokens, completion_tokens) if self._price else None
+
+    def _paid_before(self) -> Usage:
+        """What the recording says was spent. Raises PriceError when money counts and nobody knows what a line cost."""
+        paid = Usage()
+        for line in self._recording.scan() if self._recording else ():
+            cost, price = line.cost, self._price if line.model == self.settings.model else self._prices.get(line.model)
+            if cost is None and self._budget.money is not None:
+                cost = need_price(price, line.model).of(line.prompt_tokens, line.completion_tokens)
+            paid = paid.plus(Usage(1, line.tokens, cost or 0.0))
+        return paid
+
+    def _close_recording(self) -> None:
+        if self._recording is not None:
+            self._recording.close()
+
+    def _saved(self) -> str:
+        if self._recording is None:
+            return "Nothing is recorded"
+        return f"{len(self._recording.offsets):,} completions are recorded in {self._path}"
+
+    def _forget(self, key: str, task: asyncio.Task[Completion]) -> None:
+        del self._pending[key]
+        if not task.cancelled():
+            task.exception()  # its callers have it; where all of them were cancelled nobody wants it

@@ -1,0 +1,107 @@
+"""What tokens cost, and what a run will cost before its first request."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from datetime import date
+from pathlib import Path
+from typing import NamedTuple
+
+import yaml
+from pydantic import Field, ValidationError
+
+from agentrefine_lib.endpoint.failures import EndpointError
+from agentrefine_lib.endpoint.request import EndpointSettings
+from agentrefine_lib.schema import explain
+from agentrefine_lib.schema.models import Record
+
+
+class Price(Record):
+    """One entry of the price list, in US dollars a million tokens."""
+
+    input: float = Field(ge=0)
+    output: float = Field(ge=0)
+    date: date  # when the source said so
+    source: str
+    note: str = ""
+
+    def of(self, prompt_tokens: int, completion_tokens: int) -> float:
+        """US dollars."""
+        return (prompt_tokens * self.input + completion_tokens * self.output) / 1e6
+
+
+class PriceError(EndpointError):
+    """The price list cannot be read, or money counts and it does not name the model."""
+
+
+Prices = Mapping[str, Price]
+
+
+def load_prices(path: Path | str) -> dict[str, Price]:
+    """Read ``params/prices.yaml``: a mapping from model name to Price. Raises PriceError."""
+    try:
+        entries = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
+    except yaml.YAMLError as error:
+        raise PriceError(f"{path}: not YAML: {error}") from None
+    if not isinstance(entries, dict):
+        raise PriceError(f"{path}: found {type(entries).__name__}, expected a mapping from model to price")
+    prices = {}
+    for model, entry in entries.items():
+        try:
+            prices[str(model)] = Price.model_validate(entry)
+        except ValidationError as error:
+            raise PriceError(f"{path}: {model}: {explain(error)}") from None
+    return prices
+
+
+def price_of(settings: EndpointSettings, prices: Prices | None) -> Price | None:
+    """The entry that ``settings`` names, else the model's own, else "local" for a loopback URL; None when unknown."""
+    names = [settings.price] if settings.price else [settings.model, *(["local"] if settings.is_local else [])]
+    return next((prices[name] for name in names if name in prices), None) if prices else None
+
+
+def need_price(price: Price | None, model: str) -> Price:
+    """The price, or a PriceError that says how to add it."""
+    if price is None:
+        raise PriceError(
+            f"a money budget needs the price of {model!r}, which is unknown: add {model!r} to params/prices.yaml "
+            "(input and output in US dollars a million tokens, date, source) and pass prices=load_prices(…), or limit "
+            "tokens instead"
+        )
+    return price
+
+
+class Estimate(NamedTuple):
+    """A run before it starts. ``money`` is None when the price is unknown; nothing is faster than ``seconds``."""
+
+    requests: int
+    prompt_tokens: int
+    completion_tokens: int
+    money: float | None
+    seconds: float
+
+    def __str__(self) -> str:
+        money = "cost unknown (no price for this model)" if self.money is None else f"${self.money:,.2f}"
+        minutes = f"{self.seconds / 60:,.1f} min" if self.seconds >= 60 else f"{self.seconds:.0f} s"
+        return (
+            f"{self.requests:,} requests, {self.prompt_tokens:,} + {self.completion_tokens:,} tokens "
+            f"(read + written), {money}, at least {minutes}"
+        )
+
+
+def estimate(
+    n_items: int,
+    calls_per_item: float,
+    prompt_tokens: float,
+    completion_tokens: float,
+    settings: EndpointSettings,
+    prices: Prices | None = None,
+    latency_s: float = 10.0,
+) -> Estimate:
+    """What ``n_items`` will take; tokens are those of one call, ``latency_s`` is how long one call lasts."""
+    requests = math.ceil(n_items * calls_per_item)
+    read, written = math.ceil(requests * prompt_tokens), math.ceil(requests * completion_tokens)
+    price = price_of(settings, prices)
+    seconds = math.ceil(requests / settings.concurrency) * latency_s
+    return Estimate(requests, read, written, price.of(read, written) if price else None, seconds)

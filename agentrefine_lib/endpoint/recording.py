@@ -1,0 +1,60 @@
+"""Every completion ever paid for, in one JSONL file: found by the key of its request, read when it is needed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from agentrefine_lib.endpoint.failures import EndpointError
+from agentrefine_lib.endpoint.request import Completion
+from agentrefine_lib.schema import Journal, SchemaError, explain
+
+
+class NotRecordedError(EndpointError):
+    """Replay met a request that is not in the recording; nothing was sent."""
+
+
+class Recording:
+    """A recording open for reading, and for appending when ``writable``. Memory holds the keys, not the texts."""
+
+    def __init__(self, path: Path, writable: bool) -> None:
+        if not writable and not path.exists():
+            raise NotRecordedError(f"{path}: no such recording; make one with mode='record'")
+        self.path = path
+        self._journal = Journal(path, Completion, key=lambda completion: completion.key) if writable else None
+        self._file = open(path, "rb")  # noqa: SIM115
+        self.offsets: dict[str, int] = {}
+
+    def scan(self) -> Iterator[Completion]:
+        """Index the file, yielding what it holds; a half-written last line is left out. Raises SchemaError."""
+        offset = 0
+        for number, line in enumerate(self._file, start=1):
+            if line.endswith(b"\n") and line.strip():
+                try:
+                    completion = Completion.model_validate_json(line)
+                except ValidationError as error:
+                    raise SchemaError(f"{self.path}:{number}: not a Completion: {explain(error)}") from None
+                self.offsets[completion.key] = offset
+                yield completion
+            offset += len(line)
+
+    def get(self, key: str) -> Completion | None:
+        """The completion of a request, or None."""
+        if key not in self.offsets:
+            return None
+        self._file.seek(self.offsets[key])
+        return Completion.model_validate_json(self._file.readline())
+
+    def append(self, completion: Completion) -> None:
+        """Add one completion; when this returns, no kill can lose it."""
+        assert self._journal is not None
+        offset = self._file.seek(0, 2)
+        self._journal.append(completion)
+        self.offsets[completion.key] = offset
+
+    def close(self) -> None:
+        self._file.close()
+        if self._journal is not None:
+            self._journal.__exit__(None, None, None)

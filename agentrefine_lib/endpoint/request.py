@@ -1,0 +1,132 @@
+"""What is asked of an endpoint, under which key it is known again, and what comes back."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from hashlib import sha256
+from ipaddress import ip_address
+from typing import Any, Literal
+from urllib.parse import urlsplit
+
+from pydantic import BaseModel, ConfigDict, Field, JsonValue, field_validator
+
+from agentrefine_lib.schema.models import Record
+
+FORMATS = ("json_schema", "json_object", "text")  # how a schema is asked for; each falls back to the next
+
+
+class EndpointSettings(Record):
+    """Where the model is and how it is sampled. Holds the *name* of the variable with the key, never the key."""
+
+    model_config = ConfigDict(hide_input_in_errors=True)  # a key pasted into the wrong field is not printed
+
+    base_url: str  # ends in /v1 nearly everywhere
+    model: str = Field(min_length=1)
+    temperature: float | None = Field(default=1.0, ge=0)  # None: not sent
+    top_p: float | None = Field(default=1.0, gt=0, le=1)  # None: not sent
+    max_tokens: int = Field(default=4096, ge=1)
+    max_tokens_name: Literal["max_tokens", "max_completion_tokens"] = "max_tokens"  # newer OpenAI models: the second
+    extra: dict[str, JsonValue] = Field(default={})  # more fields of the request, e.g. {"reasoning_effort": "low"}
+    key_variable: str = Field(default="OPENAI_API_KEY", pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")
+    timeout_s: float = Field(default=120, gt=0)  # for one whole attempt, from connecting to the last byte
+    concurrency: int = Field(default=64, ge=1)  # requests in flight, at most
+    retries: int = Field(default=6, ge=0)  # attempts after the first
+    backoff_s: float = Field(default=0.5, gt=0)  # the first wait is random in [0, backoff_s]; the bound doubles
+    backoff_max_s: float = Field(default=60, gt=0)
+    wait_max_s: float = Field(default=300, ge=0)  # a server that asks for a longer wait is given up
+    price: str | None = None  # entry of the price list; default: the model's name, or "local" on a loopback URL
+
+    @field_validator("base_url")
+    @classmethod
+    def no_secret_in_the_url(cls, url: str) -> str:
+        parts = urlsplit(url)
+        if parts.scheme not in ("http", "https") or not parts.hostname:
+            raise ValueError("expected http://… or https://…")
+        if "@" in url or parts.query:
+            raise ValueError("expected a URL without user, password or query; the key belongs into key_variable")
+        return url
+
+    @property
+    def is_local(self) -> bool:
+        """True when the server is on this machine: it may do without a key, and its tokens cost nothing."""
+        host = urlsplit(self.base_url).hostname or ""
+        try:
+            return host == "localhost" or ip_address(host).is_loopback
+        except ValueError:
+            return False
+
+
+class Request:
+    """A chat, ready to be sent. ``key`` does not depend on the URL, the API key or the order of fields."""
+
+    def __init__(
+        self,
+        settings: EndpointSettings,
+        messages: Sequence[Mapping[str, JsonValue]],
+        seed: int | None,
+        schema: Mapping[str, JsonValue] | None,
+    ) -> None:
+        fields: dict[str, Any] = {"model": settings.model, "messages": list(messages), "seed": seed}
+        fields |= {"temperature": settings.temperature, "top_p": settings.top_p} | settings.extra
+        self._body = {name: value for name, value in fields.items() if value is not None}
+        self._body[settings.max_tokens_name] = settings.max_tokens
+        self.schema, self.form = schema, 0  # index into FORMATS of the last attempt; matters only with a schema
+        fields |= {"max_tokens": settings.max_tokens, "json_schema": schema}
+        canonical = json.dumps(fields, sort_keys=True, allow_nan=False)
+        self.key = sha256(canonical.encode()).hexdigest()
+        self.prompt_bound = len(canonical)  # tokens: a byte-level tokenizer makes at most one of each byte
+
+    @property
+    def can_ask_otherwise(self) -> bool:
+        """True while there is another way to ask for a schema."""
+        return self.schema is not None and self.form + 1 < len(FORMATS)
+
+    def body(self, form: int) -> dict[str, Any]:
+        """The JSON to send, asking for a schema in FORMATS[form]."""
+        self.form = form
+        if not self.can_ask_otherwise:
+            return self._body
+        named = {"json_schema": {"name": "answer", "schema": self.schema}} if FORMATS[form] == "json_schema" else {}
+        return self._body | {"response_format": {"type": FORMATS[form]} | named}
+
+
+class Completion(Record):
+    """An answer; without ``cached``, also one line of a recording."""
+
+    key: str  # of the request
+    model: str
+    text: str
+    finish_reason: str | None
+    prompt_tokens: int
+    completion_tokens: int
+    estimated: bool  # the server counted no tokens; these are upper bounds
+    cost: float | None  # when it was paid; None: the price was unknown
+    cached: bool = Field(default=False, exclude=True)  # this call did not pay for it
+
+    @property
+    def tokens(self) -> int:
+        return self.prompt_tokens + self.completion_tokens
+
+
+class _Message(BaseModel):
+    content: str | None = None
+
+
+class _Choice(BaseModel):
+    message: _Message
+    finish_reason: str | None = None
+
+
+class TokenCount(BaseModel):
+    """A server's own count; some count nothing."""
+
+    prompt_tokens: int | None = Field(default=None, ge=0)
+    completion_tokens: int | None = Field(default=None, ge=0)
+
+
+class Answer(BaseModel):
+    """What is read of a server's JSON. What does not fit is garbage, and is asked for again."""
+
+    choices: list[_Choice] = Field(min_length=1)
+    usage: TokenCount | None = None

@@ -1,0 +1,129 @@
+"""The endpoint teacher: a language model behind an OpenAI-compatible URL, asked for the paper's JSON."""
+
+from __future__ import annotations
+
+import hashlib
+from collections import Counter, OrderedDict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from pydantic import JsonValue, TypeAdapter
+
+from agentrefine_lib.schema import DMTurn, PlayerTurn, Script, Turn
+from agentrefine_lib.schema.models import Record
+from agentrefine_lib.teachers.protocol import COMPLETED, Brief
+from agentrefine_lib.teachers.recovery import recover_json
+
+if TYPE_CHECKING:
+    from agentrefine_lib.endpoint import Endpoint
+
+BRIEFS_REMEMBERED = 10_000  # far more than are ever under way at once; keeps memory flat over any number of jobs
+
+_PROMPTS = Environment(  # plain text, so nothing is escaped
+    loader=FileSystemLoader(Path(__file__).with_name("prompts")), undefined=StrictUndefined, trim_blocks=True
+)
+_TURNS: TypeAdapter[list[Turn]] = TypeAdapter(list[Turn])
+
+
+class _Play(Record):
+    """What ``play`` asks for. Some servers take an object only, and some know ``anyOf`` but no discriminator."""
+
+    turns: list[PlayerTurn | DMTurn]
+
+
+def _contract(model: type[Record]) -> dict[str, Any]:
+    """A model's JSON schema with every key required: a model that may leave out a flag does."""
+    schema = model.model_json_schema(by_alias=True)
+    for part in (schema, *schema.get("$defs", {}).values()):
+        if "properties" in part:
+            part["required"] = list(part["properties"])
+    return schema
+
+
+SCRIPT_SCHEMA = _contract(Script)
+PLAY_SCHEMA = _contract(_Play)
+
+
+class EndpointTeacher:
+    """Asks an endpoint, which the caller has opened. Errors of the endpoint go through to the caller.
+
+    Every request carries a seed that is a hash of the brief, the length of the prefix and how often that same prefix
+    was asked for since the brief's script was: the same run sends the same requests, and no request twice, so that
+    neither a recording nor a server with a cache gives the same bad answer again.
+    """
+
+    def __init__(self, endpoint: Endpoint) -> None:
+        self.endpoint = endpoint
+        self.name = endpoint.settings.model
+        self._asked: OrderedDict[Brief, Counter[bytes]] = OrderedDict()  # brief → digest of prefix → times
+
+    async def write_script(self, brief: Brief) -> JsonValue:
+        """The script in the model's answer. None, which is no script, when it has no JSON or was cut off."""
+        self._asked.pop(brief, None)
+        prompt = _PROMPTS.get_template("script.jinja").render(brief=brief, persona=_one_line(brief.persona))
+        answer = await self._ask(prompt, _seed(*brief), SCRIPT_SCHEMA)
+        return _script_in(recover_json(answer, partial=False))
+
+    async def play(self, brief: Brief, script: Script, prefix: list[Turn]) -> JsonValue:
+        """The turns in the model's answer; of one that was cut off, those that are whole. None when there are none."""
+        turns = _TURNS.dump_json(prefix, by_alias=True).decode()
+        number = prefix[-1].turn + 1 if prefix else 0
+        prompt = _PROMPTS.get_template("play.jinja").render(
+            brief=brief,
+            persona=_one_line(brief.persona),
+            script=script.to_json(),
+            turns=turns,
+            number=number,
+            role="Player" if prefix and prefix[-1].role == "DM" else "DM",
+            completed=COMPLETED,
+        )
+        seed = _seed(*brief, len(prefix), self._times_asked(brief, turns))
+        return _turns_in(recover_json(await self._ask(prompt, seed, PLAY_SCHEMA)))
+
+    def _times_asked(self, brief: Brief, turns: str) -> int:
+        """How often this was called for the brief and the prefix before."""
+        asked = self._asked.setdefault(brief, Counter())
+        if len(self._asked) > BRIEFS_REMEMBERED:
+            self._asked.popitem(last=False)
+        asked[_digest(turns)] += 1
+        return asked[_digest(turns)] - 1
+
+    async def _ask(self, prompt: str, seed: int, schema: dict[str, Any]) -> str:
+        """One user message, because not every chat template has a system role. The rules come first in the prompt and
+        the work last, so that servers can keep the rules in their prefix cache."""
+        answer = await self.endpoint.complete([{"role": "user", "content": prompt}], seed=seed, json_schema=schema)
+        return answer.text
+
+
+def _one_line(persona: str) -> str:
+    return " ".join(persona.splitlines())
+
+
+def _digest(text: str) -> bytes:
+    return hashlib.sha256(text.encode()).digest()
+
+
+def _seed(*parts: str | int) -> int:
+    """31 bits, which every server takes; the same in every process."""
+    return int.from_bytes(_digest("\0".join(map(str, parts)))[:4]) >> 1
+
+
+def _script_in(value: JsonValue) -> JsonValue:
+    """The script itself, where a model has put it into a list of one or under a key such as ``"script"``."""
+    if isinstance(value, list) and len(value) == 1:
+        value = value[0]
+    if isinstance(value, dict) and len(value) == 1 and isinstance(inner := next(iter(value.values())), dict):
+        return inner
+    return value
+
+
+def _turns_in(value: JsonValue) -> JsonValue:
+    """The list of turns itself, where a model has put it under a key, or has written a single turn without a list."""
+    if isinstance(value, list) and len(value) == 1 and isinstance(value[0], dict) and "role" not in value[0]:
+        value = value[0]
+    if isinstance(value, dict) and "role" in value:
+        return [value]
+    if isinstance(value, dict):
+        return next((inner for inner in value.values() if isinstance(inner, list)), value)
+    return value

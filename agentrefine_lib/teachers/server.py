@@ -1,0 +1,422 @@
+"""A teacher behind an OpenAI-compatible URL on this machine, with faults on demand: the endpoint path without a model.
+
+``python -m agentrefine_lib.teachers.server --port 8765 --fault too_many_requests=0.1 --fault latency_s=0.2`` serves the
+embedded teacher until interrupted; ``with serve(make_app(EmbeddedTeacher())) as base_url`` does it in this process.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import copy
+import dataclasses
+import hashlib
+import json
+import random
+import re
+import socket
+import time
+from collections import Counter
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from itertools import pairwise
+from threading import Thread
+from typing import Any, NamedTuple
+
+from pydantic import BaseModel, JsonValue, TypeAdapter, ValidationError
+
+from agentrefine_lib.schema import Script, Turn, explain
+from agentrefine_lib.teachers.embedded import EmbeddedTeacher
+from agentrefine_lib.teachers.protocol import Brief, Teacher
+
+try:
+    import uvicorn
+    from starlette.applications import Starlette
+    from starlette.requests import Request
+    from starlette.responses import JSONResponse, Response, StreamingResponse
+    from starlette.routing import Route
+    from starlette.types import Receive, Scope, Send
+except ImportError as missing:
+    raise ImportError(f'the teacher server needs {missing.name}: pip install "agentrefine_lib[server]"') from missing
+
+START_TIMEOUT_S = 10.0
+STOP_TIMEOUT_S = 5.0
+CHARS_PER_TOKEN = 4  # for usage counts, which are approximate
+ON_THE_WAY = ("too_many_requests", "server_error", "disconnect", "hang", "slow_stream")
+IN_THE_ANSWER = ("truncated", "malformed_json", "wrong_schema", "rule_breaking")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Faults:
+    """What goes wrong, and how often. A float is a probability: 0.1 is one request in ten, 1.0 is every one. An int is
+    a count: 2 is the first two times that a question (the same messages, whatever the seed) is asked.
+
+    Chance decides by hash. For faults on the way it looks at the request and how often it came before, so that a retry
+    may fare better; for faults in the answer at the request alone, so that the same request gets the same answer.
+    Raises ValueError when the probabilities of either group add up to more than 1.
+    """
+
+    # on the way: of any request
+    too_many_requests: float = 0.0  # 429 with Retry-After: retry_after_s
+    server_error: float = 0.0  # 500
+    disconnect: float = 0.0  # the connection ends in the middle of the answer
+    hang: float = 0.0  # nothing for hang_s, then the answer
+    slow_stream: float = 0.0  # the answer in small pieces, dribble_s apart
+    # in the answer: of requests for a script or a play
+    truncated: float = 0.0  # cut off, finish_reason "length"
+    malformed_json: float = 0.0  # a colon is missing
+    wrong_schema: float = 0.0  # another key, or a value of another type
+    rule_breaking: float = 0.0  # a code that misses its signature, an error without its flag, an end before the goal
+    # no faults, but as models and networks are
+    chatty: float = 0.0  # probability of reasoning, a code fence or a sentence around the JSON
+    latency_s: float = 0.0  # before every answer
+    retry_after_s: float = 1.0
+    hang_s: float = 60.0
+    dribble_s: float = 0.05
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        for group in (ON_THE_WAY, IN_THE_ANSWER, ("chatty",)):
+            rates = {name: getattr(self, name) for name in group}
+            chances = [rate for rate in rates.values() if isinstance(rate, float)]
+            if min(rates.values()) < 0 or sum(chances) > 1 + 1e-9:
+                raise ValueError(f"faults: found {rates}, expected counts, or probabilities that add up to at most 1")
+
+    def draw(self, group: Sequence[str], asked: int, *identity: object) -> str | None:
+        """The fault of the group that befalls a request, if any; ``asked`` is how often its question came before."""
+        chance = random.Random(f"{self.seed} {group[0]} {identity}").random()
+        for name in group:
+            rate = getattr(self, name)
+            if isinstance(rate, int):
+                if asked < rate:
+                    return name
+                asked -= rate
+            elif chance < rate:
+                return name
+            else:
+                chance -= rate
+        return None
+
+
+class _StreamOptions(BaseModel):
+    include_usage: bool = False
+
+
+class _Message(BaseModel):
+    content: str | list[dict[str, Any]] | None = None
+
+
+class _Chat(BaseModel):
+    """The fields of a chat completion request that matter here; all others are accepted and ignored."""
+
+    model: str
+    messages: list[_Message]
+    stream: bool = False
+    stream_options: _StreamOptions | None = None
+
+    def question(self) -> str:
+        """The text of all messages, also of those that come in parts."""
+        texts: list[str] = []
+        for message in self.messages:
+            parts = [{"text": message.content}] if isinstance(message.content, str) else message.content or []
+            texts += [str(part.get("text", "")) for part in parts]
+        return "\n".join(texts)
+
+
+class _Work(NamedTuple):
+    """A question understood: a script to write, or (when there is one already) a play to write."""
+
+    brief: Brief
+    script: Script | None
+    prefix: list[Turn]
+
+    @property
+    def kind(self) -> str:
+        return "play" if self.script else "script"
+
+
+class _Answer(NamedTuple):
+    text: str
+    finish_reason: str = "stop"
+
+
+_TURNS: TypeAdapter[list[Turn]] = TypeAdapter(list[Turn])
+
+
+def read_work(question: str) -> _Work | None:
+    """What the prompts of ``EndpointTeacher`` ask for, or None for any other question."""
+
+    def last(pattern: str) -> re.Match[str] | None:
+        return next(reversed([*re.finditer(pattern, question, re.MULTILINE)]), None)
+
+    persona, variation = last(r"^Persona: (.*)$"), last(r"^Variation: (-?\d+)\.(\d+)$")
+    script, turns = last(r"^Script: (\{.*\})$"), last(r"^Turns so far: (\[.*\])$")
+    if not persona or not variation:
+        return None
+    brief = Brief(persona[1], int(variation[1]), int(variation[2]))
+    if not script or not turns:
+        return _Work(brief, None, [])
+    try:
+        return _Work(brief, Script.model_validate_json(script[1]), _TURNS.validate_json(turns[1]))
+    except ValidationError:
+        return None
+
+
+class _Desk:
+    """Where requests arrive: counts them, decides what goes wrong, has the teacher answer."""
+
+    def __init__(self, teacher: Teacher, faults: Faults) -> None:
+        self.teacher, self.faults = teacher, faults
+        self.requests: Counter[str] = Counter()
+        self.befallen: Counter[str] = Counter()
+        self._seen: Counter[tuple[str, str]] = Counter()
+
+    async def chat(self, request: Request) -> Response:
+        """POST /v1/chat/completions"""
+        raw = await request.body()
+        try:
+            chat = _Chat.model_validate_json(raw)
+        except ValidationError as error:
+            self.requests["invalid"] += 1
+            return _error(400, explain(error))
+        question = chat.question()
+        work = read_work(question)
+        self.requests[work.kind if work else "other"] += 1
+        body, topic = _digest(raw), _digest(question.encode())
+        fault = self.faults.draw(ON_THE_WAY, self._count("asked", topic), body, self._count("sent", body))
+        if fault:
+            self.befallen[fault] += 1
+        await asyncio.sleep(self.faults.latency_s + (self.faults.hang_s if fault == "hang" else 0.0))
+        if fault == "too_many_requests":
+            return _error(429, "too many requests", {"Retry-After": f"{self.faults.retry_after_s:g}"})
+        if fault == "server_error":
+            return _error(500, "the server made a mistake")
+        answer = await self._answer(work, body, topic)
+        pieces = [*_stream(chat, answer, body)] if chat.stream else [json.dumps(_completion(chat, answer, body))]
+        media_type = "text/event-stream" if chat.stream else "application/json"
+        if fault == "disconnect":
+            return _Disconnection("".join(pieces), media_type=media_type)
+        pause_s = self.faults.dribble_s if fault == "slow_stream" else 0.0
+        return StreamingResponse(_drip(pieces, pause_s), media_type=media_type)
+
+    def _count(self, *what: str) -> int:
+        """How often this was counted before."""
+        self._seen[what[0], what[1]] += 1
+        return self._seen[what[0], what[1]] - 1
+
+    async def _answer(self, work: _Work | None, body: str, topic: str) -> _Answer:
+        """The assistant's message, with the faults that are in the answer."""
+        value = await self._teach(work) if work else None
+        if work is None or value is None:
+            return _Answer("I write scripts for text games and play them. Please ask for one of the two.")
+        fault = self.faults.draw(IN_THE_ANSWER, self._count("answered", topic), body) if value else None
+        if fault:
+            self.befallen[fault] += 1
+        rng = random.Random(f"{self.faults.seed} answer {body}")
+        if fault in ("wrong_schema", "rule_breaking"):
+            value = _SPOIL[fault, work.kind](rng, copy.deepcopy(value))
+        text = json.dumps({"turns": value} if work.script else value, ensure_ascii=False)
+        if fault == "malformed_json":
+            keys = [*re.finditer(r'"(?:turn|role|Goal|Environment|verification code|parameters)"(:)', text)]
+            colon = rng.choice(keys).start(1)
+            text = text[:colon] + text[colon + 1 :]
+        if rng.random() < self.faults.chatty:
+            text = rng.choice(_MANNERS).format(text)
+        if fault == "truncated":
+            return _Answer(text[: int(len(text) * rng.uniform(0.1, 0.95))], "length")
+        return _Answer(text)
+
+    async def _teach(self, work: _Work) -> Any:
+        """The teacher's JSON, or None for a play of a script that the teacher does not know."""
+        if work.script is None:
+            return await self.teacher.write_script(work.brief)
+        try:
+            return await self.teacher.play(work.brief, work.script, work.prefix)
+        except ValueError:
+            return None
+
+
+def _wrong_script(rng: random.Random, script: dict[str, Any]) -> dict[str, Any]:
+    """A key renamed, or a value of another type."""
+    key = rng.choice(sorted(script))
+    if isinstance(script[key], dict) or rng.random() < 0.5:
+        return {f"The {name}" if name == key else name: value for name, value in script.items()}
+    return script | {key: [script[key]] if isinstance(script[key], str) else "; ".join(script[key])}
+
+
+def _wrong_turns(rng: random.Random, turns: list[Any]) -> list[Any]:
+    """One turn with a key renamed, or with its number as text."""
+    index = rng.randrange(len(turns))
+    turn = turns[index]
+    said = "Action" if "Action" in turn else "Observation"
+    renamed = {"Text" if name == said else name: value for name, value in turn.items()}
+    turns[index] = rng.choice([renamed, turn | {"turn": str(turn["turn"])}])
+    return turns
+
+
+def _unfit_script(rng: random.Random, script: dict[str, Any]) -> dict[str, Any]:
+    """One verification code that asks for a word which its signature does not have."""
+    spec = script["Available Actions"][rng.choice(sorted(script["Available Actions"]))]
+    spec["verification code"] = r"^\s*please\s+" + spec["verification code"].lstrip("^")
+    return script
+
+
+def _unfit_turns(rng: random.Random, turns: list[Any]) -> list[Any]:
+    """A command that no code fits, in a turn that is not flagged; or an end before the goal."""
+    accepted = [
+        asked
+        for asked, answer in pairwise(turns)
+        if "Action" in asked and not any(answer.get(flag) for flag in ("parameter_error", "place_error", "logic_error"))
+    ]
+    if not accepted or rng.random() < 0.5:
+        return turns[: rng.randrange(len(turns))]
+    rng.choice(accepted)["Action"] += " at once, please"
+    return turns
+
+
+_SPOIL: dict[tuple[str, str], Callable[[random.Random, Any], Any]] = {
+    ("wrong_schema", "script"): _wrong_script,
+    ("wrong_schema", "play"): _wrong_turns,
+    ("rule_breaking", "script"): _unfit_script,
+    ("rule_breaking", "play"): _unfit_turns,
+}
+_MANNERS = (
+    "```json\n{}\n```",
+    "Here is the JSON that you asked for:\n\n{}",
+    "Certainly [all rules observed]!\n\n```\n{}\n```\nLet me know if anything should change.",
+    "<think>\nThe answer has to be JSON, such as {{}}.\n</think>\n\n{}",
+)
+
+
+class _Disconnection(Response):
+    """Announces a body, sends half of it and hangs up."""
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        await send({"type": "http.response.start", "status": 200, "headers": self.raw_headers})
+        await send({"type": "http.response.body", "body": bytes(self.body[: len(self.body) // 2]), "more_body": True})
+
+
+def _digest(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()
+
+
+def _error(status: int, message: str, headers: dict[str, str] | None = None) -> JSONResponse:
+    return JSONResponse({"error": {"message": message, "type": f"error_{status}", "code": status}}, status, headers)
+
+
+def _usage(chat: _Chat, answer: _Answer) -> dict[str, int]:
+    read, written = -(-len(chat.question()) // CHARS_PER_TOKEN), -(-len(answer.text) // CHARS_PER_TOKEN)
+    return {"prompt_tokens": read, "completion_tokens": written, "total_tokens": read + written}
+
+
+def _completion(chat: _Chat, answer: _Answer, body: str) -> dict[str, JsonValue]:
+    """The whole answer; its id and time depend on the request only, so that a run repeated is the same run."""
+    message: JsonValue = {"role": "assistant", "content": answer.text}
+    choice: JsonValue = {"index": 0, "message": message, "logprobs": None, "finish_reason": answer.finish_reason}
+    head: dict[str, JsonValue] = {"id": f"chatcmpl-{body[:24]}", "object": "chat.completion", "created": 0}
+    return head | {"model": chat.model, "choices": [choice], "usage": {**_usage(chat, answer)}}
+
+
+def _stream(chat: _Chat, answer: _Answer, body: str) -> Iterator[str]:
+    """The answer as server-sent events, some ten tokens each."""
+    head = {"id": f"chatcmpl-{body[:24]}", "object": "chat.completion.chunk", "created": 0, "model": chat.model}
+    size = 10 * CHARS_PER_TOKEN
+    deltas = [{"content": answer.text[start : start + size]} for start in range(0, len(answer.text), size)]
+    ends: list[str | None] = [None] * (len(deltas) + 1) + [answer.finish_reason]
+    for delta, end in zip([{"role": "assistant", "content": ""}, *deltas, {}], ends, strict=True):
+        yield f"data: {json.dumps(head | {'choices': [{'index': 0, 'delta': delta, 'finish_reason': end}]})}\n\n"
+    if chat.stream_options and chat.stream_options.include_usage:
+        yield f"data: {json.dumps(head | {'choices': [], 'usage': _usage(chat, answer)})}\n\n"
+    yield "data: [DONE]\n\n"
+
+
+async def _drip(pieces: list[str], pause_s: float) -> AsyncIterator[str]:
+    """The pieces one by one; with a pause, a single one is cut into twenty."""
+    if pause_s and len(pieces) == 1:
+        size = len(pieces[0]) // 20 + 1
+        pieces = [pieces[0][start : start + size] for start in range(0, len(pieces[0]), size)]
+    for piece in pieces:
+        yield piece
+        await asyncio.sleep(pause_s)
+
+
+def make_app(teacher: Teacher, faults: Faults = Faults()) -> Starlette:
+    """The ASGI app. ``app.state.requests`` and ``app.state.faults`` count what came and what befell it, as does
+    GET /stats: requests by kind (script, play, other, invalid), faults by name."""
+    desk = _Desk(teacher, faults)
+
+    async def models(_: Request) -> Response:
+        model = {"id": teacher.name, "object": "model", "created": 0, "owned_by": "agentrefine_lib"}
+        return JSONResponse({"object": "list", "data": [model]})
+
+    async def stats(_: Request) -> Response:
+        return JSONResponse({"requests": desk.requests, "faults": desk.befallen})
+
+    app = Starlette(
+        routes=[
+            Route("/v1/chat/completions", desk.chat, methods=["POST"]),
+            Route("/v1/models", models),
+            Route("/stats", stats),
+        ]
+    )
+    app.state.requests, app.state.faults = desk.requests, desk.befallen
+    return app
+
+
+@contextmanager
+def serve(app: Starlette, port: int = 0) -> Iterator[str]:
+    """Serve the app on 127.0.0.1 from a thread of this process; yields the base URL, which ends in ``/v1``.
+
+    Port 0 takes any free one. Raises OSError when the port is taken, RuntimeError when the server does not start.
+    """
+    # asyncio turns off Nagle's algorithm, which costs 40 ms an answer, only on sockets that name their protocol
+    with socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP) as listener:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind(("127.0.0.1", port))
+        config = uvicorn.Config(app, log_config=None, log_level="critical", lifespan="off", timeout_graceful_shutdown=1)
+        server = uvicorn.Server(config)
+        thread = Thread(target=server.run, kwargs={"sockets": [listener]}, name="teacher server", daemon=True)
+        thread.start()
+        try:
+            deadline = time.monotonic() + START_TIMEOUT_S
+            while not server.started:
+                if not thread.is_alive() or time.monotonic() > deadline:
+                    raise RuntimeError(f"the teacher server did not start within {START_TIMEOUT_S:g} s")
+                time.sleep(0.01)
+            yield f"http://127.0.0.1:{listener.getsockname()[1]}/v1"
+        finally:
+            server.should_exit = True
+            thread.join(STOP_TIMEOUT_S)
+
+
+def read_faults(switches: Sequence[str]) -> Faults:
+    """Faults from switches such as ``"malformed_json=0.1"``. Raises ValueError for an unknown name or a bad number."""
+    known = {field.name for field in dataclasses.fields(Faults)}
+    values: dict[str, Any] = {}
+    for switch in switches:
+        name, _, number = switch.partition("=")
+        if name not in known:
+            raise ValueError(f"--fault {switch}: expected NAME=NUMBER with one of {', '.join(sorted(known))}")
+        values[name] = int(number) if re.fullmatch(r"\d+", number) else float(number)
+    return Faults(**values)
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Serve the embedded teacher in the foreground."""
+    parser = argparse.ArgumentParser(description="The embedded teacher as an OpenAI-compatible server on 127.0.0.1.")
+    parser.add_argument("--port", type=int, default=8765, help="default: %(default)s")
+    parser.add_argument(
+        "--fault", action="append", default=[], metavar="NAME=NUMBER", help="repeatable; 0.1 is a chance, 2 a count"
+    )
+    chosen = parser.parse_args(arguments)
+    try:
+        faults = read_faults(chosen.fault)
+    except ValueError as error:
+        parser.error(str(error))
+    print(f"http://127.0.0.1:{chosen.port}/v1 until you press Ctrl+C; counts at http://127.0.0.1:{chosen.port}/stats")
+    uvicorn.run(make_app(EmbeddedTeacher(), faults), host="127.0.0.1", port=chosen.port, log_level="warning")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,47 @@
+"""The conversations as token ids and labels, for trainers that read those: TRL's SFTTrainer, or any Trainer."""
+
+# mypy: disable-error-code="import-untyped"
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+from agentrefine_lib.dataset.exports import Exported, why_unfit
+from agentrefine_lib.dataset.files import write_parquet
+from agentrefine_lib.schema import Conversation
+from agentrefine_lib.tuning.mask import encode
+
+
+def for_trl(
+    conversations: Iterable[Conversation], tokenizer: Any, path: Path | str, max_tokens: int | None = None
+) -> Exported:
+    """Write a Parquet file of ``input_ids`` and ``labels`` (-100 where nothing is learned), whole conversations only.
+
+    TRL uses both columns as they are. Set its ``max_length`` to None or at least ``max_tokens``: it would cut a longer
+    row in the middle of a turn. Leave ``packing`` off, or attention runs from one conversation into the next unless
+    FlashAttention is there. Raises MaskError when a conversation and the chat template give no faithful mask.
+    """
+    import pyarrow as pa
+
+    rows_in = 0
+    dropped: Counter[str] = Counter()
+
+    def rows() -> Iterator[dict[str, list[int]]]:
+        nonlocal rows_in
+        for conversation in conversations:
+            rows_in += 1
+            if reason := why_unfit(conversation):
+                dropped[reason] += 1
+                continue
+            example = encode(conversation, tokenizer)
+            if max_tokens is not None and len(example.input_ids) > max_tokens:
+                dropped["over_max_tokens"] += 1
+                continue
+            yield {"input_ids": example.input_ids, "labels": example.labels}
+
+    schema = pa.schema({"input_ids": pa.list_(pa.int32()), "labels": pa.list_(pa.int32())})
+    rows_out = write_parquet(Path(path), rows(), schema)
+    return Exported(rows_in, rows_out, dict(dropped))

@@ -1,0 +1,37 @@
+"""What is fit to be learned from: the paper's rules on scripts and plays, and checks of released files."""
+
+from agentrefine_lib.verify.batch import Verdict, check_trajectories
+from agentrefine_lib.verify.released import FileReport, Flaw, check_file
+from agentrefine_lib.verify.rows import BadRow, read_rows
+from agentrefine_lib.verify.rules import (
+    MIN_REFINEMENTS,
+    Finding,
+    Reason,
+    Rejection,
+    check_script,
+    check_trajectory,
+    check_turns,
+    count_refinements,
+    parse_turns,
+)
+from agentrefine_lib.verify.trace import trace
+
+__all__ = [
+    "MIN_REFINEMENTS",
+    "BadRow",
+    "FileReport",
+    "Finding",
+    "Flaw",
+    "Reason",
+    "Rejection",
+    "Verdict",
+    "check_file",
+    "check_script",
+    "check_trajectories",
+    "check_trajectory",
+    "check_turns",
+    "count_refinements",
+    "parse_turns",
+    "read_rows",
+    "trace",
+]

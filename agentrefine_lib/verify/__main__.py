@@ -1,0 +1,50 @@
+"""``python -m agentrefine_lib.verify FILE…``: is this data fit to be learned from? Exit status 1 if any file is not."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections import Counter
+
+from agentrefine_lib.schema import SchemaError
+from agentrefine_lib.verify import check_file, check_trajectories
+
+
+def report_trajectories(path: str, processes: int) -> bool:
+    """Print the verdicts on a trajectory file by reason, with the first line of each. True when all are fit."""
+    counts: Counter[str] = Counter()
+    first: dict[str, str] = {}
+    for verdict in check_trajectories(path, processes):
+        reason: str = verdict.finding.reason if verdict.finding else "fit"
+        counts[reason] += 1
+        if verdict.finding:
+            first.setdefault(reason, f", first in line {verdict.line} ({verdict.id}): {verdict.finding.detail[:200]}")
+    print(f"{path}: {counts.total()} trajectories")
+    for reason, count in counts.most_common():
+        print(f"  {reason}: {count}{first.get(reason, '')}")
+    return set(counts) == {"fit"}
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="python -m agentrefine_lib.verify", description=__doc__)
+    parser.add_argument("files", nargs="+", metavar="FILE", help="JSONL or Parquet in the released format")
+    parser.add_argument("--trajectories", action="store_true", help="the files hold trajectories, not conversations")
+    parser.add_argument("--processes", type=int, default=2, help="for trajectories (default: %(default)s)")
+    arguments = parser.parse_args()
+    fit = True
+    for path in arguments.files:
+        try:
+            if arguments.trajectories:
+                fit &= report_trajectories(path, arguments.processes)
+            else:
+                report = check_file(path)
+                print(report)
+                fit &= report.ok
+        except SchemaError as error:
+            print(error)
+            fit = False
+    return 0 if fit else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

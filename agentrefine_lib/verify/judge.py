@@ -1,0 +1,136 @@
+"""A second opinion on the error labels: would somebody who reads only the transcript flag the same turns?
+
+The paper asked GPT-4 and reports agreement in 88 % of the turns. ``EndpointJudge`` asks any model. ``ReaderJudge``
+needs none: it knows the script's commands and what has been said so far, but not the world, so it is a floor that a
+language model should beat.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, NamedTuple, Protocol
+
+import numpy as np
+import pandas as pd
+
+from agentrefine_lib.schema import DMTurn, Mismatch, PlayerTurn, Script, Trajectory, Turn, match_action
+from agentrefine_lib.teachers.recovery import recover_json
+
+if TYPE_CHECKING:
+    from agentrefine_lib.endpoint import Endpoint
+
+RESAMPLES = 2_000
+
+QUESTION = """A player acts in a text game. Decide whether the last command is an error: it fits no command of the game,
+names something that does not exist or is not within reach, cannot work yet, or changes nothing.
+Answer with one JSON object and nothing else: {"error": true} or {"error": false}."""
+
+
+class Judge(Protocol):
+    """Says of a Player's action, from what was said before it, whether it is an error."""
+
+    name: str
+
+    async def is_error(self, script: Script, before: Sequence[Turn], action: str) -> bool | None:
+        """None when the judge gave no usable answer."""
+
+
+class ReaderJudge:
+    """An error is a command that the script does not know, that names what no observation has named, or that repeats
+    the command before it."""
+
+    name = "reader (no model)"
+
+    async def is_error(self, script: Script, before: Sequence[Turn], action: str) -> bool | None:
+        found = match_action(script, action)
+        if isinstance(found, Mismatch):
+            return True
+        said = " ".join(turn.observation for turn in before if isinstance(turn, DMTurn) and not turn.is_error)
+        commands = [turn.action for turn in before if isinstance(turn, PlayerTurn)]
+        return any(value not in said for value in found.arguments.values()) or commands[-1:] == [action]
+
+
+class EndpointJudge:
+    """A language model is asked about each turn, without seeing the dungeon master's answer to it."""
+
+    def __init__(self, endpoint: Endpoint) -> None:
+        self.endpoint = endpoint
+        self.name = endpoint.settings.model
+
+    async def is_error(self, script: Script, before: Sequence[Turn], action: str) -> bool | None:
+        told = [f"Game: {t.observation}" if isinstance(t, DMTurn) else f"Player: {t.action}" for t in before]
+        commands = json.dumps({name: spec.parameters for name, spec in script.available_actions.items()})
+        story = "\n".join([f"Commands: {commands}", f"Goal: {script.goal}", *told, f"Last command: {action}"])
+        answer = await self.endpoint.complete([{"role": "user", "content": f"{QUESTION}\n\n{story}"}])
+        value = recover_json(answer.text)
+        verdict = value.get("error") if isinstance(value, dict) else None
+        return verdict if isinstance(verdict, bool) else None
+
+
+async def judge_turns(judge: Judge, trajectories: Iterable[Trajectory]) -> pd.DataFrame:
+    """One row per Player turn: trajectory, turn, labelled (by the dungeon master), judged (None: no usable answer)."""
+    asked = [
+        (trajectory, index)
+        for trajectory in trajectories
+        for index, turn in enumerate(trajectory.turns)
+        if isinstance(turn, PlayerTurn)
+    ]
+    verdicts = await asyncio.gather(*(_ask(judge, trajectory, index) for trajectory, index in asked))
+    rows = [
+        {"trajectory": t.id, "turn": t.turns[i].turn, "labelled": _labelled(t, i), "judged": verdict}
+        for (t, i), verdict in zip(asked, verdicts, strict=True)
+    ]
+    return pd.DataFrame(rows)
+
+
+async def _ask(judge: Judge, trajectory: Trajectory, index: int) -> bool | None:
+    turn = trajectory.turns[index]
+    assert isinstance(turn, PlayerTurn)
+    return await judge.is_error(trajectory.script, trajectory.turns[:index], turn.action)
+
+
+def _labelled(trajectory: Trajectory, index: int) -> bool:
+    answer = trajectory.turns[index + 1]
+    return isinstance(answer, DMTurn) and answer.is_error
+
+
+class Agreement(NamedTuple):
+    """Shares in [0, 1]; 95 % intervals from resampling whole trajectories, because turns of one play depend."""
+
+    agreement: float
+    agreement_low: float
+    agreement_high: float
+    kappa: float
+    kappa_low: float
+    kappa_high: float
+    turns: int
+    unanswered: int
+
+
+def agreement(table: pd.DataFrame, seed: int) -> Agreement:
+    """Agreement and Cohen's kappa (Cohen 1960) of the two label columns of ``judge_turns``."""
+    answered = table[table["judged"].notna()]
+    if answered.empty:
+        raise ValueError(f"the judge gave no usable answer to any of {len(table)} turns")
+    a, b = (answered[column].to_numpy(bool) for column in ("labelled", "judged"))
+    cells = pd.DataFrame({"both": a & b, "only_a": a & ~b, "only_b": ~a & b, "neither": ~a & ~b})
+    counts = cells.groupby(answered["trajectory"].to_numpy(), sort=False).sum().to_numpy(float)
+    draws = np.random.default_rng(seed).integers(len(counts), size=(RESAMPLES, len(counts)))
+    observed = _agree_and_kappa(counts.sum(0)[None])[0]
+    resampled = _agree_and_kappa(counts[draws].sum(1))
+    low, high = np.nanpercentile(resampled, [2.5, 97.5], axis=0)
+    unanswered = len(table) - len(answered)
+    return Agreement(
+        observed[0], low[0], high[0], observed[1], low[1], high[1], turns=len(answered), unanswered=unanswered
+    )
+
+
+def _agree_and_kappa(counts: np.ndarray) -> np.ndarray:
+    """(rows, [both, only a, only b, neither]) → (rows, [agreement, kappa]); kappa is nan where chance agrees fully."""
+    both, only_a, only_b, neither = (counts / counts.sum(1, keepdims=True)).T
+    agree = both + neither
+    chance = (both + only_a) * (both + only_b) + (neither + only_a) * (neither + only_b)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return np.stack([agree, (agree - chance) / (1 - chance)], axis=1)

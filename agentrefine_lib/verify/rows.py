@@ -1,0 +1,87 @@
+"""Rows of JSONL and Parquet files, one at a time, whatever is wrong with some of them."""
+
+# mypy: disable-error-code="import-untyped"
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import BinaryIO, Literal, NamedTuple
+
+from pydantic import JsonValue
+from pydantic_core import from_json
+
+from agentrefine_lib.schema import SchemaError
+from agentrefine_lib.verify.limits import MAX_ROW_BYTES
+
+PARQUET_BATCH = 256  # rows of a Parquet file held in memory at once
+
+
+class BadRow(NamedTuple):
+    """A row that could not be read at all, and why."""
+
+    kind: Literal["row_too_large", "row_malformed"]
+    detail: str
+
+
+def read_rows(path: Path | str) -> Iterator[tuple[int, JsonValue | BadRow]]:
+    """Every row of a JSONL or Parquet file with its number from 1 (in JSONL, of the line).
+
+    Memory holds one row, of Parquet one batch. Raises SchemaError when the file as a whole cannot be read.
+    """
+    path = usable(path)
+    if _is_parquet(path):
+        yield from enumerate(_parquet_rows(path), start=1)
+        return
+    with open(path, "rb") as file:
+        for number, line in read_lines(file):
+            yield number, line if isinstance(line, BadRow) else parse_row(line)
+
+
+def parse_row(line: bytes) -> JsonValue | BadRow:
+    """The JSON value of a line."""
+    try:
+        value: JsonValue = from_json(line, allow_inf_nan=False)
+    except ValueError as error:
+        return BadRow("row_malformed", f"no JSON: {error}")
+    return value
+
+
+def read_lines(file: BinaryIO) -> Iterator[tuple[int, bytes | BadRow]]:
+    """Lines that are not blank, with their number from 1; of one that is too long, only that it is."""
+    number = 0
+    while line := file.readline(MAX_ROW_BYTES + 1):
+        number += 1
+        if len(line) > MAX_ROW_BYTES and not line.endswith(b"\n"):
+            while (line := file.readline(MAX_ROW_BYTES)) and not line.endswith(b"\n"):
+                pass
+            yield number, BadRow("row_too_large", f"over {MAX_ROW_BYTES} bytes in one line; is this JSONL?")
+        elif not line.isspace():
+            yield number, line
+
+
+def usable(path: Path | str) -> Path:
+    """The path of a file that is there and no folder. Raises SchemaError."""
+    path = Path(path)
+    if path.is_dir():
+        raise SchemaError(f"{path}: is a folder; name a file in it")
+    if not path.exists():
+        raise SchemaError(f"{path}: no such file")
+    return path
+
+
+def _is_parquet(path: Path) -> bool:
+    with open(path, "rb") as file:
+        return file.read(4) == b"PAR1" or path.suffix == ".parquet"
+
+
+def _parquet_rows(path: Path) -> Iterator[JsonValue]:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    try:
+        with pq.ParquetFile(path) as file:
+            for batch in file.iter_batches(batch_size=PARQUET_BATCH):
+                yield from batch.to_pylist()
+    except (pa.ArrowException, OSError) as error:
+        raise SchemaError(f"{path}: not a whole Parquet file (cut short or damaged?): {error}") from None

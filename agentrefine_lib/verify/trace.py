@@ -1,0 +1,39 @@
+"""The verifier at work on one play, turn by turn: what a reader of Algorithm 1 wants to see."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import pandas as pd
+
+from agentrefine_lib.schema import DMTurn, Match, PlayerTurn, Script, Turn, match_action
+from agentrefine_lib.verify.rules import check_turns
+
+
+def trace(script: Script, turns: Sequence[Turn]) -> pd.DataFrame:
+    """One row per Player turn up to the first fault: turn, action, script (its check), dm (its flags), verdict."""
+    finding = check_turns(script, turns)
+    rows = []
+    for index, asked in enumerate(turns[:-1]):
+        answer = turns[index + 1]
+        if not isinstance(asked, PlayerTurn) or not isinstance(answer, DMTurn):
+            continue
+        failed = finding is not None and finding.keep is not None and index >= finding.keep
+        found = match_action(script, asked.action)
+        flags = [name for name in ("parameter_error", "place_error", "logic_error") if getattr(answer, name)]
+        rows.append(
+            {
+                "turn": asked.turn,
+                "action": asked.action,
+                "script": f"fits {found.signature}" if isinstance(found, Match) else found.detail,
+                "dm": ", ".join(flags) or "no error",
+                "verdict": f"rejected: {finding.reason}"
+                if finding and failed
+                else "read only"
+                if flags
+                else "learned from",
+            }
+        )
+        if failed:
+            break
+    return pd.DataFrame(rows)
