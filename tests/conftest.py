@@ -33,7 +33,7 @@ def nano(tmp_path_factory: pytest.TempPathFactory, trajectories: list[Trajectory
     """An untrained nano model; its tokenizer knows the embedded worlds."""
     texts = (m.value for t in trajectories for m in to_conversation(t).conversations)
     folder = tmp_path_factory.mktemp("nano")
-    return build_nano(folder, texts, vocabulary=600, width=32, layers=2, context=1024, seed=0)
+    return build_nano(folder, texts, vocabulary=600, width=32, layers=2, context=2048, seed=0)
 
 
 @pytest.fixture

@@ -8,6 +8,7 @@ import os
 import random
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from itertools import cycle
 from pathlib import Path
 from typing import Literal, NamedTuple, Self
 
@@ -17,12 +18,13 @@ from pydantic import JsonValue, ValidationError
 
 from agentrefine_lib.endpoint.budget import Budget, Ledger, Usage
 from agentrefine_lib.endpoint.concurrency import Throttle
-from agentrefine_lib.endpoint.failures import OVERLOAD, EndpointError, Failure, Scrub, account, scrubber, understand
+from agentrefine_lib.endpoint.failures import OVERLOAD, EndpointError, Failure, account, scrubber, understand
 from agentrefine_lib.endpoint.prices import Prices, need_price, price_of
 from agentrefine_lib.endpoint.recording import NotRecordedError, Recording
 from agentrefine_lib.endpoint.request import FORMATS, Answer, Completion, EndpointSettings, Request, TokenCount
 
 log = logging.getLogger(__name__)
+CONNECTIONS = 16  # that one HTTP client keeps, about
 
 
 class Statistics(NamedTuple):
@@ -73,7 +75,7 @@ class Endpoint:
             raise
         self._ledger = Ledger(self._budget, self._before, self._saved)
         self._throttle = Throttle(self.settings.concurrency)
-        self._client: tuple[openai.AsyncOpenAI, Scrub] | None = None
+        self._clients: list[openai.AsyncOpenAI] = []
         self._pending: dict[str, asyncio.Task[Completion]] = {}
         self._on_the_wire: set[asyncio.Task[Completion] | None] = set()
         self._retries, self._cached, self._closing = Counter[str](), 0, False
@@ -87,8 +89,8 @@ class Endpoint:
                 task.cancel()
             if self._pending:
                 await asyncio.wait(self._pending.values())
-            if self._client is not None:
-                await self._client[0].close()
+            for client in self._clients:
+                await client.close()
         finally:
             for task in self._pending.values():
                 task.cancel()
@@ -132,6 +134,8 @@ class Endpoint:
     async def _pay(self, request: Request) -> Completion:
         """Attempt until there is an answer. Raises EndpointError on a refusal and after too many failures."""
         history: list[Failure] = []
+        if not self._clients:
+            self._connect()
         while True:
             outcome = await self._attempt(request)
             if isinstance(outcome, Completion):
@@ -179,7 +183,7 @@ class Endpoint:
 
     async def _send(self, request: Request) -> Completion | Failure:
         """Post a request and read the answer. Errors become values, so that no traceback carries the key."""
-        client, scrub = self._client = self._client or self._connect()
+        client, scrub = next(self._turns), self._scrub
         try:
             async with asyncio.timeout(self.settings.timeout_s):
                 body = request.body(self._form)
@@ -201,11 +205,17 @@ class Endpoint:
             cost=self._cost(read, written),
         )
 
-    def _connect(self) -> tuple[openai.AsyncOpenAI, Scrub]:
-        url, timeout_s, name = self.settings.base_url, self.settings.timeout_s, self.settings.key_variable
-        if (key := self._key()) is None:
+    def _connect(self) -> None:
+        """Several clients, taken in turn: a connection pool looks at all its connections twice for each request."""
+        url, name, key = self.settings.base_url, self.settings.key_variable, self._key()
+        if key is None:
             raise EndpointError(f"{self._where}: no usable key; put it into the environment variable {name}")
-        return openai.AsyncOpenAI(api_key=key, base_url=url, max_retries=0, timeout=timeout_s), scrubber(key)
+        tls = httpx2.create_ssl_context()
+        for _ in range(0, self.settings.concurrency, CONNECTIONS):
+            http = openai.DefaultAsyncHttpxClient(verify=tls)
+            client = openai.AsyncOpenAI(api_key=key, base_url=url, max_retries=0, timeout=None, http_client=http)
+            self._clients.append(client)
+        self._turns, self._scrub = cycle(self._clients), scrubber(key)
 
     def _key(self) -> str | None:
         key = os.environ.get(self.settings.key_variable, "").strip() or ("none" if self.settings.is_local else "")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from agentrefine_lib.schema import Script, Trajectory, Turn
-from agentrefine_lib.teachers import Brief, Teacher, domain_of
+from agentrefine_lib.teachers import Brief, Teacher
 from agentrefine_lib.verify import (
     MIN_REFINEMENTS,
     Finding,
@@ -52,7 +52,7 @@ async def synthesize_one(teacher: Teacher, job: Job, limits: Limits) -> Outcome:
         turns, findings = await _play(teacher, brief, script, limits)
         rejections += [_rejection(job, attempt, finding, turn) for finding, turn in findings]
         if turns is not None:
-            return Outcome(_trajectory(teacher, job, script, turns), rejections)
+            return Outcome(_trajectory(teacher, job, brief, script, turns), rejections)
     rejections.append(_rejection(job, limits.attempts, Finding("given_up", f"after {limits.attempts} attempts")))
     return Outcome(None, rejections)
 
@@ -87,12 +87,12 @@ async def _continue_play(
     return (turns, None) if finding is None else (turns[: finding.keep], finding)
 
 
-def _trajectory(teacher: Teacher, job: Job, script: Script, turns: list[Turn]) -> Trajectory:
+def _trajectory(teacher: Teacher, job: Job, brief: Brief, script: Script, turns: list[Turn]) -> Trajectory:
     return Trajectory(
         id=job.id,
         teacher=teacher.name,
         persona=job.persona,
-        domain=domain_of(job.persona) or "",
+        domain=teacher.domain(brief),
         seed=job.seed,
         script=script,
         turns=turns,

@@ -58,6 +58,9 @@ class EndpointTeacher:
         self.name = endpoint.settings.model
         self._asked: OrderedDict[Brief, Counter[bytes]] = OrderedDict()  # brief → digest of prefix → times
 
+    def domain(self, brief: Brief) -> str:
+        return ""  # a model is not asked for it
+
     async def write_script(self, brief: Brief) -> JsonValue:
         """The script in the model's answer. None, which is no script, when it has no JSON or was cut off."""
         self._asked.pop(brief, None)

@@ -28,6 +28,9 @@ class Teacher(Protocol):
 
     name: str
 
+    def domain(self, brief: Brief) -> str:
+        """The kind of world that the brief is set in, for statistics; "" when the teacher does not know."""
+
     async def write_script(self, brief: Brief) -> JsonValue:
         """A script for the persona, as the paper's JSON."""
 

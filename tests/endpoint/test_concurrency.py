@@ -101,7 +101,7 @@ def test_the_bound_holds(server):
             await asyncio.gather(*(endpoint.complete([{"role": "user", "content": str(i)}]) for i in range(40)))
 
     asyncio.run(run())
-    assert server.peak == 5
+    assert 2 <= server.peak <= 5
 
 
 def test_it_finds_what_an_overloaded_server_can_bear_and_recovers(server, faults):

@@ -53,10 +53,10 @@ def test_a_passing_fault_is_retried_and_paid_once(server, faults, tmp_path, name
     kind, make = MENDED[name]
     server.plan.extend([make(faults)] * 2)
     recording = tmp_path / "completions.jsonl"
-    completion, statistics, took = ask(server.settings(timeout_s=0.4), recording=recording)
+    timeout_s = 0.5 if kind == "timeout" else 5.0
+    completion, statistics, _ = ask(server.settings(timeout_s=timeout_s), recording=recording)
     assert completion.text == "echo: hello" and not completion.cached
     assert statistics.retries == {kind: 2} and statistics.requests == 3
-    assert took < 3
     assert [line.text for line in read_jsonl(recording, Completion)] == ["echo: hello"]
 
 
@@ -64,7 +64,9 @@ def test_a_passing_fault_is_retried_and_paid_once(server, faults, tmp_path, name
 def test_a_lasting_fault_ends_in_an_error_with_its_history(server, faults, name):
     kind, make = MENDED[name]
     server.rule = lambda body: make(faults)
-    error, statistics, _ = ask(server.settings(timeout_s=0.2, retries=2))
+    timeout_s = 0.2 if kind == "timeout" else 5.0
+    error, statistics, took = ask(server.settings(timeout_s=timeout_s, retries=2))
+    assert took < 3  # a dribbling server takes 3 s for one answer
     assert isinstance(error, EndpointError)
     for part in ("3 attempts", f"3 × {kind}", server.url, "'tiny'", "What to do"):
         assert part in str(error)

@@ -53,6 +53,7 @@ def test_a_missing_key_is_asked_for_by_name(monkeypatch):
             monkeypatch.setenv("MY_KEY", bad)
         with pytest.raises(EndpointError, match="environment variable MY_KEY") as caught:
             asyncio.run(_ask(away))
+        assert "nobody.invalid" in str(caught.value)
         assert CANARY[:8] not in everything(caught.value)
 
 

@@ -42,6 +42,9 @@ class Scripted:
     def __init__(self, script: Script, plays: list[list[dict]]) -> None:
         self.script, self.plays, self.prefixes = script, plays, []
 
+    def domain(self, brief):
+        return "by hand"
+
     async def write_script(self, brief):
         return self.script.model_dump(by_alias=True)
 

@@ -13,7 +13,8 @@ from agentrefine_lib.schema import Script
 from agentrefine_lib.synthesis import Job, Limits, synthesize_one
 from agentrefine_lib.teachers import Brief, EmbeddedTeacher, embedded_persona
 from agentrefine_lib.teachers.endpoint_teacher import PLAY_SCHEMA, SCRIPT_SCHEMA, EndpointTeacher
-from agentrefine_lib.teachers.server import IN_THE_ANSWER, Faults, make_app, read_work, serve
+from agentrefine_lib.teachers.faults import IN_THE_ANSWER, Faults
+from agentrefine_lib.teachers.server import make_app, read_work, serve
 from agentrefine_lib.verify import check_script, check_turns, count_refinements, parse_turns
 
 

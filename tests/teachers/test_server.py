@@ -17,8 +17,9 @@ import pytest
 
 from agentrefine_lib.schema import Script
 from agentrefine_lib.teachers import COMPLETED, Brief, EmbeddedTeacher, embedded_persona
+from agentrefine_lib.teachers.faults import Faults, read_faults
 from agentrefine_lib.teachers.recovery import recover_json
-from agentrefine_lib.teachers.server import Faults, make_app, read_faults, serve
+from agentrefine_lib.teachers.server import make_app, serve
 from agentrefine_lib.verify import check_script, check_turns, parse_turns
 
 PERSONA = embedded_persona(0)

@@ -11,7 +11,7 @@ from agentrefine_lib.dataset import to_conversation
 from agentrefine_lib.schema import write_jsonl
 from agentrefine_lib.tuning import Recipe, prepare, tune
 
-RECIPE = Recipe(train_steps=12, batch_size=4, learning_rate=3e-3, max_tokens=900, save_every=4, seed=0)
+RECIPE = Recipe(train_steps=12, batch_size=4, learning_rate=3e-3, max_tokens=1500, save_every=4, seed=0)
 PROGRAM = """
 import os, sys
 from pathlib import Path
@@ -54,10 +54,10 @@ def test_killed_training_ends_with_the_same_weights(nano, trajectories, tmp_path
 
 def test_long_conversations_are_left_out_whole_and_counted(nano, trajectories):
     tokenizer = AutoTokenizer.from_pretrained(nano)
-    kept, dropped = prepare([to_conversation(t) for t in trajectories], tokenizer, max_tokens=700)
+    kept, dropped = prepare([to_conversation(t) for t in trajectories], tokenizer, max_tokens=1300)
     assert dropped > 0
     assert len(kept) + dropped == len(trajectories)
-    assert all(len(example.input_ids) <= 700 for example in kept)
+    assert all(len(example.input_ids) <= 1300 for example in kept)
 
 
 def test_nothing_that_fits_is_an_error(nano, trajectories, tmp_path):

@@ -222,8 +222,8 @@ def _too_early(moment: Moment) -> Iterator[Idea]:
         yield Idea("put" if world.carry else "transfer", {"item": item, "holder": holder.name}, "too_early")
     yield from (Idea(op, args, "too_early") for op, args in _treat(moment, item))
     if moment.move.why == "treat" and "tool" in moment.move.arguments:
-        other = {"tool": rng.choice(items)}
-        yield Idea(moment.move.operation, moment.move.arguments | other, "wrong_thing")
+        others = [name for name in items if name != moment.move.arguments["item"]]
+        yield from (Idea(moment.move.operation, moment.move.arguments | {"tool": o}, "wrong_thing") for o in others)
     if moment.move.operation == "read":
         yield Idea("read", {"item": item}, "wrong_thing")
     if world.carry and len(world.held()) >= world.carry:

@@ -53,10 +53,13 @@ class EmbeddedTeacher:
 
     def game(self, brief: Brief) -> Game:
         """The world, grammar and script of a brief, as at the start of the play."""
-        named = domain_of(brief.persona, self.domains)
-        domain = named or random.Random(f"domain {brief.key}").choice(self.domains)
-        drawn = _draw_game(brief.key, domain, self.fixed_grammar)
+        drawn = _draw_game(brief.key, self.domain(brief), self.fixed_grammar)
         return drawn._replace(world=drawn.world.copy())
+
+    def domain(self, brief: Brief) -> str:
+        """That of the persona's role; for a persona without a role of ours, one drawn for the brief."""
+        named = domain_of(brief.persona, self.domains)
+        return named or random.Random(f"domain {brief.key}").choice(self.domains)
 
     async def write_script(self, brief: Brief) -> JsonValue:
         script = self.game(brief).script.model_dump(by_alias=True)
