@@ -11,6 +11,7 @@ from agentrefine_lib.dataset.convert import (
     to_conversation,
 )
 from agentrefine_lib.dataset.exports import (
+    EXPORTS,
     Exported,
     for_axolotl,
     for_llama_factory_v0,
@@ -21,6 +22,7 @@ from agentrefine_lib.dataset.files import from_datasets, read_conversations, to_
 from agentrefine_lib.dataset.statistics import error_positions, statistics
 
 __all__ = [
+    "EXPORTS",
     "HOW_TO_ANSWER",
     "Exported",
     "Strategy",

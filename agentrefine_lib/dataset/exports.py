@@ -154,3 +154,11 @@ def _export(
                 rows_out += 1
     part.replace(path)
     return Exported(rows_in, rows_out, dict(dropped), turns_cut)
+
+
+EXPORTS = {
+    "swift": for_swift,
+    "axolotl": for_axolotl,
+    "llama_factory_v1": for_llama_factory_v1,
+    "llama_factory_v0": for_llama_factory_v0,
+}

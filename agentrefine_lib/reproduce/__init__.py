@@ -2,7 +2,7 @@
 
 from agentrefine_lib.reproduce.attempt import NotebookFailedError
 from agentrefine_lib.reproduce.fingerprint import Fingerprint, State, Verdict, fingerprint, judge, library_files
-from agentrefine_lib.reproduce.manifest import manifest, write_manifest
+from agentrefine_lib.reproduce.manifest import git_state, manifest, write_manifest
 from agentrefine_lib.reproduce.parameters import Parameter
 from agentrefine_lib.reproduce.profile import Notebook, Profile, ProfileError, load_profile
 from agentrefine_lib.reproduce.runner import explain_plan, run, select
@@ -19,6 +19,7 @@ __all__ = [
     "Verdict",
     "explain_plan",
     "fingerprint",
+    "git_state",
     "judge",
     "library_files",
     "load_profile",

@@ -27,7 +27,7 @@ def attempt(notebook: Notebook, profile: Profile, digests: Digests, verdict: Ver
     executed = profile.run_dir / "notebooks" / notebook.source.name
     if not verdict.resumable:
         set_aside([*notebook.outputs, executed, State.file(profile, notebook)], profile)
-    commit, dirty = git_state(profile)
+    commit, dirty = git_state(profile.root, profile.run_dir, profile.figures_dir)
     started = time.time()
     state = State(
         status="running",

@@ -21,13 +21,13 @@ from agentrefine_lib.reproduce.profile import Profile
 ENGINES = ("minigrid", "alfworld", "textworld", "scienceworld", "pddlgym", "jericho", "gymnasium")
 
 
-def git_state(profile: Profile) -> tuple[str | None, bool | None]:
+def git_state(root: Path, *written_by_runs: Path) -> tuple[str | None, bool | None]:
     """The commit, and whether anything but what runs write differs from it; None, None without a repository or git."""
-    folders = [folder for folder in (profile.run_dir, profile.figures_dir) if folder.is_relative_to(profile.root)]
-    written = [f":(exclude){profile.shown(folder)}" for folder in folders]
+    folders = [folder for folder in written_by_runs if folder.is_relative_to(root)]
+    written = [f":(exclude){folder.relative_to(root)}" for folder in folders]
     try:
         answers = [
-            subprocess.run(["git", *command], cwd=profile.root, capture_output=True, text=True, check=True).stdout
+            subprocess.run(["git", *command], cwd=root, capture_output=True, text=True, check=True).stdout
             for command in (["rev-parse", "HEAD"], ["status", "--porcelain", "--", ".", *written])
         ]
     except (OSError, subprocess.CalledProcessError):
@@ -66,7 +66,7 @@ def manifest(profile: Profile) -> dict[str, Any]:
     states = {notebook.name: State.load(profile, notebook) for notebook in profile.notebooks}
     lock = profile.root / LOCK
     pinned = re.findall(r"^[A-Za-z0-9][\w.-]*", lock.read_text(), re.MULTILINE) if lock.exists() else []
-    commit, dirty = git_state(profile)
+    commit, dirty = git_state(profile.root, profile.run_dir, profile.figures_dir)
     return {
         "profile": profile.name,
         "commit": commit,
