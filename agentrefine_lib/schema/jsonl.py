@@ -26,7 +26,7 @@ def read_jsonl(path: Path | str, model: type[R]) -> Iterator[R]:
         for number, line in enumerate(lines, start=1):
             if line.strip():
                 try:
-                    yield model.model_validate_json(line)
+                    yield model.model_validate_json(line, by_alias=True, by_name=False)
                 except ValidationError as error:
                     raise SchemaError(f"{path}:{number}: not a {model.__name__}: {explain(error)}") from None
 

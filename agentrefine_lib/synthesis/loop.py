@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from agentrefine_lib.schema import Script, Trajectory, Turn
+from agentrefine_lib.schema import PlayerTurn, Script, Trajectory, Turn
 from agentrefine_lib.teachers import Brief, Teacher
 from agentrefine_lib.verify import (
     MIN_REFINEMENTS,
@@ -82,9 +82,12 @@ async def _continue_play(
     fresh, malformed = parse_turns(await teacher.play(brief, script, prefix))
     turns = [*prefix, *fresh]
     finding = check_turns(script, turns)
-    if finding is not None and finding.reason == "goal_not_reached" and malformed is not None:
-        return turns[: finding.keep], malformed
-    return (turns, None) if finding is None else (turns[: finding.keep], finding)
+    if finding is None:
+        return turns, None
+    kept = turns[: finding.keep]
+    if kept and isinstance(kept[-1], PlayerTurn):
+        kept.pop()  # an action that nobody has answered is played again
+    return kept, malformed if malformed and finding.reason == "goal_not_reached" else finding
 
 
 def _trajectory(teacher: Teacher, job: Job, brief: Brief, script: Script, turns: list[Turn]) -> Trajectory:

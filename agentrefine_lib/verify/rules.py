@@ -91,7 +91,7 @@ def check_script(raw: JsonValue) -> Script | Finding:
     if fault := find_fault(raw):
         return Finding("too_large" if fault.over_limit else "script_malformed", fault.detail)
     try:
-        script = Script.model_validate(raw)
+        script = Script.model_validate(raw, by_alias=True, by_name=False)
     except ValidationError as error:
         return Finding("script_malformed", explain(error))
     if len(script.available_actions) > MAX_ACTIONS:
@@ -143,7 +143,7 @@ def parse_turns(raw: JsonValue) -> tuple[list[Turn], Finding | None]:
     turns: list[Turn] = []
     for index, item in enumerate(raw[: MAX_TURNS + 1]):
         try:
-            turn = _TURN.validate_python(item)
+            turn = _TURN.validate_python(item, by_alias=True, by_name=False)
         except ValidationError as error:
             return turns, Finding("turn_malformed", explain(error), index)
         if finding := _check_texts(turn, index):

@@ -63,6 +63,15 @@ def test_a_failing_play_is_continued_from_its_verified_prefix(jobs, three_turns)
     assert [t.turn for t in trajectory.turns] == list(range(7))
 
 
+def test_an_action_that_nobody_answered_is_played_again(jobs, three_turns):
+    raw = [turn.model_dump(by_alias=True) for turn in three_turns.turns]
+    teacher = Scripted(three_turns.script, [[*raw[:4], *raw[5:]], raw[3:]])  # the answer to turn 3 is missing
+    trajectory, rejections = asyncio.run(synthesize_one(teacher, jobs(1)[0], Limits(min_refinements=1)))
+    assert teacher.prefixes == [0, 3]
+    assert [(r.reason, r.turn) for r in rejections] == [("order_broken", 3)]
+    assert trajectory.turns == three_turns.turns
+
+
 def test_too_few_refinements_cost_an_attempt_and_attempts_are_bounded(jobs, three_turns):
     raw = [turn.model_dump(by_alias=True) for turn in three_turns.turns]
     teacher = Scripted(three_turns.script, [raw, raw, raw])
