@@ -63,8 +63,12 @@ class Journal:
             raise SchemaError(
                 f"{self.path}: another run is writing this file; wait for it or choose another run_dir"
             ) from None
-        self._drop_unfinished_line()
-        self.done = {key(record) for record in read_jsonl(self.path, model)}
+        try:
+            self._drop_unfinished_line()
+            self.done = {key(record) for record in read_jsonl(self.path, model)}
+        except BaseException:
+            self._file.close()  # or a cell run again would find the file locked by its own first try
+            raise
 
     def _drop_unfinished_line(self) -> None:
         self._file.seek(0)

@@ -69,6 +69,14 @@ def test_a_journal_drops_the_line_that_a_kill_cut_short_and_goes_on(tmp_path):
     assert [m.value for m in read_jsonl(path, Message)] == ["a", "b"]
 
 
+def test_a_journal_with_a_bad_line_is_refused_and_let_go(tmp_path):
+    path = tmp_path / "j.jsonl"
+    path.write_text("not json\n")
+    for _ in range(2):
+        with pytest.raises(SchemaError, match=r"j\.jsonl:1"):
+            Journal(path, Message, key=lambda m: m.value)
+
+
 def test_two_writers_of_one_journal_are_refused(tmp_path):
     with Journal(tmp_path / "j.jsonl", Message, key=lambda m: m.value), pytest.raises(SchemaError, match="another run"):
         Journal(tmp_path / "j.jsonl", Message, key=lambda m: m.value)

@@ -1,0 +1,62 @@
+"""Tables and figures: ours and the paper's never mix, and the same data gives the same bytes."""
+
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from agentrefine_lib import plots
+from agentrefine_lib.reproduce.readme import BEGIN, END, fill_in, results_table
+
+ROOT = Path(__file__).parents[1]
+REPORTED = pd.read_csv(ROOT / "params" / "reported.csv")
+
+
+@pytest.fixture
+def table():
+    rows = [
+        {"policy": p, "engine": "babyai", "metric": m, "value": v, "low": v - 0.1, "high": v + 0.1, "k": k, "n": 8}
+        for p, v in (("tuned", 0.5), ("random", 0.25))
+        for m, k in (("success", int(8 * v)), ("progress", None))
+    ]
+    labels = {"random": "random", "tuned": "tuned*"}
+    return plots.main_table(pd.DataFrame(rows), REPORTED, labels, model="nano")
+
+
+def test_ours_stands_beside_the_papers_never_in_its_place(table):
+    ours, paper = table[table["source"] == plots.OURS], table[table["source"] == plots.PAPER]
+    assert ours["method"].tolist() == ["random", "random", "tuned*", "tuned*"]  # in the order of the labels
+    assert ours["value"].tolist() == [25, 25, 50, 50]
+    assert ours["held_in"].tolist() == [False, False, True, True]
+    assert paper["n"].isna().all()
+    assert paper["citation"].notna().all()
+    row = paper.query("family == 'LLaMA-3-8B' and method == 'AgentGym*' and metric == 'success'")
+    assert row["value"].tolist() == [47.3]
+    assert set(paper["engine"]) == {"babyai"}
+
+
+def test_reported_numbers_are_the_main_table_of_the_projects_page():
+    main = REPORTED[REPORTED["artefact"] == "tab1_main"]
+    assert len(main) == 14 * 10 - 4  # AgentGen reports three of five environments
+    assert set(REPORTED["confidence"]) <= {"first-hand", "second-hand"}
+    assert REPORTED["source"].notna().all()
+
+
+def test_the_same_data_is_drawn_to_the_same_bytes(table, tmp_path):
+    plots.style()
+    for folder in ("a", "b"):
+        figure, shown = plots.overall(table, "LLaMA-3-8B")
+        plots.save(figure, shown, tmp_path / folder, "fig1")
+    for suffix in ("csv", "png", "pdf"):
+        assert (tmp_path / "a" / f"fig1.{suffix}").read_bytes() == (tmp_path / "b" / f"fig1.{suffix}").read_bytes()
+
+
+def test_the_readmes_table_is_the_one_that_the_figures_give(table, tmp_path):
+    text = results_table(table)
+    assert "| this run | nano | tuned\\* | 50.0 (4/8) [40.0, 60.0] | 50.0 [40.0, 60.0] |" in text
+    readme = tmp_path / "README.md"
+    readme.write_text(f"before\n{BEGIN}\nold\n{END}\nafter\n")
+    fill_in(readme, table)
+    assert readme.read_text() == f"before\n{BEGIN}\n{text}\n{END}\nafter\n"
+    committed = results_table(pd.read_csv(ROOT / "figures" / "tab1_main.csv"))
+    assert committed in (ROOT / "README.md").read_text()
