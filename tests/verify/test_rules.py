@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from agentrefine_lib.schema import CodeError, DMTurn, PlayerTurn, compile_code
 from agentrefine_lib.schema.actions import CODE_MEMORY, CODES_KEPT
-from agentrefine_lib.verify import Finding, check_script, check_turns, count_refinements, parse_turns
+from agentrefine_lib.verify import Finding, check_script, check_turns, count_refinements, parse_turns, trace
 
 
 def changed(trajectory, index, **update):
@@ -140,3 +140,12 @@ def test_every_value_has_to_be_playable(three_turns):
         "parameters": {"item": ["cup", "plate", "red bowl"]},
     }
     assert "red bowl" in check_script(raw).detail
+
+
+def test_a_trace_ends_at_the_first_fault(three_turns):
+    whole = trace(three_turns.script, three_turns.turns)
+    assert whole["verdict"].tolist() == ["read only", "learned from", "learned from"]
+    assert whole["dm"].tolist() == ["parameter_error", "no error", "no error"]
+    cut = trace(three_turns.script, changed(three_turns, 2, parameter_error=False))
+    assert cut["verdict"].tolist() == ["rejected: error_unflagged"]
+    assert "no available action" in cut["script"].iloc[0]
