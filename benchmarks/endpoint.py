@@ -1,4 +1,4 @@
-"""How near the client comes to the ideal: 640 requests, 64 at a time, a server that takes 200 ms for each.
+"""How near the client comes to the ideal: 2,560 requests, 64 at a time, a server that takes 200 ms for each.
 
     python benchmarks/endpoint.py
 
@@ -25,7 +25,7 @@ import uvicorn
 
 from agentrefine_lib.endpoint import Endpoint, EndpointSettings
 
-REQUESTS, CONCURRENCY, LATENCY_S, ROUNDS = 640, 64, 0.2, 3
+REQUESTS, CONCURRENCY, LATENCY_S, ROUNDS = 2560, 64, 0.2, 3
 MESSAGE = {"role": "assistant", "content": "Thought: I should look around.\nAction: look " * 20}
 ANSWER = json.dumps(
     {
