@@ -8,8 +8,9 @@ from typing import NamedTuple
 
 from agentrefine_lib.dataset import instruction, observe
 from agentrefine_lib.schema import Step
+from agentrefine_lib.verify.rules import ACTION_LINE
 
-_ACTION = re.compile(r"^\s*action\s*:[ \t]*(.*)$", re.IGNORECASE | re.MULTILINE)
+_ACTION = re.compile(ACTION_LINE.pattern + r"[ \t]*(.*)$", ACTION_LINE.flags)  # what verify keeps out of thoughts
 _THOUGHT = re.compile(r"^\s*thought\s*:[ \t]*(.*)$", re.IGNORECASE | re.MULTILINE)
 MAX_ACTION_CHARS = 200
 

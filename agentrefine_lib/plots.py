@@ -27,8 +27,7 @@ def style() -> None:
 
 def save(figure: Figure, table: pd.DataFrame, folder: Path, name: str) -> Path:
     """Write ``name.csv``, ``.png`` and ``.pdf``, the same bytes for the same data. Returns the CSV's path."""
-    path = folder / f"{name}.csv"
-    write_table(table, folder, name)
+    path = write_table(table, folder, name)
     figure.savefig(path.with_suffix(".png"), dpi=150, bbox_inches="tight", metadata={"Software": None})
     figure.savefig(path.with_suffix(".pdf"), bbox_inches="tight", metadata={"CreationDate": None})
     return path
@@ -125,7 +124,7 @@ def funnel(counts: pd.DataFrame) -> Figure:
 def pipeline(stages: list[tuple[str, str, str]]) -> Figure:
     """fig4_pipeline: the stages of the code with this run's counts, left to right.
 
-    Each stage is (room of the library, what it makes, what it sent back or ""); the last is drawn below its box.
+    Each stage is (room of the library, what it makes, what it sent back or ""); the last is drawn below the arrow.
     """
     figure, ax = plt.subplots(figsize=(2.3 * len(stages), 2.6), layout="constrained")
     box = {"boxstyle": "round,pad=0.5", "facecolor": "white", "edgecolor": sns.color_palette()[0], "linewidth": 1.5}

@@ -60,9 +60,8 @@ def show_trajectory(trajectory: Trajectory, height: int = 520) -> HTML:
     blocks = [_block("Persona", GREY, _clip(trajectory.persona)), _block("Goal", GREY, _clip(trajectory.script.goal))]
     for turn in trajectory.turns:
         if isinstance(turn, DMTurn):
-            flags = [name for name in ("parameter_error", "place_error", "logic_error") if getattr(turn, name)]
-            label = f"{turn.turn} · DM" + "".join(f" · ✗ {flag.replace('_', ' ')}" for flag in flags)
-            blocks.append(_block(label, RED if flags else GREY, _clip(turn.observation)))
+            label = f"{turn.turn} · DM" + "".join(f" · ✗ {flag.replace('_', ' ')}" for flag in turn.flags)
+            blocks.append(_block(label, RED if turn.is_error else GREY, _clip(turn.observation)))
         else:
             body = f"<i>{_clip(turn.thought)}</i>\n<b>{_clip(turn.action)}</b>"
             blocks.append(_block(f"{turn.turn} · Player", BLUE, body))

@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from agentrefine_lib.schema import Conversation, Message
+from agentrefine_lib.schema import Conversation, Message, appears_whole
 
 Sample = dict[str, Any]
 
@@ -66,10 +66,9 @@ def for_swift(conversations: Iterable[Conversation], path: Path | str) -> Export
     """
 
     def write(messages: list[Message]) -> Iterator[Sample]:
-        roles = {"human": "user", "gpt": "assistant"}
         yield {
             "messages": [
-                {"role": roles[m.sender], "content": m.value, "loss": is_trained(m) if m.sender == "gpt" else None}
+                {"role": m.role, "content": m.value, "loss": is_trained(m) if m.sender == "gpt" else None}
                 for m in messages
             ]
         }
@@ -96,11 +95,10 @@ def for_llama_factory_v1(conversations: Iterable[Conversation], path: Path | str
     """
 
     def write(messages: list[Message]) -> Iterator[Sample]:
-        roles = {"human": "user", "gpt": "assistant"}
         yield {
             "messages": [
                 {
-                    "role": roles[m.sender],
+                    "role": m.role,
                     "content": [{"type": "text", "value": m.value}],
                     "loss_weight": 1.0 if is_trained(m) else 0.0,
                 }
@@ -135,12 +133,9 @@ def _export(
     cut: bool = False,
 ) -> Exported:
     """Write the samples of every usable conversation as JSONL; the file appears whole or not at all."""
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(path.name + ".part")
     rows_in = rows_out = turns_cut = 0
     dropped: Counter[str] = Counter()
-    with open(part, "w", encoding="utf-8") as out:
+    with appears_whole(path) as part, open(part, "w", encoding="utf-8") as out:
         for conversation in conversations:
             rows_in += 1
             if reason := why_unfit(conversation):
@@ -152,7 +147,6 @@ def _export(
             for sample in write(messages):
                 out.write(json.dumps(sample, ensure_ascii=False) + "\n")
                 rows_out += 1
-    part.replace(path)
     return Exported(rows_in, rows_out, dict(dropped), turns_cut)
 
 

@@ -6,10 +6,8 @@ from collections.abc import Iterable
 
 import pandas as pd
 
-from agentrefine_lib.schema import DMTurn, PlayerTurn, Trajectory
+from agentrefine_lib.schema import ERROR_FLAGS, DMTurn, PlayerTurn, Trajectory
 from agentrefine_lib.verify import count_refinements
-
-ERROR_FLAGS = ("parameter_error", "place_error", "logic_error")
 
 
 def statistics(trajectories: Iterable[Trajectory]) -> pd.DataFrame:

@@ -19,6 +19,7 @@ from pydantic import BaseModel, ValidationError
 
 from agentrefine_lib.reproduce.parameters import read_cells
 from agentrefine_lib.reproduce.profile import Notebook, Profile
+from agentrefine_lib.schema import appears_whole
 
 PACKAGE = "agentrefine_lib"
 LOCK = "constraints.txt"
@@ -77,10 +78,8 @@ class State(BaseModel):
 
 def write_whole(file: Path, text: str) -> None:
     """Write a file that appears whole or not at all."""
-    file.parent.mkdir(parents=True, exist_ok=True)
-    part = file.with_name(f"{file.name}.part")
-    part.write_text(text, encoding="utf-8")
-    part.replace(file)
+    with appears_whole(file) as part:
+        part.write_text(text, encoding="utf-8")
 
 
 class Digests:

@@ -1,8 +1,9 @@
 """The one contract: what flows between the rooms, and how it is kept on disk."""
 
 from agentrefine_lib.schema.actions import CodeError, Match, Mismatch, compile_code, match_action, placeholders
-from agentrefine_lib.schema.jsonl import Journal, SchemaError, read_jsonl, write_jsonl
+from agentrefine_lib.schema.jsonl import Journal, SchemaError, appears_whole, read_jsonl, write_jsonl
 from agentrefine_lib.schema.models import (
+    ERROR_FLAGS,
     ActionSpec,
     Conversation,
     DMTurn,
@@ -18,6 +19,7 @@ from agentrefine_lib.schema.models import (
 )
 
 __all__ = [
+    "ERROR_FLAGS",
     "ActionSpec",
     "CodeError",
     "Conversation",
@@ -34,6 +36,7 @@ __all__ = [
     "Task",
     "Trajectory",
     "Turn",
+    "appears_whole",
     "compile_code",
     "explain",
     "match_action",

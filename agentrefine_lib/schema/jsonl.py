@@ -5,6 +5,7 @@ from __future__ import annotations
 import fcntl
 import os
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import Self, TypeVar
@@ -31,16 +32,22 @@ def read_jsonl(path: Path | str, model: type[R]) -> Iterator[R]:
                     raise SchemaError(f"{path}:{number}: not a {model.__name__}: {explain(error)}") from None
 
 
-def write_jsonl(path: Path | str, records: Iterable[Record]) -> int:
-    """Write records to a new file that appears whole or not at all. Returns their number."""
+@contextmanager
+def appears_whole(path: Path | str) -> Iterator[Path]:
+    """A file beside ``path`` to write to. It takes the path's place at the end, or never if an error ends the block."""
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_name(path.name + ".part")
+    yield part
+    part.replace(path)
+
+
+def write_jsonl(path: Path | str, records: Iterable[Record]) -> int:
+    """Write records to a new file that appears whole or not at all. Returns their number."""
     count = 0
-    with open(part, "w", encoding="utf-8") as out:
+    with appears_whole(path) as part, open(part, "w", encoding="utf-8") as out:
         for count, record in enumerate(records, start=1):  # noqa: B007
             out.write(record.to_json() + "\n")
-    part.replace(path)
     return count
 
 

@@ -43,6 +43,9 @@ class PlayerTurn(Record):
     action: str = Field(alias="Action", min_length=1)
 
 
+ERROR_FLAGS = ("parameter_error", "place_error", "logic_error")
+
+
 class DMTurn(Record):
     """The dungeon master's half: what happens, and whether the Player's action before it was erroneous."""
 
@@ -58,6 +61,11 @@ class DMTurn(Record):
     def is_error(self) -> bool:
         """True when any of the three flags is set: the turn answered is then not learned from."""
         return self.parameter_error or self.place_error or self.logic_error
+
+    @property
+    def flags(self) -> list[str]:
+        """Names of the flags that are set."""
+        return [name for name in ERROR_FLAGS if getattr(self, name)]
 
 
 Turn = Annotated[PlayerTurn | DMTurn, Field(discriminator="role")]
@@ -81,6 +89,11 @@ class Message(Record):
     sender: Literal["human", "gpt"] = Field(alias="from")
     value: str
     loss: bool | None = None
+
+    @property
+    def role(self) -> str:
+        """The sender as chat templates name it."""
+        return "assistant" if self.sender == "gpt" else "user"
 
 
 class Conversation(Record):

@@ -8,8 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from agentrefine_lib.schema import Trajectory
-from agentrefine_lib.synthesis.local import DEFAULT_LIMITS
-from agentrefine_lib.synthesis.loop import Job, Limits, Outcome, synthesize_one
+from agentrefine_lib.synthesis.loop import DEFAULT_LIMITS, Job, Limits, Outcome, synthesize_one
 from agentrefine_lib.synthesis.store import TRAJECTORIES, Store
 from agentrefine_lib.teachers import Teacher
 from agentrefine_lib.verify import Rejection

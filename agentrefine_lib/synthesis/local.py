@@ -6,11 +6,9 @@ import asyncio
 from collections.abc import Sequence
 from pathlib import Path
 
-from agentrefine_lib.synthesis.loop import Job, Limits, synthesize_one
+from agentrefine_lib.synthesis.loop import DEFAULT_LIMITS, Job, Limits, synthesize_one
 from agentrefine_lib.synthesis.store import TRAJECTORIES, Note, Store, no_note
 from agentrefine_lib.teachers import Teacher
-
-DEFAULT_LIMITS = Limits()
 
 
 async def synthesize(

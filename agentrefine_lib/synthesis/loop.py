@@ -33,6 +33,9 @@ class Limits(NamedTuple):
     min_refinements: int = MIN_REFINEMENTS
 
 
+DEFAULT_LIMITS = Limits()
+
+
 class Outcome(NamedTuple):
     """What became of a job: the accepted trajectory (None when given up), and every rejection on the way."""
 

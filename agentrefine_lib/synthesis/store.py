@@ -12,7 +12,7 @@ from typing import Self
 
 from tqdm import tqdm
 
-from agentrefine_lib.schema import Journal, Trajectory, read_jsonl
+from agentrefine_lib.schema import Journal, Trajectory, appears_whole, read_jsonl
 from agentrefine_lib.synthesis.loop import Job, Outcome
 from agentrefine_lib.verify import Rejection
 
@@ -91,9 +91,7 @@ def put_in_order(path: Path, jobs: Sequence[Job]) -> None:
             offset += len(line)
         if places == sorted(places):
             return
-        part = path.with_name(path.name + ".part")
-        with open(part, "wb") as ordered:
+        with appears_whole(path) as part, open(part, "wb") as ordered:
             for _, offset in sorted(places):
                 lines.seek(offset)
                 ordered.write(lines.readline())
-    part.replace(path)

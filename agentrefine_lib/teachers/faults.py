@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
 
+from agentrefine_lib.schema import ERROR_FLAGS
+
 ON_THE_WAY = ("too_many_requests", "server_error", "disconnect", "hang", "slow_stream")
 IN_THE_ANSWER = ("truncated", "malformed_json", "wrong_schema", "rule_breaking")
 
@@ -94,9 +96,7 @@ def _unfit_script(rng: random.Random, script: dict[str, Any]) -> dict[str, Any]:
 def _unfit_turns(rng: random.Random, turns: list[Any]) -> list[Any]:
     """A command that no code fits, in a turn that is not flagged; or an end before the goal."""
     accepted = [
-        asked
-        for asked, answer in pairwise(turns)
-        if "Action" in asked and not any(answer.get(flag) for flag in ("parameter_error", "place_error", "logic_error"))
+        asked for asked, answer in pairwise(turns) if "Action" in asked and not any(map(answer.get, ERROR_FLAGS))
     ]
     if not accepted or rng.random() < 0.5:
         return turns[: rng.randrange(len(turns))]

@@ -9,6 +9,7 @@ from __future__ import annotations
 from itertools import groupby
 from typing import Any, NamedTuple
 
+from agentrefine_lib.dataset.exports import is_trained
 from agentrefine_lib.schema import Conversation
 
 IGNORED = -100  # the label of a token that is read but not learned from
@@ -32,7 +33,7 @@ def encode(conversation: Conversation, tokenizer: Any) -> Example:
     Raises MaskError when the template has no generation markers, changes a reply, or a message holds special tokens.
     """
     messages = conversation.conversations
-    chat = [{"role": "assistant" if m.sender == "gpt" else "user", "content": m.value} for m in messages]
+    chat = [{"role": m.role, "content": m.value} for m in messages]
     for text in (m.value for m in messages):
         if found := [token for token in tokenizer.all_special_tokens if token in text]:
             raise MaskError(
@@ -54,7 +55,7 @@ def encode(conversation: Conversation, tokenizer: Any) -> Example:
         if messages[index].value.strip() not in tokenizer.decode(ids[start:end]):
             raise MaskError(f"{conversation.id}: message {index} is not the text that the chat template shows")
         owner[start:end] = [index] * (end - start)
-        if messages[index].loss is not False:
+        if is_trained(messages[index]):
             labels[start:end] = ids[start:end]
     return Example(ids, labels, owner)
 

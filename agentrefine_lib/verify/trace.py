@@ -20,17 +20,16 @@ def trace(script: Script, turns: Sequence[Turn]) -> pd.DataFrame:
             continue
         failed = finding is not None and finding.keep is not None and index >= finding.keep
         found = match_action(script, asked.action)
-        flags = [name for name in ("parameter_error", "place_error", "logic_error") if getattr(answer, name)]
         rows.append(
             {
                 "turn": asked.turn,
                 "action": asked.action,
                 "script": f"fits {found.signature}" if isinstance(found, Match) else found.detail,
-                "dm": ", ".join(flags) or "no error",
+                "dm": ", ".join(answer.flags) or "no error",
                 "verdict": f"rejected: {finding.reason}"
                 if finding and failed
                 else "read only"
-                if flags
+                if answer.is_error
                 else "learned from",
             }
         )
