@@ -4,6 +4,7 @@
 PROFILE ?= laptop
 PYTHON ?= python3
 BIN := .venv/bin
+PIP = $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 REPRODUCE = $(BIN)/python -m agentrefine_lib.reproduce $(PROFILE) $(if $(ONLY),--only $(ONLY)) $(if $(P),-p $(P)) $(ARGS)
 
 .PHONY: reproduce smoke test check lab why clean help
@@ -41,9 +42,11 @@ clean: ## remove the virtual environment (runs/ and figures/ stay)
 	@$(PYTHON) -m venv .venv || { echo "On Debian and Ubuntu: apt install python3-venv, then run make again."; rm -rf .venv; exit 1; }
 
 .venv/ready: .venv/bin/python pyproject.toml constraints.txt
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e .
+	$(PIP) -e .
+	@$(PIP) -e ".[engines]" || { echo; echo "AlfWorld and Jericho drop out: their engines are compiled at installation and that failed (above)."; \
+	  echo "They need a C++ compiler and make (on Debian: apt install build-essential). Then: touch pyproject.toml; make again."; echo; }
 	@touch $@
 
 .venv/ready-test: .venv/ready
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[test]"
+	$(PIP) -e ".[test]"
 	@touch $@

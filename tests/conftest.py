@@ -1,9 +1,10 @@
-"""Trajectories and a nano model, made once for all tests."""
+"""Trajectories and a nano model, made once for all tests; a Ray cluster."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+import tempfile
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -58,3 +59,20 @@ def three_turns() -> Trajectory:
         DMTurn(turn=6, observation="It is hot. The task is completed."),
     ]
     return Trajectory(id="hand", script=script, turns=turns)
+
+
+@pytest.fixture
+def two_nodes(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """A Ray cluster of two nodes on this machine, joined."""
+    ray = pytest.importorskip("ray")
+    from ray.cluster_utils import Cluster
+
+    with tempfile.TemporaryDirectory(dir="/tmp") as short:  # socket paths must stay under 108 characters
+        monkeypatch.setenv("RAY_TMPDIR", short)
+        node = {"num_cpus": 1, "object_store_memory": 100 * 1024 * 1024, "include_dashboard": False}
+        cluster = Cluster(initialize_head=True, head_node_args=node)
+        cluster.add_node(num_cpus=1, object_store_memory=100 * 1024 * 1024)
+        ray.init(address=cluster.address, logging_level="error", log_to_driver=False)
+        yield
+        ray.shutdown()
+        cluster.shutdown()

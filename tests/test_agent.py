@@ -1,37 +1,161 @@
-"""Reading replies and building chats."""
+"""Reading replies, showing episodes in both layouts, and leaving out what does not fit."""
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agentrefine_lib.agent import build_chat, parse_reply, truncate
-from agentrefine_lib.schema import Step
+from agentrefine_lib.agent import KEEP, Prompting, drop_oldest, parse_reply
+from agentrefine_lib.environments.process import Opening
+from agentrefine_lib.schema import Episode, Step, Task
 
 
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
+        # as asked
         ("Thought: I see it.\nAction: take cup", ("I see it.", "take cup", True)),
         ("thought: a\naction:  'take cup.'", ("a", "take cup", True)),
+        ("Thought: one line\nand another\n\nAction: take cup", ("one line\nand another", "take cup", True)),
+        ("I see it.\nAction: take cup", ("I see it.", "take cup", True)),
+        # more than asked: the first action counts
         ("Action: take cup.\nAction: put cup", ("", "take cup", True)),
+        (
+            "Thought: a\nAction: take cup\nObservation: you have it\nThought: b\nAction: put cup",
+            ("a", "take cup", True),
+        ),
+        # other wrappings
+        ("Thought: a\nAction:\n```\ntake cup\n```", ("a", "take cup", True)),
+        ("```text\nThought: a\nAction: take cup\n```", ("a", "take cup", True)),
+        ("Action: ```take cup```", ("", "take cup", True)),
+        ('Action: "take cup"', ("", "take cup", True)),
+        ("Action: > take cup", ("", "take cup", True)),
+        ("Action:\n\ntake cup", ("", "take cup", True)),
+        ("<think>Action: put cup</think>\nThought: a\nAction: take cup", ("a", "take cup", True)),
+        ("Action: put cup? no</think>Action: take cup", ("", "take cup", True)),
+        # announced otherwise, so not well formed
+        ("**Thought:** a\n\n**Action:** take cup", ("a", "take cup", False)),
+        ("Next action: take cup", ("", "take cup", False)),
+        ("Thought: my hands are free\nMy next action would be:\ntake cup", ("my hands are free", "take cup", False)),
+        ("I see it.\nThe best action is to take cup.", ("I see it.", "take cup", False)),
+        ("### Action 2: take cup", ("", "take cup", False)),
+        # no word of an action
         ("take cup\nbecause I want to", ("", "take cup", False)),
-        ("Thought: none\nAction:", ("none", "", True)),
+        ("Thought: I see it.\ntake cup", ("I see it.", "take cup", False)),
+        ("Thought: the next action: none", ("", "Thought: the next action: none", False)),
+        ("<think>The cup is", ("", "", False)),
+        ("Thought: none\nAction:", ("none", "", False)),
         ("", ("", "", False)),
+        # hands off what belongs to the action
+        ("Action: search[U.S. Route 1]", ("", "search[U.S. Route 1]", True)),
+        ("Action: take(cup 1, shelf)", ("", "take(cup 1, shelf)", True)),
     ],
 )
 def test_replies_are_taken_apart(text, expected):
     assert tuple(parse_reply(text)) == expected
 
 
-@given(st.text(max_size=400))
+@given(
+    st.text(max_size=400)
+    | st.lists(st.sampled_from(["Action", ":", "\n", "```", "<think>", "next ", "*"])).map("".join)
+)
 def test_any_reply_is_read(text):
-    assert len(parse_reply(text).action) <= 200
+    reply = parse_reply(text)
+    assert len(reply.action) <= 200 and "\n" not in reply.action
 
 
-def test_truncation_keeps_the_first_message_and_the_latest_turns():
-    steps = [Step(reply=f"r{i}", thought="", action="", observation=f"o{i}", progress=0) for i in range(6)]
-    chat = build_chat(["go"], "goal", "first", steps)
-    short, dropped = truncate(chat, lambda c: len(c) <= 6)
-    assert (short[0], dropped) == (chat[0], 4)
-    assert [m["content"] for m in short[1:]] == ["r4", "Observation: o4", "r5", "Observation: o5"]
-    assert truncate(chat, lambda c: False)[0] == [chat[0]]
+OPENING = Opening("You see a cup.", "Heat the cup.", "Be quick.", {"take {object}": "pick something up"}, "v1")
+TASK = Task(engine="kitchen", name="heat", seed=1)
+STEPS = [
+    Step(reply="Thought: a\nAction: take cup", thought="a", action="take cup", observation="Taken.", progress=0.5),
+    Step(reply="<think>hm</think>Action: heat", thought="", action="heat", observation="How?", progress=0.5),
+]
+
+
+def example(name="heat", seed=2):
+    task = Task(engine="kitchen", name=name, seed=seed)
+    played = {"goal": f"{name} {seed}", "observation": "You see tea.", "steps": STEPS[:1], "progress": 0.5}
+    return Episode(id=f"expert/{task.id}", policy="expert", task=task, success=True, engine_version="v1", **played)
+
+
+def test_the_chat_layout_has_a_message_per_turn():
+    first, *rest = Prompting().chat(TASK, OPENING, STEPS)
+    assert first["role"] == "user"
+    for part in ("Be quick.", "- take {object}", "Goal: Heat the cup.", "Observation: You see a cup."):
+        assert part in first["content"]
+    assert [(m["role"], m["content"]) for m in rest] == [
+        ("assistant", "Thought: a\nAction: take cup"),
+        ("user", "Observation: Taken."),
+        ("assistant", "Action: heat"),
+        ("user", "Observation: How?"),
+    ]
+
+
+def test_the_single_layout_is_one_message_for_the_model_to_continue():
+    (message,) = Prompting(layout="single").chat(TASK, OPENING, STEPS)
+    assert message["role"] == "user"
+    assert "- take {object}: pick something up\n" in message["content"]
+    assert message["content"].endswith(
+        "\n\nGoal: Heat the cup.\n"
+        "When an action is not understood, this one lists those that are: check valid actions\n"
+        "\nObservation: You see a cup.\nAction: take cup\nObservation: Taken.\nAction: heat\nObservation: How?\nAction:"
+    )
+
+
+@pytest.mark.parametrize(
+    ("written", "reply"),
+    [
+        (" take cup", "Action: take cup"),
+        ("Action: take cup", "Action: take cup"),
+        ("Thought: a\nAction: take cup", "Thought: a\nAction: take cup"),
+        ("Thought: a\ntake cup", "Thought: a\nAction: take cup"),
+        ("**Action:** take cup\n\nThis is", "Action: take cup"),
+    ],
+)
+def test_what_continues_the_single_layout_is_an_action(written, reply):
+    assert Prompting(layout="single").reply(written) == reply
+    assert Prompting().reply(written) == written
+
+
+@pytest.mark.parametrize("layout", ["chat", "single"])
+def test_an_example_is_shown_once_before_the_goal_in_the_form_to_be_written(layout):
+    prompting = Prompting(layout, examples=(example("wash"), example("heat"), example("heat", 3)))
+    text = prompting.chat(TASK, OPENING, STEPS)[0]["content"]
+    thought = "Thought: a\n" if layout == "chat" else ""
+    shown = f"Goal: heat 2\nObservation: You see tea.\n{thought}Action: take cup\nObservation: Taken.\n"
+    assert shown in text.partition("Goal: Heat the cup.")[0] and "wash" not in text and "heat 3" not in text
+    other = Task(engine="kitchen", name="freeze")
+    assert "Goal: wash 2\n" in prompting.chat(other, OPENING, [])[0]["content"]  # the engine's first
+    elsewhere = Task(engine="garden", name="heat")
+    assert "wash" not in prompting.chat(elsewhere, OPENING, [])[0]["content"]
+
+
+def test_a_task_is_never_its_own_example():
+    with pytest.raises(ValueError, match="the example for kitchen/heat/2 is that task, solved"):
+        Prompting(examples=(example("heat", 2),)).chat(Task(engine="kitchen", name="heat", seed=2), OPENING, [])
+
+
+def test_an_unknown_layout_is_named():
+    with pytest.raises(ValueError, match="layout: found 'plain'; expected one of chat, single"):
+        Prompting(layout="plain")
+
+
+@pytest.mark.parametrize(
+    ("observations", "dropped", "expected"),
+    [
+        ([10] * 5, 0, 0),  # 50 + 5 * 10 fit into 100
+        ([10] * 6, 0, 3),  # the history down to KEEP of 50
+        ([10] * 9, 3, 6),
+        ([10] * 9, 4, 4),  # nothing more has to go
+        ([10, 45], 0, 1),  # the last one stays although more than KEEP remains
+        ([10, 60], 0, 2),  # the last one alone is too long
+        ([], 0, 0),
+    ],
+)
+def test_the_oldest_exchanges_go_first(observations, dropped, expected):
+    assert KEEP == 0.6
+    assert drop_oldest(len(observations), dropped, lambda n: 50 + sum(observations[n:]), room=100) == expected
+
+
+def test_a_first_message_that_does_not_fit_is_refused():
+    with pytest.raises(ValueError, match="the first message needs 101 of 100 tokens; raise context"):
+        drop_oldest(3, 0, lambda n: 101 + (3 - n), room=100)

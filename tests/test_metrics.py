@@ -3,19 +3,34 @@
 import numpy as np
 import pytest
 
-from agentrefine_lib.metrics import episode_table, mean_interval, success_interval, summarise
+from agentrefine_lib.metrics import (
+    compare,
+    episode_table,
+    mean_interval,
+    paired_permutation,
+    sign_test,
+    success_interval,
+    summarise,
+)
 from agentrefine_lib.schema import Episode, Step, Task, write_jsonl
 
 
-def episode(name: str, progress: list[float], errors: list[str | None], success: bool) -> Episode:
+def episode(
+    name: str,
+    progress: list[float],
+    errors: list[str | None],
+    success: bool,
+    actions: str | None = None,
+    policy: str = "p",
+) -> Episode:
     steps = [
-        Step(reply="", thought="", action="a", observation="o", progress=p, error=e)
-        for p, e in zip(progress, errors, strict=True)
+        Step(reply="", thought="", action=a, observation="o", progress=p, error=e)
+        for p, e, a in zip(progress, errors, actions or "a" * len(progress), strict=True)
     ]
     task = Task(engine="babyai", name=name, seed=0)
     return Episode(
-        id=f"p/{task.id}",
-        policy="p",
+        id=f"{policy}/{task.id}",
+        policy=policy,
         task=task,
         goal="g",
         observation="o",
@@ -35,11 +50,58 @@ def test_success_progress_and_grounding_by_hand(tmp_path):
         ],
     )
     table = episode_table([tmp_path / "e.jsonl"])
-    assert table["format_errors"].tolist() == [0, 1]
+    assert table["format_errors"].tolist() == [0, 0.25]
     rows = summarise(table).set_index("metric")
     assert rows.loc["success", ["value", "k", "n"]].tolist() == [0.5, 1, 2]
     assert rows.loc["progress", "value"] == pytest.approx((1.0 + 0.5) / 2)
     assert rows.loc["grounding", "value"] == pytest.approx((1.0 + 0.5) / 2)
+
+
+def test_stuck_loops_and_recoveries_by_hand(tmp_path):
+    errors = ["logic", "logic", "logic", None, "format", "parameter", None, "logic"]
+    actions = "xxyzuuvw"
+    write_jsonl(
+        tmp_path / "e.jsonl",
+        [
+            episode("a", [0, 0, 0, 0.5, 0.5, 0.5, 1.0, 0.5], errors, success=False, actions=actions),
+            episode("b", [0.0, 1.0], [None, None], success=True, actions="xx"),  # repeating what worked is no loop
+        ],
+    )
+    table = episode_table([tmp_path / "e.jsonl"]).set_index("task")
+    stuck = table.loc["babyai/a/0"]
+    assert stuck["repeats"] == 2 / 8  # the second x and the second u
+    assert (
+        stuck["recovery"] == 2 / 5
+    )  # five refused steps have a next one; y and the second u are answered by a success
+    assert (stuck["progress"], stuck["progress_max"], stuck["steps"]) == (0.5, 1.0, 8)
+    fine = table.loc["babyai/b/0"]
+    assert fine["repeats"] == 0 and np.isnan(fine["recovery"])
+    rows = summarise(table.reset_index()).set_index("metric")
+    assert rows.loc["recovery", ["value", "n"]].tolist() == [2 / 5, 1]
+
+
+def test_two_policies_on_the_same_tasks_by_hand(tmp_path):
+    won = {"p": "abcdef", "q": "a", "elsewhere": "a"}  # p wins six of eight, q one of them
+    write_jsonl(
+        tmp_path / "e.jsonl",
+        [
+            episode(task, [float(task in won[policy])], [None], task in won[policy], policy=policy)
+            for policy in ("p", "q")
+            for task in "abcdefgh"
+        ],
+    )
+    table = compare(episode_table([tmp_path / "e.jsonl"]), "p", "q").set_index(["engine", "metric"])
+    assert table.loc[("all", "success"), ["difference", "n"]].tolist() == [5 / 8, 8]
+    assert table.loc[("all", "success"), "p"] == pytest.approx(2 * 0.5**5)  # five tasks differ, all one way
+    assert table.loc[("babyai", "progress"), "p"] == pytest.approx(2 * 0.5**5)  # of 2⁸ sign patterns, these two ends
+    with pytest.raises(ValueError, match="no task in common"):
+        compare(episode_table([tmp_path / "e.jsonl"]), "p", "nobody")
+
+
+def test_a_difference_of_nothing_is_no_evidence():
+    assert sign_test(np.zeros(9)) == 1.0
+    assert paired_permutation(np.zeros(9)) == 1.0
+    assert paired_permutation(np.array([0.3, -0.3, 0.1, -0.1])) == pytest.approx(1.0)
 
 
 def test_intervals():

@@ -7,6 +7,7 @@ import pytest
 
 from agentrefine_lib import plots
 from agentrefine_lib.reproduce.readme import BEGIN, END, fill_in, results_table
+from agentrefine_lib.schema import Episode, Step, Task
 
 ROOT = Path(__file__).parents[1]
 REPORTED = pd.read_csv(ROOT / "params" / "reported.csv")
@@ -15,23 +16,25 @@ REPORTED = pd.read_csv(ROOT / "params" / "reported.csv")
 @pytest.fixture
 def table():
     rows = [
-        {"policy": p, "engine": "babyai", "metric": m, "value": v, "low": v - 0.1, "high": v + 0.1, "k": k, "n": 8}
+        {"policy": p, "engine": e, "metric": m, "value": v, "low": v - 0.1, "high": v + 0.1, "k": k, "n": 8}
         for p, v in (("tuned", 0.5), ("random", 0.25))
+        for e in ("hotpotqa", "babyai")
         for m, k in (("success", int(8 * v)), ("progress", None))
     ]
-    labels = {"random": "random", "tuned": "tuned*"}
-    return plots.main_table(pd.DataFrame(rows), REPORTED, labels, model="nano")
+    labels = {"random": "random", "tuned": "tuned"}
+    return plots.main_table(pd.DataFrame(rows), REPORTED, labels, model="nano", held_in={"tuned": ["babyai"]})
 
 
 def test_ours_stands_beside_the_papers_never_in_its_place(table):
     ours, paper = table[table["source"] == plots.OURS], table[table["source"] == plots.PAPER]
-    assert ours["method"].tolist() == ["random", "random", "tuned*", "tuned*"]  # in the order of the labels
-    assert ours["value"].tolist() == [25, 25, 50, 50]
-    assert ours["held_in"].tolist() == [False, False, True, True]
+    assert ours["method"].tolist() == ["random"] * 4 + ["tuned"] * 4  # in the order of the labels
+    assert ours["engine"].tolist() == ["babyai", "babyai", "hotpotqa", "hotpotqa"] * 2  # in the paper's
+    assert ours["value"].tolist() == [25] * 4 + [50] * 4
+    assert ours["held_in"].tolist() == [False] * 4 + [True, True, False, False]
     assert paper["n"].isna().all()
     assert paper["citation"].notna().all()
-    row = paper.query("family == 'LLaMA-3-8B' and method == 'AgentGym*' and metric == 'success'")
-    assert row["value"].tolist() == [47.3]
+    row = paper.query("family == 'LLaMA-3-8B' and method == 'AgentGym' and metric == 'success'")
+    assert row[["value", "held_in"]].to_numpy().tolist() == [[47.3, True]]
     assert set(paper["engine"]) == {"babyai"}
 
 
@@ -51,9 +54,48 @@ def test_the_same_data_is_drawn_to_the_same_bytes(table, tmp_path):
         assert (tmp_path / "a" / f"fig1.{suffix}").read_bytes() == (tmp_path / "b" / f"fig1.{suffix}").read_bytes()
 
 
+def episode(policy: str, actions: str, level: str = "GoToDoor") -> Episode:
+    steps = [
+        Step(
+            reply="", thought="", action=a, observation="$1 and <b>", progress=0.0, error="logic" if a == "x" else None
+        )
+        for a in actions
+    ]
+    task = Task(engine="babyai", name=level, seed=1)
+    played = {"task": task, "goal": "g", "observation": "o", "steps": steps}
+    return Episode(id=f"{policy}/{task.id}", policy=policy, success=False, progress=0.0, engine_version="e", **played)
+
+
+def test_two_episodes_part_at_their_first_different_action():
+    table = plots.case_table(episode("p", "abcd"), episode("q", "abx"))
+    assert table["diverged"].tolist() == [False, False, True, True, False, False, True]
+    assert table.loc[table["policy"] == "q", "error"].fillna("").tolist() == ["", "", "logic"]
+    same = plots.case_table(episode("p", "abcd"), episode("q", "ab"))
+    assert same["diverged"].tolist() == [False, False, True, True, False, False]  # one went on
+    assert plots.cases(episode("p", "abcd"), episode("q", "abx"), steps=3).axes
+    with pytest.raises(ValueError, match="different tasks"):
+        plots.case_table(episode("p", "a"), episode("q", "a", level="Pickup"))
+
+
+def test_every_episode_is_one_cell():
+    episodes = pd.DataFrame(
+        [
+            {"policy": p, "engine": e, "task": f"{e}/{t}", "success": p == "b", "progress": 0.5}
+            for p in "ab"
+            for e in ("pddl", "babyai")
+            for t in range(3)
+        ]
+    )
+    figure, shown = plots.outcomes(episodes, {"a": "A", "b": "B"})
+    assert len(shown) == 12
+    dots = [text for ax in figure.axes for text in ax.texts]
+    assert len(dots) == 6
+    assert [ax.get_title().partition(" ·")[0] for ax in figure.axes] == ["BabyAI", "PDDL"]
+
+
 def test_the_readmes_table_is_the_one_that_the_figures_give(table, tmp_path):
     text = results_table(table)
-    assert "| this run | nano | tuned\\* | 50.0 (4/8) [40.0, 60.0] | 50.0 [40.0, 60.0] |" in text
+    assert "| this run | nano | tuned | 50.0\\* (4/8) [40.0, 60.0] | 50.0\\* [40.0, 60.0] | 50.0 (4/8)" in text
     readme = tmp_path / "README.md"
     readme.write_text(f"before\n{BEGIN}\nold\n{END}\nafter\n")
     fill_in(readme, table)

@@ -7,7 +7,7 @@ from typing import Literal
 
 from agentrefine_lib.schema import Conversation, DMTurn, Episode, Message, PlayerTurn, Trajectory
 
-Strategy = Literal["refinement", "all_turns", "no_refinement"]
+Strategy = Literal["refinement", "all_turns", "no_refinement", "last_turn"]
 
 HOW_TO_ANSWER = """You act in a text world. Answer every observation in two lines:
 Thought: what you make of it and what you do next
@@ -35,7 +35,8 @@ def to_conversation(trajectory: Trajectory, strategy: Strategy = "refinement") -
     """DM observations become ``human`` messages, the Player's thought and action a ``gpt`` message.
 
     ``refinement`` (the paper): a turn that the DM judged erroneous stays in the context and gets ``loss`` False.
-    ``all_turns``: it is trained like the others. ``no_refinement``: it and its feedback are left out.
+    ``all_turns``: it is trained like the others. ``no_refinement``: it and its feedback are left out. ``last_turn``:
+    only the reply that completes the task is trained.
     """
     turns = list(trajectory.turns)
     script = trajectory.script
@@ -49,14 +50,17 @@ def to_conversation(trajectory: Trajectory, strategy: Strategy = "refinement") -
         if strategy == "no_refinement" and answer.is_error:
             continue
         loss = strategy == "all_turns" or not answer.is_error
+        if strategy == "last_turn":
+            loss = answer is turns[-1]
         messages.append(Message(sender="gpt", value=reply(asked.thought, asked.action), loss=loss))
         messages.append(Message(sender="human", value=observe(answer.observation)))
     return Conversation(id=trajectory.id, conversations=messages[:-1])  # nobody answers the last observation
 
 
-def from_episode(episode: Episode, commands: Iterable[str], rules: str = "") -> Conversation:
+def from_episode(episode: Episode) -> Conversation:
     """An expert's episode as training data: what agents tuned on a held-in environment learn from."""
-    messages = [Message(sender="human", value=instruction(commands, episode.goal, episode.observation, rules))]
+    told = instruction(episode.commands, episode.goal, episode.observation, episode.rules)
+    messages = [Message(sender="human", value=told)]
     for step in episode.steps:
         messages.append(Message(sender="gpt", value=reply(step.thought, step.action), loss=step.error is None))
         messages.append(Message(sender="human", value=observe(step.observation)))

@@ -1,148 +1,107 @@
 """A local Hugging Face model as a policy: live episodes share one batch, and each keeps its key/value cache.
 
-Between two turns an episode's prompt only grows by one reply and one observation, so only those tokens are read anew.
-Caches of different length stand right-aligned in one batch; the holes on their left are masked out.
+Between two turns an episode's prompt mostly grows by one reply and one observation, so only those tokens are read anew.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+import asyncio
+import threading
+from functools import cache
 from pathlib import Path
+from typing import Any
+from weakref import WeakKeyDictionary
 
 import torch
-from torch import Tensor
-from transformers import AutoModelForCausalLM, AutoTokenizer, DynamicCache
+from peft import AutoPeftModelForCausalLM
+from transformers import AutoModelForCausalLM, AutoTokenizer
 
-from agentrefine_lib.agent import Chat, truncate
+from agentrefine_lib.agent import Prompting, drop_oldest
+from agentrefine_lib.policies.decoding import Reading, Sampling, decode, require_full_attention
 from agentrefine_lib.policies.protocol import LiveEpisode
-
-KEEP = 0.6  # share of the context that a truncated history may fill, so that not every later turn truncates again
-
-
-@dataclass
-class Session:
-    """What the model has read of one episode: token ids, and keys and values per layer, each (heads, tokens, width)."""
-
-    ids: list[int] = field(default_factory=list)
-    dropped: int = 0  # oldest exchanges left out because the chat outgrew the context
-    layers: list[tuple[Tensor, Tensor]] = field(default_factory=list)
-
-    def forget_after(self, length: int) -> None:
-        """Keep the first ``length`` tokens."""
-        self.ids = self.ids[:length]
-        self.layers = [(keys[:, :length], values[:, :length]) for keys, values in self.layers]
 
 
 class LocalPolicy:
-    """Greedy decoding. ``context`` and ``reply_tokens`` count tokens, ``batch`` episodes decoded together."""
+    """A folder or hub name of a causal model with its tokenizer; an adapter (PEFT) in a folder is merged into its base.
 
-    def __init__(self, folder: Path | str, name: str, *, context: int, reply_tokens: int = 64, batch: int = 64) -> None:
+    ``context`` and ``reply_tokens`` count tokens, ``crew`` episodes decoded together. A reply depends on its episode
+    only, never on the batch, up to the rounding of sums: that decides where two tokens are equally likely. ``device``:
+    "cpu", "cuda", or "auto" to spread a model over several GPUs. ``dtype``: "auto" (as saved), "float32", "bfloat16" …
+    Raises ValueError for a model without full attention over ``context``; ``act``, for a task that does not fit into it.
+    """
+
+    def __init__(
+        self,
+        model: Path | str,
+        name: str,
+        *,
+        context: int,
+        reply_tokens: int = 64,
+        crew: int = 64,
+        sampling: Sampling = Sampling(),  # noqa: B008
+        prompting: Prompting = Prompting(),  # noqa: B008
+        device: str = "cpu",
+        dtype: str = "auto",
+    ) -> None:
         torch.set_num_threads(1)  # two threads stall on two noisy cores
         self.name = name
-        self.tokenizer = AutoTokenizer.from_pretrained(folder)
-        self.model = AutoModelForCausalLM.from_pretrained(folder).eval()
-        self.room = context - reply_tokens
-        self.reply_tokens = reply_tokens
-        self.batch = batch
-        self.exchanges_dropped = 0
-        self._sessions: dict[str, Session] = {}
+        self.crew: int | None = crew
+        self.tokenizer = AutoTokenizer.from_pretrained(model)
+        self.model = _load(model, device, dtype)
+        require_full_attention(self.model.config, context)
+        self._stop = _stop_ids(self.model, self.tokenizer)
+        self._room, self._reply_tokens = context - reply_tokens, reply_tokens
+        self._sampling, self._prompting = sampling, prompting
+        self._readings: WeakKeyDictionary[LiveEpisode, Reading] = WeakKeyDictionary()
+        self._decoding = threading.Lock()  # of a thread, not of an event loop: a policy may outlive loops
 
-    def act(self, episodes: list[LiveEpisode]) -> list[str]:
-        self._sessions = {e.task.id: self._sessions.get(e.task.id, Session()) for e in episodes}
-        replies: list[str] = []
-        for start in range(0, len(episodes), self.batch):
-            part = episodes[start : start + self.batch]
-            sessions = [self._sessions[e.task.id] for e in part]
-            prompts = [self._prompt(e.chat(), s) for e, s in zip(part, sessions, strict=True)]
-            replies += self._decode(sessions, prompts)
-        return replies
+    async def act(self, episodes: list[LiveEpisode]) -> list[str]:
+        """Off the event loop, so that engines go on meanwhile; one call at a time."""
+        return await asyncio.to_thread(self._act, episodes)
 
-    def _prompt(self, chat: Chat, session: Session) -> list[int]:
-        """The tokens that the model has not read yet; the session keeps what it has, up to where the two differ."""
-        chat = [chat[0], *chat[1 + 2 * session.dropped :]]
-        ids = self._encode(chat)
-        if len(ids) > self.room:
-            chat, dropped = truncate(chat, lambda shorter: len(self._encode(shorter)) <= KEEP * self.room)
-            session.dropped += dropped
-            self.exchanges_dropped += dropped
-            ids = self._encode(chat)
-            if len(ids) > self.room:
-                raise ValueError(
-                    f"the first message and the last turn need {len(ids)} of {self.room} tokens; raise context"
-                )
-        same = next((i for i, (a, b) in enumerate(zip(session.ids, ids, strict=False)) if a != b), len(session.ids))
-        session.forget_after(min(same, len(ids) - 1))
-        return ids[len(session.ids) :]
-
-    def _encode(self, chat: Chat) -> list[int]:
-        ids: list[int] = self.tokenizer.apply_chat_template(chat, add_generation_prompt=True, return_dict=True)[
-            "input_ids"
-        ]
-        return ids
-
-    @torch.inference_mode()
-    def _decode(self, sessions: list[Session], prompts: list[list[int]]) -> list[str]:
-        """Read each prompt after its session, then write one reply per row until all have ended."""
-        read = [len(s.ids) for s in sessions]
-        cache, mask = self._join(sessions)
-        tokens, fresh = _align_right(prompts, self.tokenizer.pad_token_id)
-        mask = torch.cat([mask, fresh], dim=1)
-        places = (fresh.cumsum(1) - 1).clamp(min=0) + torch.tensor(read)[:, None]
-        ended = torch.zeros(len(prompts), dtype=torch.bool)
-        written: list[list[int]] = [[] for _ in prompts]
-        for _ in range(self.reply_tokens):
-            out = self.model(
-                input_ids=tokens, attention_mask=mask, position_ids=places, past_key_values=cache, logits_to_keep=1
+    def _act(self, episodes: list[LiveEpisode]) -> list[str]:
+        with self._decoding:
+            readings = [self._readings.setdefault(episode, Reading()) for episode in episodes]
+            chats = [self._read(episode) for episode in episodes]
+            written = decode(
+                self.model,
+                readings,
+                [reading.keep_prefix_of(ids) for reading, ids in zip(readings, chats, strict=True)],
+                [f"{episode.task.id} {len(episode.steps)}" for episode in episodes],
+                stop=self._stop,
+                tokens=self._reply_tokens,
+                sampling=self._sampling,
             )
-            choice = out.logits[:, -1].argmax(-1)
-            for row in (~ended).nonzero()[:, 0].tolist():
-                written[row].append(int(choice[row]))
-            ended |= choice == self.tokenizer.eos_token_id
-            if ended.all():
-                break
-            tokens, places = choice[:, None], places[:, -1:] + 1
-            mask = torch.cat([mask, (~ended).long()[:, None]], dim=1)
-        self._split(cache, mask, sessions, prompts, written)
-        return [self.tokenizer.decode(ids, skip_special_tokens=True) for ids in written]
+        texts = self.tokenizer.batch_decode(written, skip_special_tokens=True)
+        return [self._prompting.reply(text) for text in texts]
 
-    def _join(self, sessions: list[Session]) -> tuple[DynamicCache, Tensor]:
-        """One cache for all rows, right-aligned, and its attention mask (rows, tokens)."""
-        longest = max(len(s.ids) for s in sessions)
-        mask = torch.zeros(len(sessions), longest, dtype=torch.long)
-        cache = DynamicCache(config=self.model.config)
-        for row, session in enumerate(sessions):
-            mask[row, longest - len(session.ids) :] = 1
-        shape = next((s.layers for s in sessions if s.layers), [])
-        for layer, (like, _) in enumerate(shape):
-            keys = like.new_zeros(len(sessions), like.shape[0], longest, like.shape[2])
-            values = torch.zeros_like(keys)
-            for row, session in enumerate(sessions):
-                if session.ids:
-                    keys[row, :, longest - len(session.ids) :], values[row, :, longest - len(session.ids) :] = (
-                        session.layers[layer]
-                    )
-            cache.update(keys, values, layer)
-        return cache, mask
+    def _read(self, episode: LiveEpisode) -> list[int]:
+        """The episode's prompt, cut to what the context takes."""
 
-    def _split(
-        self,
-        cache: DynamicCache,
-        mask: Tensor,
-        sessions: list[Session],
-        prompts: list[list[int]],
-        written: list[list[int]],
-    ) -> None:
-        """Give each session its own rows back; the last token written was never read, so it is not among them."""
-        width = cache.get_seq_length()
-        for row, session in enumerate(sessions):
-            real = mask[row, :width].bool()
-            session.layers = [(layer.keys[row][:, real], layer.values[row][:, real]) for layer in cache.layers]
-            session.ids = [*session.ids, *prompts[row], *written[row]][: int(real.sum())]
+        @cache
+        def encode(dropped: int) -> list[int]:
+            chat = self._prompting.chat(episode.task, episode.opening, episode.steps[dropped:])
+            encoding = self.tokenizer.apply_chat_template(chat, add_generation_prompt=True, return_dict=True)
+            ids: list[int] = encoding["input_ids"]
+            return ids
+
+        try:
+            episode.dropped = drop_oldest(
+                len(episode.steps), episode.dropped, lambda dropped: len(encode(dropped)), self._room
+            )
+        except ValueError as error:
+            raise ValueError(f"{self.name}, {episode.task.id}: {error}") from None
+        return encode(episode.dropped)
 
 
-def _align_right(rows: list[list[int]], pad: int) -> tuple[Tensor, Tensor]:
-    """Rows of different length as one (rows, tokens) tensor, padded on the left, and its mask."""
-    width = max(len(row) for row in rows)
-    tokens = torch.tensor([[pad] * (width - len(row)) + row for row in rows])
-    mask = torch.tensor([[0] * (width - len(row)) + [1] * len(row) for row in rows])
-    return tokens, mask
+def _load(model: Path | str, device: str, dtype: str) -> Any:
+    is_adapter = (Path(model) / "adapter_config.json").exists()
+    loader = AutoPeftModelForCausalLM if is_adapter else AutoModelForCausalLM
+    loaded = loader.from_pretrained(model, dtype=dtype, device_map=device)
+    return (loaded.merge_and_unload() if is_adapter else loaded).eval()
+
+
+def _stop_ids(model: Any, tokenizer: Any) -> frozenset[int]:
+    """Chat models may end a turn with another token than a text."""
+    named = model.generation_config.eos_token_id
+    return frozenset([*(named if isinstance(named, list) else [named]), tokenizer.eos_token_id]) - {None}

@@ -1,35 +1,31 @@
-"""What a policy is: it answers all live episodes at once."""
+"""What a policy is: it answers episodes that are being played, several at once."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from agentrefine_lib.agent import Chat, build_chat
-from agentrefine_lib.environments.protocol import Environment
+from agentrefine_lib.environments.process import EngineProcess, Opening
 from agentrefine_lib.schema import Step, Task
 
 
-@dataclass
+@dataclass(eq=False)  # two plays of one task are two episodes
 class LiveEpisode:
     """An episode being played."""
 
     task: Task
-    environment: Environment
-    observation: str  # the first one
+    engine: EngineProcess
+    opening: Opening
     steps: list[Step] = field(default_factory=list)
     success: bool = False
-
-    def chat(self) -> Chat:
-        """What a language model reads before its next reply."""
-        environment = self.environment
-        return build_chat(environment.commands, environment.goal, self.observation, self.steps, environment.rules)
+    dropped: int = 0  # oldest exchanges that the policy's prompt leaves out
 
 
 class Policy(Protocol):
-    """``name`` identifies it in results; ``act`` returns one raw reply per episode, in order."""
+    """``name`` identifies it in results. ``crew`` is how many episodes it likes to answer together, None: all."""
 
     name: str
+    crew: int | None
 
-    def act(self, episodes: list[LiveEpisode]) -> list[str]:
-        """Reply to every episode."""
+    async def act(self, episodes: list[LiveEpisode]) -> list[str]:
+        """One raw reply per episode, in order."""

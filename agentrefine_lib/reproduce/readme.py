@@ -16,10 +16,9 @@ def results_table(table: pd.DataFrame) -> str:
     engines = list(dict.fromkeys(table["engine"]))
     head = "".join(f" {engine} success % | {engine} progress % |" for engine in engines)
     lines = [f"| who | model | method |{head}", "|---|---|---|" + "---|---|" * len(engines)]
-    rows = table[table["metric"] != "grounding"].groupby(["source", "family", "method"], sort=False)
-    for (source, family, method), part in rows:
+    for (source, family, method), part in table.groupby(["source", "family", "method"], sort=False):
         cells = [_cell(part, engine, metric) for engine in engines for metric in ("success", "progress")]
-        lines.append(" | ".join([f"| {source}", str(family), str(method).replace("*", r"\*"), *cells]) + " |")
+        lines.append(" | ".join([f"| {source}", str(family), str(method), *cells]) + " |")
     return "\n".join(lines)
 
 
@@ -30,7 +29,8 @@ def _cell(part: pd.DataFrame, engine: str, metric: str) -> str:
     row = found.iloc[0]
     interval = f" [{row['low']:.1f}, {row['high']:.1f}]" if pd.notna(row["low"]) else ""
     counts = f" ({row['k']:.0f}/{row['n']:.0f})" if pd.notna(row["k"]) else ""
-    return f"{row['value']:.1f}{counts}{interval}"
+    star = r"\*" if row["held_in"] else ""
+    return f"{row['value']:.1f}{star}{counts}{interval}"
 
 
 def fill_in(readme: Path, table: pd.DataFrame) -> None:

@@ -114,6 +114,15 @@ class Task(Record):
     def id(self) -> str:
         return f"{self.engine}/{self.name}/{self.seed}"
 
+    @classmethod
+    def from_id(cls, text: str) -> Task:
+        """The task that an id names. Raises ValueError for anything that is not engine/name/seed."""
+        engine, _, rest = text.partition("/")
+        name, _, seed = rest.rpartition("/")
+        if not (engine and name and seed.isdecimal()):
+            raise ValueError(f"not a task: found {text!r}, expected engine/name/seed, e.g. babyai/GoToDoor/1234")
+        return cls(engine=engine, name=name, seed=int(seed))
+
 
 class Step(Record):
     """One exchange of an episode. ``error`` is None when the engine accepted the action, otherwise its kind."""
@@ -127,17 +136,27 @@ class Step(Record):
 
 
 class Episode(Record):
-    """A finished rollout of one policy on one task. ``progress`` is the last step's value, in [0, 1]."""
+    """A finished rollout of one policy on one task. ``progress`` is the last step's value, in [0, 1].
+
+    ``rules``, ``commands`` (signature → meaning), ``goal`` and ``observation`` are what the policy was told at the start.
+
+    ``dropped`` counts the oldest exchanges that no longer fitted the policy's context at the end; ``retries`` the tries
+    that an engine's failure cost before this one.
+    """
 
     id: str
     policy: str
     task: Task
+    rules: str = ""
+    commands: dict[str, str] = {}
     goal: str
     observation: str
     steps: list[Step]
     success: bool
     progress: float = Field(ge=0.0, le=1.0)
     engine_version: str
+    dropped: int = Field(default=0, ge=0)
+    retries: int = Field(default=0, ge=0)
 
     @model_validator(mode="after")
     def progress_is_the_last_steps(self) -> Episode:

@@ -24,7 +24,7 @@ from transformers import (
 from transformers.trainer_utils import get_last_checkpoint
 
 from agentrefine_lib.schema import Conversation
-from agentrefine_lib.tuning.mask import IGNORED, Example, encode
+from agentrefine_lib.tuning.mask import IGNORED, Example, encode_all
 
 
 class Recipe(BaseModel):
@@ -82,7 +82,7 @@ def prepare(
 
     A conversation is kept whole or not at all: cutting one would leave half a turn to learn from.
     """
-    encoded = [encode(conversation, tokenizer) for conversation in conversations]
+    encoded = list(encode_all(conversations, tokenizer))
     kept = [e for e in encoded if len(e.input_ids) <= max_tokens and any(label != IGNORED for label in e.labels)]
     return kept, len(encoded) - len(kept)
 

@@ -1,0 +1,113 @@
+"""What a language model reads before its next reply.
+
+Two layouts. "chat": one message per observation and reply, the form that the models of this suite are tuned on.
+"single": the benchmark's own (AgentBoard's vanilla agent): everything in one user message, the history as Observation
+and Action lines, and a last ``Action:`` for the model to continue.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Literal, get_args
+
+from agentrefine_lib.agent.reply import parse_reply, without_reasoning
+from agentrefine_lib.dataset import instruction, observe, reply
+from agentrefine_lib.environments.process import Opening
+from agentrefine_lib.schema import Episode, Step, Task
+
+Chat = list[dict[str, str]]  # [{"role": "user" | "assistant", "content": text}]
+Layout = Literal["chat", "single"]
+KEEP = 0.6  # how full a history is when it has been cut: a later turn need not cut again, and caches stay valid
+
+SINGLE = """You act in a text world. Answer with your next action: one of the commands, its parameters filled in.
+{rules}
+Commands:
+{commands}
+{example}
+Goal: {goal}
+When an action is not understood, this one lists those that are: check valid actions
+
+{history}
+Action:"""
+
+
+@dataclass(frozen=True)
+class Prompting:
+    """How episodes are shown to a model. ``examples`` are an expert's episodes: a model that plays a task is shown the
+    first one of the same engine and task name, else the first one of the same engine, else none.
+    """
+
+    layout: Layout = "chat"
+    examples: tuple[Episode, ...] = ()
+
+    def __post_init__(self) -> None:
+        if self.layout not in get_args(Layout):
+            raise ValueError(f"layout: found {self.layout!r}; expected one of {', '.join(get_args(Layout))}")
+
+    def chat(self, task: Task, opening: Opening, steps: Iterable[Step]) -> Chat:
+        """The messages for a task after some steps. Raises ValueError when the example is the task itself."""
+        example = self._example(task)
+        if self.layout == "single":
+            return [{"role": "user", "content": _single_message(opening, steps, example)}]
+        before = "\n\n".join(part for part in (opening.rules, example) if part)
+        chat = [{"role": "user", "content": instruction(opening.commands, opening.goal, opening.observation, before)}]
+        for step in steps:
+            chat.append({"role": "assistant", "content": without_reasoning(step.reply)})
+            chat.append({"role": "user", "content": observe(step.observation)})
+        return chat
+
+    def reply(self, written: str) -> str:
+        """What the model wrote as a reply with an action line: in the single layout the prompt has begun that line."""
+        read = parse_reply(written)
+        if self.layout == "chat" or read.well_formed:
+            return written
+        return reply(read.thought, read.action) if read.thought else f"Action: {read.action}"
+
+    def _example(self, task: Task) -> str:
+        fitting = [episode for episode in self.examples if episode.task.engine == task.engine]
+        if not fitting:
+            return ""
+        example = next((episode for episode in fitting if episode.task.name == task.name), fitting[0])
+        if example.task.id == task.id:
+            raise ValueError(f"the example for {task.id} is that task, solved; give an episode of another task")
+        return render_example(example, thoughts=self.layout == "chat")
+
+
+def render_example(episode: Episode, *, thoughts: bool) -> str:
+    """A played episode as text, from its goal to its last observation."""
+    lines = ["An example, in another place:", f"Goal: {episode.goal}", observe(episode.observation)]
+    for step in episode.steps:
+        lines.append(reply(step.thought, step.action) if thoughts else f"Action: {step.action}")
+        lines.append(observe(step.observation))
+    return "\n".join([*lines, "End of the example."])
+
+
+def _single_message(opening: Opening, steps: Iterable[Step], example: str) -> str:
+    history = [observe(opening.observation)]
+    for step in steps:
+        history += [f"Action: {step.action}", observe(step.observation)]
+    return SINGLE.format(
+        rules=f"{opening.rules}\n" if opening.rules else "",
+        commands="\n".join(f"- {signature}: {meaning}" for signature, meaning in opening.commands.items()),
+        example=f"\n{example}\n" if example else "",
+        goal=opening.goal,
+        history="\n".join(history),
+    )
+
+
+def drop_oldest(exchanges: int, dropped: int, tokens: Callable[[int], int], room: int) -> int:
+    """How many of an episode's exchanges to leave out, the oldest first; goal and first observation always stay.
+
+    ``dropped`` are left out already; ``tokens(n)`` is the length of the prompt without the first n. A history that
+    outgrew what the first message leaves of ``room`` is cut to KEEP of that. Raises ValueError when the first message
+    alone is longer than ``room``.
+    """
+    if tokens(dropped) <= room:
+        return dropped
+    first = tokens(exchanges)
+    if first > room:
+        raise ValueError(f"the first message needs {first} of {room} tokens; raise context or leave the example out")
+    while dropped < exchanges - 1 and tokens(dropped) > first + KEEP * (room - first):
+        dropped += 1
+    return dropped if tokens(dropped) <= room else exchanges  # the last observation may be too long by itself

@@ -1,0 +1,162 @@
+"""Does an environment keep the contract? For authors of a new one, in the spirit of Gymnasium's environment checker.
+
+python -m agentrefine_lib.environments.check babyai/GoToDoor/1234
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import pickle
+import random
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import closing
+
+import psutil
+
+from agentrefine_lib.environments.process import MakeEnvironment
+from agentrefine_lib.environments.protocol import Environment, StepResult
+from agentrefine_lib.environments.signature import parse_command
+from agentrefine_lib.schema import Task
+
+STEPS = 12
+ERRORS = (None, "format", "parameter", "logic")
+NONSENSE = (
+    "",
+    " ",
+    "xyzzy 7",
+    "go",
+    "\x00",
+    "take \u202e{object} from",
+    "a" * 5_000,
+    "Action: look\nAction: look",
+    "🙂",
+)
+
+
+class ContractError(AssertionError):
+    """What the environment does, and what the contract asks for."""
+
+
+def check_environment(make: MakeEnvironment, task: Task, other_process: bool = True) -> None:
+    """Raise ContractError at the first part of the contract (environments/protocol.py) that ``make(task)`` breaks.
+
+    Checked: fields; sorted, unique valid actions, each of which reads as one of ``commands``; no text raises; progress
+    in [0, 1] that never falls; the same task starts and plays the same episode again, and in another process with
+    another PYTHONHASHSEED; after the end nothing is valid; ``close`` releases processes and files. ``make`` has to be
+    importable for the other process.
+    """
+    with closing(make(task)) as environment:
+        _check_opening(environment, environment.reset(task))
+        _check_play(environment, task)
+        _check_nonsense(environment)
+    held = _held()  # the first episode may leave something loaded for the next, which must not grow
+    first = play_fingerprint(make, task)
+    _demand(play_fingerprint(make, task) == first, f"{task.id} played a second time is not the same episode")
+    for what, before, now in zip(("child processes", "open files"), held, _held(), strict=True):
+        _demand(
+            now <= before, f"{what} after two more episodes: found {now}, expected {before} or fewer; close() leaks"
+        )
+    if other_process:
+        _demand(
+            _elsewhere(make, task) == first,
+            f"{task.id} is another episode in another process: something depends on PYTHONHASHSEED, or on what was "
+            "played before; sort what comes out of sets and seed your own random.Random",
+        )
+
+
+def _check_opening(environment: Environment, observation: str) -> None:
+    for name in ("engine", "version", "rules", "goal"):
+        value = getattr(environment, name, None)
+        _demand(isinstance(value, str) and bool(value), f"{name}: found {value!r}, expected a text that is not empty")
+    _demand(isinstance(observation, str) and bool(observation), f"reset returned {observation!r}, expected a text")
+    _demand(bool(environment.commands), "commands: found none, expected signature → meaning")
+
+
+def _check_play(environment: Environment, task: Task) -> None:
+    progress = 0.0
+    for offered, action, result in _random_play(environment, task):
+        _demand(offered == sorted(set(offered)), f"valid_actions are not sorted or not unique: {offered[:5]} …")
+        for valid in offered:
+            command = parse_command(valid, environment.commands)
+            _demand(command is not None, f"the valid action {valid!r} fits none of {list(environment.commands)}")
+            _demand(str(command) == valid, f"{valid!r} reads as {command}, which is written {str(command)!r}")
+        _demand(result.error is None, f"the valid action {action!r} was refused ({result.error}): {result.observation}")
+        _demand(progress <= result.progress <= 1.0, f"progress went from {progress} to {result.progress}")
+        _demand(result.done or not result.success, f"success without done after {action!r}")
+        progress = result.progress
+        if result.done:
+            _demand(environment.valid_actions() == [], "valid_actions after the end: expected none")
+            _demand(environment.step(action).error == "logic", "a step after the end: expected the error 'logic'")
+            return
+
+
+def _check_nonsense(environment: Environment) -> None:
+    for text in NONSENSE:
+        try:
+            result = environment.step(text)
+        except Exception as error:
+            raise ContractError(f"step({text[:40]!r}) raised {error!r}; expected a refusal") from error
+        _demand(result.error in ERRORS, f"step({text[:40]!r}): error {result.error!r}, expected one of {ERRORS}")
+        _demand(bool(result.observation), f"step({text[:40]!r}) was answered with an empty observation")
+
+
+def play_fingerprint(make: MakeEnvironment, task: Task) -> str:
+    """A hash of the episode that a seeded random player has: the opening, and every offer and result."""
+    seen = hashlib.sha256()
+    with closing(make(task)) as environment:
+        opening = (environment.reset(task), environment.goal, environment.rules, environment.commands)
+        for item in (opening, *_random_play(environment, task)):
+            seen.update(repr(item).encode())
+    return seen.hexdigest()
+
+
+def _random_play(environment: Environment, task: Task) -> Iterator[tuple[list[str], str, StepResult]]:
+    rng = random.Random(task.id)
+    for _ in range(STEPS):
+        offered = environment.valid_actions()
+        _demand(bool(offered), "valid_actions: found none before the end of the episode")
+        action = rng.choice(offered)
+        result = environment.step(action)
+        yield offered, action, result
+        if result.done:
+            return
+
+
+def _elsewhere(make: MakeEnvironment, task: Task) -> str:
+    """The fingerprint from a fresh process."""
+    program = (
+        "import pickle, sys; from agentrefine_lib.environments.check import play_fingerprint; "
+        "print(play_fingerprint(*pickle.load(sys.stdin.buffer)))"
+    )
+    seed = "1" if os.environ.get("PYTHONHASHSEED") != "1" else "2"
+    done = subprocess.run(
+        [sys.executable, "-c", program],
+        input=pickle.dumps((make, task)),
+        env={**os.environ, "PYTHONHASHSEED": seed},
+        capture_output=True,
+        timeout=300,
+    )
+    _demand(done.returncode == 0, f"another process could not play {task.id}: {done.stderr.decode()[-2_000:]}")
+    return done.stdout.decode().split()[-1]
+
+
+def _held() -> tuple[int, int]:
+    """Child processes that live, and files and sockets that are open."""
+    process = psutil.Process()
+    return len(process.children(recursive=True)), process.num_fds()
+
+
+def _demand(kept: bool, broken: str) -> None:
+    if not kept:
+        raise ContractError(broken)
+
+
+if __name__ == "__main__":
+    from agentrefine_lib.environments import make_environment
+
+    for name in sys.argv[1:]:
+        check_environment(make_environment, Task.from_id(name))
+        print(f"{name}: keeps the contract")

@@ -1,0 +1,139 @@
+"""Questions with their articles, in HotpotQA's distractor format, and the search over all articles of a file."""
+
+from __future__ import annotations
+
+import hashlib
+import html
+import re
+from collections.abc import Iterator
+from functools import lru_cache
+from pathlib import Path
+from typing import Self
+
+import bm25s
+import numpy as np
+from pydantic import AliasChoices, ConfigDict, Field, TypeAdapter, ValidationError, model_validator
+
+from agentrefine_lib.schema import SchemaError, Task, explain, read_jsonl
+from agentrefine_lib.schema.models import Record
+
+SHIPPED = Path(__file__).with_name("questions.jsonl")
+SIMILAR = 5  # titles offered when there is no article of the name asked for
+SEPARATOR = "#"  # between file and question in the name of a task
+
+
+class Question(Record):
+    """One question. ``context``: (title, sentences) of each article; ``supporting_facts``: (title, sentence number)."""
+
+    model_config = ConfigDict(extra="ignore")  # level, type and whatever else a release carries
+
+    id: str = Field(validation_alias=AliasChoices("_id", "id"))
+    question: str = Field(min_length=1)
+    answer: str = Field(min_length=1)
+    context: list[tuple[str, list[str]]] = Field(min_length=1)
+    supporting_facts: list[tuple[str, int]]
+
+    @model_validator(mode="after")
+    def facts_have_articles(self) -> Self:
+        missing = {title for title, _ in self.supporting_facts} - {title for title, _ in self.context}
+        if missing:
+            raise ValueError(f"supporting_facts name {sorted(missing)}, which context does not hold")
+        return self
+
+
+class Corpus:
+    """The questions of one file, and a search over all their articles together (the first of each title counts)."""
+
+    def __init__(self, path: Path) -> None:
+        self.digest = hashlib.sha256(path.read_bytes()).hexdigest()[:12]
+        self.questions: dict[str, Question] = {}
+        self.articles: dict[str, list[str]] = {}  # title → sentences
+        for question in _read(path):
+            if question.id in self.questions:
+                raise SchemaError(f"{path}: two questions have the id {question.id!r}; each needs one of its own")
+            self.questions[question.id] = question
+            for title, sentences in question.context:
+                self.articles.setdefault(_tidy(title), [_tidy(sentence) for sentence in sentences])
+        self._titles = {title.casefold(): title for title in self.articles}
+        self._index = bm25s.BM25()
+        texts = [f"{title} {' '.join(sentences)}" for title, sentences in self.articles.items()]
+        self._index.index(bm25s.tokenize(texts, show_progress=False), show_progress=False)
+
+    def find(self, title: str) -> str | None:
+        """The article of this title, whatever its case; None when there is none."""
+        return self._titles.get(title.casefold())
+
+    def similar(self, query: str) -> list[str]:
+        """Titles of the articles that fit the words of a query best (BM25), at most ``SIMILAR``, best first."""
+        words = bm25s.tokenize(query, return_ids=False, show_progress=False)[0]
+        if not words:
+            return []
+        scores = self._index.get_scores(words)
+        best = np.argsort(-scores, kind="stable")[:SIMILAR]  # ties in the order of the file
+        titles = list(self.articles)
+        return [titles[number] for number in best if scores[number] > 0]
+
+    def named_in(self, text: str) -> list[str]:
+        """Titles that occur in a text, in the order of the file."""
+        folded = text.casefold()
+        found = [(key, title) for key, title in self._titles.items() if key in folded]  # cheap, then whole words only
+        return [title for key, title in found if re.search(rf"(?<!\w){re.escape(key)}(?!\w)", folded)]
+
+    def facts(self, question: Question) -> list[tuple[str, int]]:
+        """The supporting facts whose sentence exists (official files name a few that do not), as (title, number)."""
+        found = [(_tidy(title), number) for title, number in question.supporting_facts]
+        return [(title, number) for title, number in found if any(self.articles[title][number : number + 1])]
+
+
+def load_corpus(path: Path | str = SHIPPED) -> Corpus:
+    """Read and index a file: JSON lines, or one JSON array as the official releases are.
+
+    Kept per process until the file changes. Raises OSError, and SchemaError for a question that does not fit.
+    """
+    path = Path(path)
+    return _load(path, path.stat().st_mtime_ns)
+
+
+@lru_cache(maxsize=2)
+def _load(path: Path, _modified: int) -> Corpus:
+    return Corpus(path)
+
+
+def question_tasks(path: Path | str = SHIPPED) -> list[Task]:
+    """The tasks of a file, in its order; of the shipped questions by default."""
+    prefix = "" if path == SHIPPED else f"{path}{SEPARATOR}"
+    return [Task(engine="hotpotqa", name=prefix + key) for key in load_corpus(path).questions]
+
+
+def find_question(name: str) -> tuple[Corpus, Question]:
+    """The question that a task's name means: "<id>" or "<file>#<id or index>". Raises ValueError if there is none."""
+    file, _, key = name.rpartition(SEPARATOR)
+    try:
+        corpus = load_corpus(file or SHIPPED)
+    except OSError as error:
+        raise ValueError(f"unknown HotpotQA task {name!r}: cannot read {file}: {error.strerror}") from None
+    ids = list(corpus.questions)
+    if file and key not in corpus.questions and key.isdecimal() and int(key) < len(ids):
+        key = ids[int(key)]
+    if key not in corpus.questions:
+        raise ValueError(
+            f"unknown HotpotQA task {name!r}: expected a question of {file or 'the shipped set'}, e.g. "
+            f"{', '.join(ids[:3])}; for a file of your own write path/to/file.jsonl#<id or index>"
+        )
+    return corpus, corpus.questions[key]
+
+
+def _read(path: Path) -> Iterator[Question]:
+    with open(path, encoding="utf-8") as file:
+        is_array = file.read(1) == "["
+    if not is_array:
+        yield from read_jsonl(path, Question)
+        return
+    try:
+        yield from TypeAdapter(list[Question]).validate_json(path.read_bytes(), by_alias=True, by_name=False)
+    except ValidationError as error:
+        raise SchemaError(f"{path}: not a list of questions: {explain(error)}") from None
+
+
+def _tidy(text: str) -> str:
+    return " ".join(html.unescape(text).split())

@@ -1,0 +1,91 @@
+"""The commands: their spelling, their signatures, and which of them the story would accept now."""
+
+from __future__ import annotations
+
+import itertools
+import re
+from collections.abc import Iterator, Mapping, Sequence
+
+from agentrefine_lib.environments.jericho.story import Story
+
+DIAGONALS = ("northeast", "northwest", "southeast", "southwest")
+DIRECTIONS = ("north", "south", "east", "west", "up", "down", "in", "out", *DIAGONALS)
+COMMANDS = {
+    "go {direction}": "walk north, south, east, west, up, down, in or out",
+    "look": "look around",
+    "inventory": "list what you hold",
+    "wait": "let time pass",
+    "examine {thing}": "look closely at something, or read it",
+    "take {thing}": "pick something up",
+    "drop {item}": "put down what you hold",
+    "put {item} in {container}": "put what you hold into something",
+    "put {item} on {surface}": "put what you hold on something",
+    "open {thing}": "open something",
+    "close {thing}": "close something",
+    "unlock {thing} with {item}": "unlock something with a key you hold",
+    "talk to {person}": "hear what somebody has to say",
+    "give {item} to {person}": "hand over what you hold",
+}
+# Commands to the interpreter, not to the story: they would ask for file names or end the session.
+INTERPRETER = {"save", "restore", "restart", "quit", "q", "script", "unscript", "transcript", "recording", "replay"}
+MOST_WORDS = 20  # AgentBoard's limits: at most so many words of the first clause
+MOST_CHARACTERS = 150  # what Frotz takes without cutting it off itself
+SURVEY = "_survey"  # asks our own games what is in view (games/common.ni); no player can type the underscore
+
+
+def normal(action: str) -> str:
+    """One spelling for each command: the first clause, in lower case and printable ASCII."""
+    legal = re.sub(r"[^a-z0-9 '.,-]", " ", action.lower())
+    clauses = re.split(r"[.,]|\bthen\b", legal.strip(" .,"))
+    return " ".join(clauses[0].split()[:MOST_WORDS])[:MOST_CHARACTERS].rstrip()
+
+
+def acceptable(story: Story, commands: Mapping[str, str], values: Mapping[str, Sequence[str]]) -> list[str]:
+    """Every command of these signatures that the story accepts now, found by trying; sorted. The state is kept."""
+    start = story.save()
+    names = {"direction": list(DIRECTIONS), **_in_view(story), **values}
+    accepted = []
+    for command in sorted(set(_fill(commands, names))):
+        story.restore(start)
+        reply = story.send(command)
+        if reply.ending or (reply.error is None and story.took_effect()):
+            accepted.append(command)
+    story.restore(start)
+    return accepted
+
+
+def _fill(commands: Mapping[str, str], names: Mapping[str, Sequence[str]]) -> Iterator[str]:
+    """Each signature with every choice of different values for its parameters."""
+    for signature in commands:
+        parameters = re.findall(r"{(\w+)}", signature)
+        for chosen in itertools.product(*(names.get(parameter, ()) for parameter in parameters)):
+            if len(set(chosen)) == len(chosen):
+                yield signature.format(**dict(zip(parameters, chosen, strict=True)))
+
+
+def _in_view(story: Story) -> dict[str, list[str]]:
+    """Names of the things in view, by the parameter they can fill."""
+    start = story.save()
+    reply = story.send(SURVEY)
+    surveyed = reply.text if "|" in reply.text or ";" in reply.text else ""
+    story.restore(start)
+    found: dict[str, list[str]] = {"thing": [], "item": [], "container": [], "surface": [], "person": []}
+    for entry in filter(None, surveyed.lower().split(";")):
+        name, *roles = entry.strip().split("|")
+        for role in ("thing", *roles):
+            found[role].append(name)
+    return found if surveyed else dict.fromkeys(found, _nouns(story))
+
+
+def _nouns(story: Story) -> list[str]:
+    """The words of the surroundings that a game of unknown make can examine, one for each thing."""
+    start = story.save()
+    text = story.send("look").text + " " + story.send("inventory").text
+    by_answer: dict[str, str] = {}
+    for word in dict.fromkeys(re.findall(r"[a-z]{3,}", text.lower())):
+        story.restore(start)
+        reply = story.send(f"examine {word}")
+        if reply.error is None and word not in DIRECTIONS:
+            by_answer[reply.text] = word  # the last one: the noun follows its adjectives
+    story.restore(start)
+    return sorted(by_answer.values())

@@ -1,0 +1,119 @@
+"""Jericho: interactive fiction under AgentBoard's rules, with small games of our own for want of free story files.
+
+AgentBoard plays the first steps of twenty published games, whose files cannot be shipped. Twelve short games in
+Inform 7 take their place (games/): a task's name is one of ``GAMES``, and its seed decides the facts that differ from
+episode to episode, such as a combination or who owns what. A name that is the path of a story file (.z3, .z5, .z8)
+plays that file; AgentBoard's quests for its games are laid over it by the caller, who has the labels.
+
+AgentBoard's rules, kept: sub-goals are texts of the game, compared by their letters and digits, one credited per step
+in any order; the first clause counts, with at most 20 words; death ends the episode.
+
+Not AgentBoard's: success is the game's own end, won (there, all sub-goals); our games say whether they accepted a
+command, and in any other game the usual sentences of interactive fiction are recognised; valid actions are found by
+trying the signatures in ``commands`` (there, by jericho's search, which would download a language model). A file
+played by its path has progress only where jericho knows the game's score, and no expert.
+"""
+
+from __future__ import annotations
+
+import importlib.metadata
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+from agentrefine_lib.environments.jericho import actions
+from agentrefine_lib.environments.jericho.expert import Plan, find_plan
+from agentrefine_lib.environments.jericho.quest import FOLDER, GAMES, Quest, games_version, load_quest
+from agentrefine_lib.environments.jericho.story import Reply, Story
+from agentrefine_lib.environments.protocol import StepResult
+from agentrefine_lib.schema import Task
+
+EXPLORE = Quest(goal="Explore the story and make as many of its points as you can.", subgoals=[], walkthrough=[])
+
+
+class Jericho:
+    """One story in text; implements ``Environment``. ``reset`` raises ValueError for a name that is no game or file."""
+
+    engine = "jericho"
+    version = f"jericho {importlib.metadata.version('jericho')}, games {games_version()}"
+    rules = (
+        "You are in a story that understands short commands, one at a time. Name things as the story names them. "
+        "You see only the place where you are; walk in the directions that its description mentions. Take a thing "
+        "before you use it, open what is closed before you look inside, and read or examine what may tell you more. "
+        "Some mistakes end the story."
+    )
+    commands = actions.COMMANDS
+
+    def __init__(self) -> None:
+        self.goal = ""
+        self._story: Story | None = None
+        self._progress, self._success, self._done = 0.0, False, True
+
+    def reset(self, task: Task) -> str:
+        """Start the game named by the task, or the story file at that path."""
+        path = FOLDER / f"{task.name}.z8.xz" if task.name in GAMES else Path(task.name)
+        if not path.is_file():
+            raise ValueError(
+                f"unknown game {task.name!r}: expected one of {', '.join(GAMES)}, or the path of a story file"
+            )
+        self._quest = load_quest(task.name) if task.name in GAMES else EXPLORE
+        self._story = Story(path, task.seed)
+        self.goal, self.commands = self._quest.goal, {**actions.COMMANDS, **self._quest.commands}
+        self._open = list(self._quest.subgoals)
+        self._played: list[str] = []
+        self._progress, self._success, self._done = 0.0, False, False
+        return self._story.first.text
+
+    def step(self, action: str) -> StepResult:
+        """Play one command."""
+        if self._story is None or self._done:
+            return self._result("The episode is over.", "logic")
+        command = actions.normal(action)
+        if "check" in command and "action" in command:  # AgentBoard's "check valid actions"
+            return self._result(f"You can do one of these now: {', '.join(self.valid_actions())}.")
+        if not command or command.split()[0] in actions.INTERPRETER:
+            return self._result("That is not a command of the story.", "format")
+        reply = self._story.send(command)
+        self._played.append(command)
+        self._credit(self._story, reply)
+        return self._result(reply.text or "Nothing happens.", reply.error)
+
+    def valid_actions(self) -> list[str]:
+        """Every filled signature of ``commands`` that the story accepts now, sorted; none once the episode is over."""
+        if self._story is None or self._done:
+            return []
+        return actions.acceptable(self._story, self.commands, self._quest.values)
+
+    def expert(self) -> Iterator[tuple[str, str]]:
+        """Yield (thought, action) until the game is won; stops early where no plan is found, and for files by path."""
+        plan: Plan = []
+        expected: list[str] | None = None
+        while self._story is not None and not self._done and self._quest.walkthrough:
+            if self._played != expected:  # nothing planned yet, or somebody else has acted
+                plan = find_plan(self._story, self._quest)
+            if not plan:
+                return
+            thought, action = plan.pop(0)
+            expected = [*self._played, actions.normal(action)]
+            yield thought, action
+
+    def close(self) -> None:
+        """Free the interpreter."""
+        self._story, self._done = None, True
+
+    def _credit(self, story: Story, reply: Reply) -> None:
+        said = _letters(reply.text)
+        reached = next((subgoal for subgoal in self._open if _letters(subgoal) in said), None)
+        if reached is not None:
+            self._open.remove(reached)
+        total = len(self._quest.subgoals)
+        share = (total - len(self._open)) / total if total else story.score()
+        self._success, self._done = reply.won, bool(reply.ending)
+        self._progress = 1.0 if self._success else max(self._progress, share)
+
+    def _result(self, observation: str, error: str | None = None) -> StepResult:
+        return StepResult(observation, self._progress, self._success, self._done, error)
+
+
+def _letters(text: str) -> str:
+    return re.sub(r"[^A-Za-z0-9]", "", text)

@@ -1,0 +1,43 @@
+"""Compile the games again: ``python -m agentrefine_lib.environments.jericho.generate [NAME ...]`` (all by default).
+
+Needs textworld, whose wheels (Linux x86-64, Intel macOS) bundle the compilers of Inform 7 (build 6M62) and Inform 6.
+The result is the same every day: the serial number in the header, which is the date, is replaced. A story belongs to
+its author as long as it prints Inform's banner, and ours do; the environment leaves it out of the first observation.
+The compiler leaves a folder ``~/Inform`` behind.
+"""
+
+from __future__ import annotations
+
+import lzma
+import sys
+import tempfile
+from pathlib import Path
+
+from agentrefine_lib.environments.jericho.quest import FOLDER, GAMES
+
+SERIAL = slice(0x12, 0x18)  # in the header of a story file (Z-Machine Standards Document 1.1, section 11)
+
+
+def compile_game(name: str) -> bytes:
+    """The story file of a game: its source with common.ni after the title line."""
+    from textworld.generator.inform7 import compile_inform7_game
+
+    title, _, body = (FOLDER / f"{name}.ni").read_text(encoding="utf-8").partition("\n")
+    common = (FOLDER / "common.ni").read_text(encoding="utf-8")
+    with tempfile.TemporaryDirectory() as folder:
+        story = Path(folder) / f"{name}.z8"
+        compile_inform7_game(f"{title}\n\n{common}\n{body}", str(story))
+        data = bytearray(story.read_bytes())
+    data[SERIAL] = b"260101"
+    return bytes(data)
+
+
+def main() -> None:
+    for name in sys.argv[1:] or GAMES:
+        packed = lzma.compress(compile_game(name), preset=9)
+        (FOLDER / f"{name}.z8.xz").write_bytes(packed)
+        print(f"{name}: {len(packed):,} bytes")
+
+
+if __name__ == "__main__":
+    main()

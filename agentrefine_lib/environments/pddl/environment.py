@@ -1,0 +1,141 @@
+"""PDDL planning problems as text: our four domains with generated problems, or any STRIPS domain and problem file.
+
+A task is named "gripper", "blocksworld", "barman" or "tyreworld" (the seed picks the problem), or
+"path/domain.pddl:path/problem.pddl" (the seed means nothing). AgentBoard's files of the four domains read like ours.
+
+AgentBoard's rules, kept: goals and observations are the sentences of the facts, sorted; barman and tyreworld tell only
+what is new, and "look around" tells all; progress is the largest share of the goal's facts that was true after an
+action that changed something; actions that change nothing are refused; text that names an action of the domain file and
+then its objects, in order, is understood whatever else it says. Changed: commands are worded as sentences, refusals say
+what is missing (there: only that the action is not valid), and lists are sorted (there: in the order of Python's sets).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import zlib
+from collections.abc import Iterator
+from pathlib import Path
+
+from agentrefine_lib import __version__
+from agentrefine_lib.environments.pddl import problems
+from agentrefine_lib.environments.pddl.commands import Refusal, accept
+from agentrefine_lib.environments.pddl.language import Problem, read_domain, read_problem
+from agentrefine_lib.environments.pddl.planner import Planner
+from agentrefine_lib.environments.pddl.strips import Action, State, holds, is_useful, reachable_actions
+from agentrefine_lib.environments.pddl.text import LOOK, wording_for
+from agentrefine_lib.environments.pddl.thoughts import think
+from agentrefine_lib.environments.protocol import StepResult
+from agentrefine_lib.environments.signature import parse_command
+from agentrefine_lib.schema import Task
+
+
+class Pddl:
+    """One PDDL episode in text; implements ``Environment``.
+
+    ``reset`` raises ValueError for a name that is neither a domain nor two files, and for files it cannot understand.
+    """
+
+    engine = "pddl"
+    version = f"agentrefine_lib {__version__}, pddl problems {problems.VERSION}"
+
+    def __init__(self) -> None:
+        self.rules = self.goal = ""
+        self.commands: dict[str, str] = {}
+        self._done = True
+
+    def reset(self, task: Task) -> str:
+        """Start the problem that the task names, e.g. name "gripper" and seed 3."""
+        self._problem, self.version = _problem(task)
+        self._actions = reachable_actions(self._problem)
+        self._planner = Planner(self._actions, self._problem.goal)
+        self._words = wording_for(self._problem.domain)
+        self.rules, self.commands = self._words.rules, self._words.commands
+        conditions = ", ".join(sorted(self._words.sentence(fact) for fact in self._problem.goal))
+        self.goal = f"The goal is to satisfy the following conditions: {conditions}"
+        self._state = self._problem.init
+        self._progress, self._success, self._done = 0.0, False, False
+        self._first_thought = zlib.crc32(task.id.encode())
+        return self._words.paragraph(self._state)
+
+    def step(self, action: str) -> StepResult:
+        """Play one command."""
+        if self._done:
+            return self._result("The episode is over.", "logic")
+        text = " ".join(action.lower().split()).rstrip(". ")
+        if text == LOOK:
+            return self._result(self._words.paragraph(self._state))
+        if "check" in text and parse_command(text, self.commands) is None:  # AgentBoard: asks for the list
+            return self._result(f"You can do one of these now: {', '.join(self.valid_actions())}.")
+        accepted = accept(text, self._problem, self._state, self._words)
+        if isinstance(accepted, Refusal):
+            return self._result(accepted.message, accepted.kind)
+        return self._play(accepted)
+
+    def valid_actions(self) -> list[str]:
+        """Every command that would be accepted now, sorted; none once the episode is over."""
+        if self._done:
+            return []
+        possible = (action for action in self._actions if is_useful(action, self._state))
+        return sorted([LOOK, *map(self._words.command, possible)])
+
+    def expert(self) -> Iterator[tuple[str, str]]:
+        """Yield (thought, action) until the goal is reached; stops early where the planner finds no plan."""
+        plan: list[Action] = []
+        expected: State | None = None
+        number = self._first_thought
+        while not self._done:
+            if self._state != expected:  # nothing planned yet, or somebody else has acted
+                plan = self._planner.plan(self._state)
+            if not plan:
+                return
+            thought = think(plan, self._state, self._problem.goal, self._words, number)
+            action, *plan = plan
+            expected = action.result(self._state)
+            number += 1
+            yield thought, self._words.command(action)
+
+    def close(self) -> None:
+        """Nothing is held outside this object."""
+
+    def _play(self, action: Action) -> StepResult:
+        before, self._state = self._state, action.result(self._state)
+        reached = [holds(fact, self._state) for fact in self._problem.goal]
+        self._progress = max(self._progress, sum(reached) / len(reached))
+        self._success = self._done = all(reached)
+        told = self._state if self._words.full_state else self._state - before
+        observation = self._words.paragraph(told) or "Done. Nothing new has become true."
+        return self._result(f"{observation} The goal is satisfied." if self._success else observation)
+
+    def _result(self, observation: str, error: str | None = None) -> StepResult:
+        return StepResult(observation, self._progress, self._success, self._done, error)
+
+
+def benchmark_tasks(folder: Path) -> list[Task]:
+    """AgentBoard's problems in a folder that holds ``domain.pddl`` beside a folder ``domain/`` of problem files.
+
+    In lexicographic order, which is AgentBoard's within a domain. Raises ValueError when there is none.
+    """
+    tasks = [
+        Task(engine="pddl", name=f"{domain}:{problem}")
+        for domain in sorted(folder.glob("*.pddl"))
+        for problem in sorted((folder / domain.stem).glob("*.pddl"))
+    ]
+    if not tasks:
+        raise ValueError(f"{folder}: found no problems; expected files such as gripper.pddl and gripper/prob01.pddl")
+    return tasks
+
+
+def _problem(task: Task) -> tuple[Problem, str]:
+    """The task's problem, and the version of what it was made from."""
+    if task.name in problems.DOMAINS:
+        return problems.generate(task.name, task.seed), Pddl.version
+    domain, colon, problem = task.name.partition(":")
+    if not colon:
+        raise ValueError(
+            f"unknown PDDL task {task.name!r}: expected one of {', '.join(problems.DOMAINS)}, "
+            "or two files such as gripper.pddl:gripper/prob01.pddl"
+        )
+    read = read_problem(read_domain(Path(domain)), Path(problem))
+    content = hashlib.sha256(Path(domain).read_bytes() + Path(problem).read_bytes()).hexdigest()
+    return read, f"agentrefine_lib {__version__}, files {content[:8]}"

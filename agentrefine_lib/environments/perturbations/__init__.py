@@ -1,0 +1,25 @@
+"""Action perturbations: the same tasks under renamed commands, to see whether an agent has memorised them.
+
+A new perturbation is a few lines in ``<engine>.yaml``; ``functools.partial(make_perturbed, "synonyms")`` is what the
+rollout takes as ``make``.
+"""
+
+from agentrefine_lib.environments import make_environment
+from agentrefine_lib.environments.perturbations.renaming import PERTURBATIONS, Renaming, perturbations, read_renamings
+from agentrefine_lib.environments.perturbations.wrapper import Perturbed
+from agentrefine_lib.environments.protocol import Environment
+from agentrefine_lib.schema import Task
+
+
+def make_perturbed(name: str, task: Task) -> Environment:
+    """The environment that plays this task, under the perturbation ``name`` of its engine.
+
+    Raises ValueError for an engine or a perturbation that does not exist.
+    """
+    renamings = perturbations(task.engine)
+    if name not in renamings:
+        raise ValueError(f"perturbation: {task.engine} has no {name!r}; expected one of {', '.join(renamings)}")
+    return Perturbed(make_environment(task), renamings[name])
+
+
+__all__ = ["PERTURBATIONS", "Perturbed", "Renaming", "make_perturbed", "perturbations", "read_renamings"]

@@ -1,0 +1,87 @@
+"""An environment whose commands have other names: the paper's robustness experiment.
+
+The engine, its state, progress and success are those of the environment inside; only the wording of commands differs,
+alike in what the agent is told and in what it has to write. A memorised command is therefore no command any more.
+
+Renamed: the keys of ``commands`` and the examples in their meanings (what follows "e.g."), valid actions, the
+expert's actions, and every command that rules, observations or the expert's thoughts quote (see ``Wording.rewrite``).
+Not renamed: object names, the goal, and words in running text, such as "you pick up the cup".
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from agentrefine_lib.environments.perturbations.renaming import Renaming
+from agentrefine_lib.environments.perturbations.wording import Wording
+from agentrefine_lib.environments.protocol import Environment, StepResult
+from agentrefine_lib.environments.signature import parameters
+from agentrefine_lib.schema import Task
+
+COMMANDS_PER_TASK = ("jericho", "pddl", "scienceworld")  # engines whose renamings cover more signatures than one task has
+NO_COMMAND = "zqvxk"  # played in place of a text that is no command: no engine knows the word
+CHECK = "check valid actions"
+SHOWN = 40  # characters of a text that is no command which a refusal repeats
+
+
+class Perturbed:
+    """``environment`` under renamed commands; implements ``Environment``.
+
+    ``reset`` raises ValueError for a renaming that does not fit the environment's commands.
+    """
+
+    def __init__(self, environment: Environment, renaming: Renaming) -> None:
+        self._environment = environment
+        self._renaming = renaming
+        self.engine = environment.engine
+        self.version = self.rules = self.goal = ""
+        self.commands: dict[str, str] = {}
+
+    def reset(self, task: Task) -> str:
+        """Start the task in the environment inside and put its commands into the new wording."""
+        inner = self._environment
+        observation = inner.reset(task)
+        renamed = set(self._renaming.signatures)
+        unknown = renamed - set(inner.commands)
+        if unknown == renamed or (unknown and self.engine not in COMMANDS_PER_TASK):
+            raise ValueError(
+                f"perturbation {self._renaming.name}: {task.id} has no command {min(unknown)!r}; expected some of "
+                f"{', '.join(inner.commands)}"
+            )
+        self._wording = Wording(inner.commands, self._renaming.signatures)
+        self.version = f"{inner.version}, commands renamed: {self._renaming.name}"
+        self.rules = self._wording.rewrite(inner.rules, about=[s for s in inner.commands if not parameters(s)])
+        self.commands = {
+            self._wording.new[signature]: self._reworded(meaning) for signature, meaning in inner.commands.items()
+        }
+        self.goal = inner.goal
+        return self._wording.rewrite(observation)
+
+    def step(self, action: str) -> StepResult:
+        """Play an action of the new wording. Any other text is refused by the engine as a word that it does not know,
+        except that one with "check" in it lists the valid actions, as everywhere."""
+        played = self._wording.read(action)
+        if played is None:
+            played = CHECK if "check" in action.lower() else NO_COMMAND
+        result = self._environment.step(played)
+        observation = self._wording.rewrite(result.observation, about=[played])
+        if played == NO_COMMAND:
+            observation = observation.replace(NO_COMMAND, " ".join(action.split())[:SHOWN])
+        return result._replace(observation=observation)
+
+    def valid_actions(self) -> list[str]:
+        """The engine's valid actions in the new wording, sorted."""
+        return sorted(self._wording.write(action) for action in self._environment.valid_actions())
+
+    def expert(self) -> Iterator[tuple[str, str]]:
+        """The environment's expert, its actions in the new wording."""
+        for thought, action in self._environment.expert():
+            yield self._wording.rewrite(thought, about=[action]), self._wording.write(action)
+
+    def close(self) -> None:
+        """Close the environment inside."""
+        self._environment.close()
+
+    def _reworded(self, meaning: str) -> str:
+        said, lead, example = meaning.partition("e.g. ")
+        return said + lead + self._wording.rewrite(example)

@@ -1,0 +1,5 @@
+"""ScienceWorld (the original Scala engine in a JVM) as a text environment."""
+
+from agentrefine_lib.environments.scienceworld.environment import PANEL, ScienceWorld
+
+__all__ = ["PANEL", "ScienceWorld"]

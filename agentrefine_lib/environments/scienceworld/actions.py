@@ -1,0 +1,120 @@
+"""The commands: the engine's own templates, how other spellings map to them, and what its refusals mean.
+
+Changed with respect to the engine: an answer to "which one did you mean" is written "choose 0" rather than "0", so that
+every action has one signature (the number alone is still understood); "reset task" is refused, since it takes a failure
+back; and its list of valid actions is mended (see ``mended``).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+
+COMMANDS = {
+    "look around": "describe the room you are in; takes no time",
+    "inventory": "list what you carry; takes no time",
+    "task": "repeat the task; takes no time",
+    "look at {object}": "describe one thing",
+    "look in {container}": "list what is inside",
+    "read {object}": "read a book, a recipe or another paper",
+    "go to {place}": "walk to the next room, or through a door",
+    "open {object}": "open a door or a container",
+    "close {object}": "close a door or a container",
+    "pick up {object}": "put a thing into your inventory",
+    "put down {object}": "leave a thing you carry in this room",
+    "move {object} to {place}": "put a thing into or onto another, or on the floor of a room",
+    "pour {object} into {container}": "pour a liquid, or all that a container holds, into another",
+    "dunk {container} into {other}": "fill a container from another that holds a liquid",
+    "mix {container}": "mix, and let react, what a container holds",
+    "activate {object}": "turn a device on",
+    "deactivate {object}": "turn a device off",
+    "use {tool} on {object}": "apply a tool, e.g. measure with the thermometer or dig with the shovel",
+    "connect {terminal} to {other}": "wire two electrical contacts, e.g. battery anode to black wire terminal 1",
+    "disconnect {object}": "take all wires off a thing",
+    "flush {object}": "flush the toilet",
+    "eat {object}": "eat food",
+    "focus on {object}": "declare that a thing is the one the task asks for; a wrong one fails the task",
+    "wait": "let 10 moments pass",
+    "wait1": "let 1 moment pass",
+    "choose {number}": "answer an ambiguous request by the number of the line, e.g. choose 0",
+}
+ELECTRICAL = ("connect {terminal} to {other}", "disconnect {object}")
+UNKNOWN = "No known action matches that input."
+
+_SYNONYMS = {  # verb → the engine's other words for it, as a regular expression
+    "activate": "turn on",
+    "deactivate": "turn off",
+    "eat": "consume",
+    "focus on": "focus(?! on)",
+    "go to": "(?:go|walk|move) (?:through|to|into)|go",
+    "look at": "examine|look on",
+    "mix": "stir",
+    "move": "put(?! down)",
+    "pick up": "get|take",
+    "put down": "drop",
+}
+_JOINTS = {"move": "to", "pour": "into", "dunk": "into", "connect": "to", "use": "on"}
+_SIGNATURES = tuple(re.compile(re.sub(r"\\{\w+\\}", ".+", re.escape(signature))) for signature in COMMANDS)
+
+# What the engine's check says before it does anything. What it tries in vain ("nothing to mix") is no error, there as
+# here: such actions are on its list of valid ones, by which the benchmark measures grounding.
+_REFUSAL = re.compile(
+    r"The .+ is not (something that can be activated|closeable|openable|moveable|edible|open|a container)\."
+    r"|The .+ is already (activated|deactivated|open|closed)\."
+    r"|The .+ (does not contain any liquids to dunk into|is in is not movable)\."
+    r"|The .+ can't be poured out, because it.+"
+    r"|The .+ is empty, so there's nothing to pour\."
+    r"|The .+ isn't open, so you can't see inside\."
+    r"|The liquids in .+ aren't able to move\."
+    r"|The door doesn't appear to go anywhere\."
+    r"|(It's|Its) not clear how to (?!use).+"
+    r"|I'm not sure (what that means|how to pour a solid\.|how to use the .+\.)"
+    r"|(Something can't be connected to|You can't (dunk|move) something into) itself\."
+    r"|(You can't (pick up|pour) a|That can't be moved there).+"
+    r"|That object (already appears|does not appear) to be in the inventory\."
+    r"|That is already flushing\."
+    r"|(.+ is already connected, and|Connections|You) must .+"
+)
+
+
+def normal(action: str) -> str:
+    """What the engine is told: one spelling of blanks and case, no final full stop, the bare number of an answer."""
+    return re.sub(r"^choose (\d+)$", r"\1", " ".join(action.lower().split()).rstrip(". "))
+
+
+def spelled(text: str, names: Iterable[str] = ()) -> str:
+    """A normalised action as its signature has it, e.g. "examine cup" → "look at cup"; unknown ones as they are.
+
+    ``names`` are those of the things in reach: they decide which "in" of "pour cup in box in cup in sink" is the joint.
+    """
+    if text.isdigit():
+        return f"choose {text}"
+    for verb, words in _SYNONYMS.items():
+        text = re.sub(f"^(?:{words}) ", f"{verb} ", text)
+    verb, _, rest = text.partition(" ")
+    if verb not in _JOINTS or f" {_JOINTS[verb]} " in rest:
+        return text
+    known = set(names)
+    joints = re.finditer(r" (?:in|into|on|to|with) ", rest)
+    joint = max(joints, key=lambda at: ((rest[: at.start()] in known) + (rest[at.end() :] in known), at.start()), default=None)
+    return f"{verb} {rest[: joint.start()]} {_JOINTS[verb]} {rest[joint.end() :]}" if joint else text
+
+
+def error_kind(text: str, observation: str) -> str | None:
+    """The kind of error, as in StepResult, that the engine's answer to a normalised action shows."""
+    if observation == UNKNOWN:
+        return "parameter" if any(pattern.fullmatch(spelled(text)) for pattern in _SIGNATURES) else "format"
+    if observation.startswith("Unknown action."):  # no answer to its question, which is then dropped
+        return "format"
+    return "logic" if _REFUSAL.fullmatch(observation) else None
+
+
+def mended(offered: Iterable[str]) -> list[str]:
+    """The engine's list of valid actions as the engine would accept them, sorted.
+
+    It offers "dunk" with its objects exchanged, things in the sewer, which is out of reach, and to pour a thing into
+    itself. About one in 500 of the rest is still refused, for a name that its own parser does not know.
+    """
+    actions = {re.sub(r"^dunk (.+) into (.+)$", r"dunk \2 into \1", text) for text in offered} - {"reset task"}
+    futile = re.compile(r".*\bsewer\b.*|pour (.+) into \1")
+    return sorted(f"choose {text}" if text.isdigit() else text for text in actions if not futile.fullmatch(text))

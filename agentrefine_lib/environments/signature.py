@@ -1,0 +1,55 @@
+"""Commands by signature: ``"take {object} from {receptacle}"`` read as a pattern, and written with other arguments."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from functools import lru_cache
+from typing import NamedTuple
+
+import re2
+
+_SLOT = re.compile(r"\{(\w+)\}")
+
+
+class Command(NamedTuple):
+    """An action taken apart: its signature and the text of each parameter."""
+
+    signature: str
+    arguments: dict[str, str]
+
+    def __str__(self) -> str:
+        return _SLOT.sub(lambda slot: self.arguments[slot[1]], self.signature)
+
+
+def parameters(signature: str) -> list[str]:
+    """The names in braces, in the order in which they stand."""
+    return _SLOT.findall(signature)
+
+
+def shape(signature: str) -> str:
+    """The signature without the names of its parameters: two of one shape are the same command to a reader."""
+    return _SLOT.sub("{}", signature)
+
+
+def parse_command(action: str, signatures: Iterable[str]) -> Command | None:
+    """The command that an action is, or None. Case and blanks do not matter; where two signatures fit, the one with
+    more words of its own does: "go to bed" is "go to {place}" before it is "go {direction}"."""
+    text = " ".join(action.encode(errors="replace").decode().split())  # RE2 raises on lone surrogates
+    for signature in _most_specific_first(tuple(signatures)):
+        found = _pattern(signature).fullmatch(text)
+        if found:
+            return Command(signature, dict(zip(parameters(signature), found.groups(), strict=True)))
+    return None
+
+
+@lru_cache(maxsize=256)
+def _most_specific_first(signatures: tuple[str, ...]) -> list[str]:
+    return sorted(signatures, key=lambda signature: (-len(_SLOT.sub("", signature)), signature))
+
+
+@lru_cache(maxsize=4096)
+def _pattern(signature: str) -> re2.Pattern:
+    parts = _SLOT.split(signature)  # literal, name, literal, name, …, literal
+    body = "".join(re2.escape(part) if i % 2 == 0 else "(.+?)" for i, part in enumerate(parts))
+    return re2.compile(f"(?i){body}")

@@ -1,0 +1,150 @@
+"""How policies did: the main table, progress beside the paper's, every episode at a glance, one task played twice."""
+
+from __future__ import annotations
+
+from textwrap import shorten, wrap
+
+import matplotlib.pyplot as plt
+import pandas as pd
+import seaborn as sns
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from agentrefine_lib.metrics import first_divergence
+from agentrefine_lib.plots.bars import bars
+from agentrefine_lib.schema import Episode, Step
+
+OURS, PAPER = "this run", "paper"
+ENGINE_NAMES = {
+    "alfworld": "AlfWorld",
+    "babyai": "BabyAI",
+    "scienceworld": "ScienceWorld",
+    "pddl": "PDDL",
+    "jericho": "Jericho",
+    "hotpotqa": "HotpotQA",
+}
+TABLE_1 = ("success", "progress", "grounding")
+
+
+def main_table(
+    summary: pd.DataFrame,
+    reported: pd.DataFrame,
+    labels: dict[str, str],
+    model: str,
+    held_in: dict[str, list[str]],
+) -> pd.DataFrame:
+    """tab1_main: our rows and the paper's, in percent, for the engines that were played, in the paper's order.
+
+    ``summary`` is of ``metrics.summarise``; ``labels`` names each policy, in the order to be shown; ``held_in`` lists
+    the engines that a policy was trained on. Our rows have low, high, k and n; the paper gives none. ``source`` keeps
+    the two apart.
+    """
+    rank = {name: number for number, name in enumerate([*labels, *ENGINE_NAMES])}
+    ours = summary[summary["metric"].isin(TABLE_1)].sort_values(
+        ["policy", "engine"], key=lambda names: names.map(rank), kind="stable"
+    )
+    ours = ours.assign(source=OURS, family=model, method=ours["policy"].map(labels))
+    ours[["value", "low", "high"]] = ours[["value", "low", "high"]] * 100
+    ours["held_in"] = [engine in held_in.get(p, []) for p, engine in zip(ours["policy"], ours["engine"], strict=True)]
+    paper = reported[(reported["artefact"] == "tab1_main") & reported["engine"].isin(summary["engine"])]
+    paper = paper.assign(citation=paper["source"], source=PAPER)
+    columns = ["source", "family", "method", "held_in", "engine", "metric", "value", "low", "high", "k", "n"]
+    return pd.concat([ours, paper], ignore_index=True).reindex(columns=[*columns, "citation"])
+
+
+def overall(table: pd.DataFrame, family: str) -> tuple[Figure, pd.DataFrame]:
+    """fig1_overall: progress per method, a column per engine; ours above, one of the paper's model families below."""
+    shown = table[(table["metric"] == "progress") & ((table["source"] == OURS) | (table["family"] == family))]
+    engines = [engine for engine in ENGINE_NAMES if engine in set(shown["engine"])]
+    size = (1.5 + 2.4 * len(engines), 0.8 + 0.36 * shown["method"].nunique())
+    figure, grid = plt.subplots(2, len(engines), figsize=size, squeeze=False, layout="constrained", sharex=True)
+    for row, source in enumerate((OURS, PAPER)):
+        methods = pd.Index(shown.loc[shown["source"] == source, "method"].unique(), name="method")
+        for column, engine in enumerate(engines):
+            part = shown[(shown["engine"] == engine) & (shown["source"] == source)]
+            n = f" · n = {part['n'].iloc[0]:.0f}" if source == OURS else ""
+            if len(part):
+                everyone = part.set_index("method").reindex(methods).reset_index()  # the same rows in every panel
+                bars(grid[row, column], everyone, f"{ENGINE_NAMES[engine]}{n}")
+            else:
+                grid[row, column].axis("off")  # the paper reports this engine in another table
+            if column:
+                grid[row, column].set_yticklabels([])
+    model = shown[shown["source"] == OURS]["family"].iloc[0]
+    grid[0, 0].set_ylabel(f"this run\n{model}")
+    grid[1, 0].set_ylabel(f"paper\n{family}")
+    figure.supxlabel("progress rate (%) · * trained on this environment (held-in)", fontsize=10)
+    return figure, shown
+
+
+def outcomes(episodes: pd.DataFrame, labels: dict[str, str]) -> tuple[Figure, pd.DataFrame]:
+    """fig_outcomes: a cell per task and policy, dark with progress, a dot where the task was won."""
+    shown = episodes[["policy", "engine", "task", "success", "progress"]].assign(
+        method=episodes["policy"].map(labels).astype("category").cat.set_categories(labels.values())
+    )
+    engines = [engine for engine in ENGINE_NAMES if engine in set(shown["engine"])]
+    figure, rows = plt.subplots(
+        len(engines), 1, figsize=(11, 0.5 + (0.45 + 0.24 * len(labels)) * len(engines)), squeeze=False
+    )
+    for ax, engine in zip(rows[:, 0], engines, strict=True):
+        _outcome_grid(ax, shown[shown["engine"] == engine], ENGINE_NAMES[engine])
+    figure.tight_layout()
+    return figure, shown.drop(columns="method")
+
+
+def _outcome_grid(ax: Axes, part: pd.DataFrame, title: str) -> None:
+    grid = part.pivot_table(index="method", columns="task", values="progress", observed=True)
+    won = part.pivot_table(index="method", columns="task", values="success", observed=True).fillna(0).to_numpy()
+    sns.heatmap(grid, ax=ax, vmin=0, vmax=1, cmap="crest", cbar=False, linewidths=0.4, xticklabels=False)
+    for row, column in zip(*won.nonzero(), strict=True):
+        ax.text(column + 0.5, row + 0.5, "•", ha="center", va="center", color="white", fontsize=7)
+    ax.set(xlabel="", ylabel="", title=f"{title} · {grid.shape[1]} tasks · colour: progress, dot: won")
+    ax.title.set_fontsize(10)
+
+
+def case_table(ours: Episode, theirs: Episode) -> pd.DataFrame:
+    """fig_cases: the same task by two policies, a row per step and policy; ``diverged`` from the first difference on.
+
+    Raises ValueError when the tasks differ.
+    """
+    split = first_divergence(ours, theirs)
+    rows = [
+        {"policy": episode.policy, "task": episode.task.id, "step": number, "diverged": number >= split}
+        | step.model_dump(include={"thought", "action", "observation", "progress", "error"})
+        for episode in (ours, theirs)
+        for number, step in enumerate(episode.steps, start=1)
+    ]
+    return pd.DataFrame(rows)
+
+
+def cases(ours: Episode, theirs: Episode, steps: int = 8) -> Figure:
+    """fig_cases: two columns of turns, refused ones marked ✗, and a line where the two part."""
+    split = first_divergence(ours, theirs)
+    figure, ax = plt.subplots(figsize=(12, 1.2 + 0.86 * steps), layout="constrained")
+    for x, episode in ((0.0, ours), (0.51, theirs)):
+        end = "won" if episode.success else f"not won, progress {episode.progress:.2f}"
+        ax.text(x, steps + 0.55, f"{episode.policy}: {end} after {len(episode.steps)} steps", weight="bold", va="top")
+        for number, step in enumerate(episode.steps[:steps], start=1):
+            _turn(ax, x, steps - number + 1, number, step)
+        if len(episode.steps) > steps:
+            ax.text(x, 0.0, f"… {len(episode.steps) - steps} more steps", va="top", fontsize=8, color="0.4")
+    if split <= steps:
+        ax.axhline(steps - split + 1.12, color=sns.color_palette()[1], linestyle="--", linewidth=1)
+        ax.text(1.0, steps - split + 1.14, "here they part", ha="right", va="bottom", fontsize=8)
+    ax.set(xlim=(0, 1), ylim=(-0.3, steps + 1.3))
+    ax.set_title(shorten(f"{ours.task.id} · {ours.goal}", 130), loc="left", fontsize=10)
+    ax.axis("off")
+    return figure
+
+
+def _turn(ax: Axes, x: float, top: float, number: int, step: Step) -> None:
+    refused = f"✗ {step.error} " if step.error else ""
+    colour = sns.color_palette()[3] if step.error else "0.1"
+    ax.text(x, top, _plain(f"{number}. {refused}> {step.action}", 78), va="top", fontsize=9, color=colour)
+    said = "\n".join(wrap(_plain(step.observation, 200), 84)[:3])
+    ax.text(x + 0.015, top - 0.24, said, va="top", fontsize=7.5, color="0.35")
+
+
+def _plain(text: str, width: int) -> str:
+    """A line for matplotlib, which would read dollar signs as mathematics."""
+    return shorten(text, width, placeholder=" …").replace("$", r"\$")

@@ -1,0 +1,143 @@
+"""Many texts continued at once by one causal model, each with the keys and values of what was read of it before.
+
+Rows of different length stand right-aligned in one batch; the holes on their left are masked out.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from itertools import takewhile
+from typing import Any
+
+import torch
+from torch import Tensor
+from transformers import StaticCache
+from transformers.cache_utils import StaticLayer
+
+
+@dataclass
+class Reading:
+    """What a model has read of one text: token ids, and keys and values per layer, each (heads, tokens, width)."""
+
+    ids: list[int] = field(default_factory=list)
+    layers: list[tuple[Tensor, Tensor]] = field(default_factory=list)
+
+    def keep_prefix_of(self, ids: list[int]) -> list[int]:
+        """Forget all after the first difference to ``ids``; return the ids still to be read, at least one."""
+        same = sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], zip(self.ids, ids[:-1], strict=False)))
+        self.ids = self.ids[:same]
+        self.layers = [(keys[:, :same], values[:, :same]) for keys, values in self.layers]
+        return ids[same:]
+
+
+@dataclass(frozen=True)
+class Sampling:
+    """Temperature 0 is greedy. Draws depend on the seed, the row's label and the token's number, never on the batch."""
+
+    temperature: float = 0.0
+    top_p: float = 1.0
+    seed: int = 0
+
+    def uniforms(self, labels: Sequence[str], tokens: int) -> Tensor:
+        """Numbers in [0, 1), (rows, tokens)."""
+        streams = [random.Random(f"{self.seed} {label}") for label in labels]
+        return torch.tensor([[stream.random() for _ in range(tokens)] for stream in streams], dtype=torch.float64)
+
+    def choose(self, logits: Tensor, uniform: Tensor) -> Tensor:
+        """The next token of each row, by inverse CDF: logits (rows, vocabulary), uniform (rows,)."""
+        if self.temperature == 0:
+            return logits.argmax(-1)
+        p = (logits.double() / self.temperature).softmax(-1)
+        if self.top_p < 1:
+            ordered, order = p.sort(descending=True)
+            beyond = ordered.cumsum(-1) - ordered >= self.top_p
+            p = p.masked_fill(torch.zeros_like(beyond).scatter(-1, order, beyond), 0.0)
+        cdf = p.cumsum(-1)
+        choice = torch.searchsorted(cdf, uniform[:, None] * cdf[:, -1:], right=True)[:, 0]
+        return choice.clamp(max=p.shape[-1] - 1)
+
+
+def require_full_attention(config: Any, context: int) -> None:
+    """Raise ValueError for a model that cannot read ``context`` tokens with full attention in every layer."""
+    if (longest := getattr(config, "max_position_embeddings", context)) < context:
+        raise ValueError(f"context: found {context}; expected at most the {longest} tokens that the model can read")
+    window = getattr(config, "sliding_window", None)
+    if window is not None and window >= context:
+        config.sliding_window = None  # as good as none, and holes in a row do not count as tokens
+    if any(type(layer) is not StaticLayer for layer in StaticCache(config=config, max_cache_len=1).layers):
+        raise ValueError(
+            f"{config.model_type}: expected full attention in every layer over context={context} tokens; lower context "
+            "to the model's sliding window, or serve the model and play it with EndpointPolicy"
+        )
+
+
+@torch.inference_mode()
+def decode(
+    model: Any,
+    readings: list[Reading],
+    prompts: list[list[int]],
+    labels: Sequence[str],
+    *,
+    stop: frozenset[int],
+    tokens: int,
+    sampling: Sampling,
+) -> list[list[int]]:
+    """Read each prompt (at least one id) after its reading, then write until a stop id or ``tokens`` ids.
+
+    Returns the ids written, the stop id included; the readings then hold all that was read.
+    """
+    device = model.device
+    start, width = max(len(reading.ids) for reading in readings), max(map(len, prompts))
+    mask = torch.zeros(len(prompts), start + width + tokens, dtype=torch.long, device=device)
+    unread = torch.zeros(len(prompts), width, dtype=torch.long, device=device)
+    for row, (reading, prompt) in enumerate(zip(readings, prompts, strict=True)):
+        mask[row, start - len(reading.ids) : start] = 1
+        mask[row, start + width - len(prompt) :] = 1  # what is yet to be written counts: nothing looks ahead
+        unread[row, width - len(prompt) :] = torch.tensor(prompt)
+    cache = _join(model.config, readings, start, mask.shape[1])
+    places = (mask.cumsum(1) - 1).clamp(min=0)[:, start : start + width]
+    uniforms = sampling.uniforms(labels, tokens).to(device)
+    stops = torch.tensor(sorted(stop), device=device)
+    going = torch.ones(len(prompts), dtype=torch.bool, device=device)
+    written: list[list[int]] = [[] for _ in prompts]
+    for number in range(tokens):
+        out = model(input_ids=unread, attention_mask=mask, position_ids=places, past_key_values=cache, logits_to_keep=1)
+        choice = sampling.choose(out.logits[:, -1], uniforms[:, number])
+        for row in going.nonzero()[:, 0].tolist():
+            written[row].append(int(choice[row]))
+        going &= torch.isin(choice, stops, invert=True)
+        if not going.any():
+            break
+        unread, places = choice[:, None], places[:, -1:] + 1
+    _split(cache, mask, readings, prompts, written)
+    return written
+
+
+def _join(config: Any, readings: list[Reading], longest: int, capacity: int) -> StaticCache:
+    """One cache for all rows, right-aligned, with room for ``capacity`` tokens: growing it would copy it each time."""
+    cache = StaticCache(config=config, max_cache_len=capacity)
+    filled = next((reading.layers for reading in readings if reading.layers), [])
+    for layer, like in enumerate(filled):
+        shapes = [(len(readings), states.shape[0], longest, states.shape[2]) for states in like]
+        keys, values = (states.new_zeros(shape) for states, shape in zip(like, shapes, strict=True))
+        for row, reading in enumerate(readings):
+            if reading.ids:
+                keys[row, :, longest - len(reading.ids) :] = reading.layers[layer][0]
+                values[row, :, longest - len(reading.ids) :] = reading.layers[layer][1]
+        cache.update(keys, values, layer)
+    return cache
+
+
+def _split(
+    cache: StaticCache, mask: Tensor, readings: list[Reading], prompts: list[list[int]], written: list[list[int]]
+) -> None:
+    """Give each reading its own row back, without the last token written: it was not read."""
+    for row, reading in enumerate(readings):
+        reading.ids = [*reading.ids, *prompts[row], *written[row][:-1]]
+        read = mask[row].nonzero()[: len(reading.ids), 0]
+        reading.layers = []
+        for layer in cache.layers:
+            there = read.to(layer.device)  # the layers of a large model lie on several GPUs
+            reading.layers.append((layer.keys[row].index_select(1, there), layer.values[row].index_select(1, there)))

@@ -1,0 +1,66 @@
+"""A model behind an OpenAI-compatible URL as a policy, over the client that synthesis uses."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import math
+import re
+
+from agentrefine_lib.agent import KEEP, Prompting
+from agentrefine_lib.endpoint import Endpoint, EndpointError, NotRecordedError
+from agentrefine_lib.policies.protocol import LiveEpisode
+
+_TOO_LONG = re.compile(  # how OpenAI, vLLM, SGLang, llama.cpp, LM Studio and TGI refuse a prompt
+    r"refused with 4\d\d: .*(context[ _](length|window|size)|maximum model length|max_(new_)?tokens)",
+    re.IGNORECASE | re.DOTALL,
+)
+
+
+class EndpointPolicy:
+    """Asks an endpoint, which the caller has opened; temperature, reply length and budget are the endpoint's.
+
+    Every request carries a seed made of the policy's seed, the task and the step, so a recording replays the same
+    episodes. When the server says that a prompt is longer than its context, the oldest exchanges are dropped. An
+    EndpointError that is final goes through to the caller.
+    """
+
+    crew: int | None = 1  # the endpoint itself bounds how many requests are in flight
+
+    def __init__(
+        self,
+        endpoint: Endpoint,
+        name: str | None = None,
+        *,
+        seed: int = 0,
+        prompting: Prompting = Prompting(),  # noqa: B008
+    ) -> None:
+        self.name = name or endpoint.settings.model
+        self._endpoint, self._seed, self._prompting = endpoint, seed, prompting
+
+    async def act(self, episodes: list[LiveEpisode]) -> list[str]:
+        return await asyncio.gather(*map(self._answer, episodes))
+
+    async def _answer(self, episode: LiveEpisode) -> str:
+        seed = _seed(self._seed, episode.task.id, len(episode.steps))
+        while True:
+            chat = self._prompting.chat(episode.task, episode.opening, episode.steps[episode.dropped :])
+            try:
+                completion = await self._endpoint.complete(chat, seed=seed)
+            except EndpointError as error:
+                left = len(episode.steps) - episode.dropped
+                if not left or not _is_about_length(error):
+                    raise
+                episode.dropped += math.ceil(left * (1 - KEEP))
+            else:
+                return self._prompting.reply(completion.text)
+
+
+def _is_about_length(error: EndpointError) -> bool:
+    """True also for a request that is not in the recording: refusals are not recorded, what was sent after them is."""
+    return isinstance(error, NotRecordedError) or _TOO_LONG.search(str(error)) is not None
+
+
+def _seed(*parts: str | int) -> int:
+    """31 bits, which every server takes; the same in every process."""
+    return int.from_bytes(hashlib.sha256("\0".join(map(str, parts)).encode()).digest()[:4]) >> 1

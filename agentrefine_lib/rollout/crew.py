@@ -1,0 +1,93 @@
+"""Episodes that are answered together: a policy that likes batches gets the whole crew's questions in one call."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from collections import Counter
+from collections.abc import Iterable, Mapping
+
+from agentrefine_lib.policies import LiveEpisode, Policy
+from agentrefine_lib.schema import Task
+
+
+class TaskQueue:
+    """Tasks that wait, in order; ``at_most`` bounds how many of an engine are under way at a time."""
+
+    def __init__(self, tasks: Iterable[Task], at_most: Mapping[str, int]) -> None:
+        self._waiting = list(tasks)
+        self._at_most = at_most
+        self._under_way: Counter[str] = Counter()
+
+    def take(self) -> Task | None:
+        """The first task whose engine has room. None: whoever asks is not needed, those under way suffice."""
+        for place, task in enumerate(self._waiting):
+            if self._under_way[task.engine] < self._at_most.get(task.engine, sys.maxsize):
+                self._under_way[task.engine] += 1
+                return self._waiting.pop(place)
+        return None
+
+    def done(self, task: Task, *, again: bool = False) -> None:
+        """A task that was taken is over, or has to wait for another try."""
+        self._under_way[task.engine] -= 1
+        if again:
+            self._waiting.append(task)
+
+
+class Crew:
+    """A queue of tasks and the episodes under way from it.
+
+    The policy is asked once every member of the crew has a question. So a batch's composition depends on the tasks
+    alone, never on how fast an engine was, and a run repeated decodes the same batches. While the engines of one crew
+    step, the policy answers another.
+    """
+
+    def __init__(self, policy: Policy, queue: TaskQueue) -> None:
+        self.queue = queue
+        self._policy = policy
+        self._members = 0
+        self._asked: dict[str, tuple[LiveEpisode, asyncio.Future[str]]] = {}
+        self._answering: asyncio.Task[None] | None = None
+
+    def join(self) -> None:
+        """An episode is about to begin; the others wait for its first question."""
+        self._members += 1
+
+    def leave(self) -> None:
+        """An episode is over, or could not be played."""
+        self._members -= 1
+        self._answer_when_all_have_asked()
+
+    async def reply(self, episode: LiveEpisode) -> str:
+        """The policy's reply to this episode."""
+        future: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+        self._asked[episode.task.id] = (episode, future)
+        self._answer_when_all_have_asked()
+        return await future
+
+    def _answer_when_all_have_asked(self) -> None:
+        if self._asked and len(self._asked) == self._members:
+            asked = [self._asked[key] for key in sorted(self._asked)]
+            self._asked = {}
+            self._answering = asyncio.create_task(self._answer(asked))
+
+    async def _answer(self, asked: list[tuple[LiveEpisode, asyncio.Future[str]]]) -> None:
+        try:
+            replies = await self._policy.act([episode for episode, _ in asked])
+            for (_, future), text in zip(asked, replies, strict=True):
+                future.set_result(text)
+        except BaseException as error:
+            for _, future in asked:
+                if not future.done():
+                    future.set_exception(error)
+
+
+def muster(policy: Policy, tasks: list[Task], in_flight: int, at_most: Mapping[str, int]) -> list[tuple[Crew, int]]:
+    """Crews and how many episodes each keeps under way: one apiece, or two crews that take turns at the model."""
+    if policy.crew == 1:
+        shared = TaskQueue(tasks, at_most)
+        return [(Crew(policy, shared), 1) for _ in range(min(in_flight, len(tasks)))]
+    places = max(1, min(policy.crew or in_flight, in_flight // 2))
+    halved = {engine: max(1, number // 2) for engine, number in at_most.items()}
+    halves = [tasks[0::2], tasks[1::2]]
+    return [(Crew(policy, TaskQueue(half, halved)), min(places, len(half))) for half in halves]

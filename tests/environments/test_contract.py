@@ -1,0 +1,145 @@
+"""Every engine keeps the contract, and the checker notices one that does not."""
+
+import functools
+import os
+import random
+import subprocess
+from importlib import import_module
+from pathlib import Path
+
+import pytest
+
+from agentrefine_lib import environments
+from agentrefine_lib.environments import EngineMissingError, make_environment, panel, playable
+from agentrefine_lib.environments.babyai import BabyAI
+from agentrefine_lib.environments.check import ContractError, check_environment
+from agentrefine_lib.schema import Task
+
+ONE_EACH = [
+    pytest.param("alfworld/pick_heat_then_place_in_recep/0", marks=pytest.mark.slow),
+    "babyai/KeyCorridorS6R3/1234",
+    "hotpotqa/FIRST/0",
+    "jericho/goat/0",
+    "pddl/barman/0",
+    pytest.param("scienceworld/find-plant/0", marks=pytest.mark.slow),
+]
+TASK = Task(engine="babyai", name="GoToDoor", seed=1)
+
+
+@pytest.mark.parametrize("name", ONE_EACH)
+def test_every_engine_keeps_the_contract(name):
+    task = Task.from_id(name)
+    try:
+        check_environment(make_environment, task)
+    except EngineMissingError as missing:
+        pytest.skip(str(missing))
+
+
+class Raises(BabyAI):
+    def step(self, action):
+        if not action:
+            raise KeyError(action)
+        return super().step(action)
+
+
+class Unsorted(BabyAI):
+    def valid_actions(self):
+        return super().valid_actions()[::-1]
+
+
+class Undocumented(BabyAI):
+    commands = {"turn left": "turn left"}  # noqa: RUF012
+
+
+class Forgetful(BabyAI):
+    def step(self, action):
+        return super().step(action)._replace(progress=random.Random(action).random())
+
+
+class Unseeded(BabyAI):
+    played = 0
+
+    def reset(self, task):
+        Unseeded.played += 1
+        return super().reset(task) + f" This is play {Unseeded.played}."
+
+
+class Hashed(BabyAI):
+    def reset(self, task):
+        return super().reset(task) + f" {hash('a word') % 1000}"
+
+
+class Leaking(BabyAI):
+    left = []  # noqa: RUF012
+
+    def reset(self, task):
+        self.left.append(subprocess.Popen(["sleep", "60"]))
+        return super().reset(task)
+
+
+class Offering(BabyAI):
+    def valid_actions(self):
+        return ["pickup purple box 9"]
+
+
+def make(kind, task):
+    return kind()
+
+
+@pytest.mark.parametrize(
+    ("kind", "complaint"),
+    [
+        (Raises, r"step\(''\) raised KeyError"),
+        (Unsorted, "not sorted"),
+        (Undocumented, "fits none of"),
+        (Forgetful, "progress went from"),
+        (Unseeded, "a second time is not the same episode"),
+        (Hashed, "another episode in another process"),
+        (Leaking, "child processes after two more episodes"),
+        (Offering, "was refused"),
+    ],
+)
+def test_a_broken_environment_is_told_what_it_broke(kind, complaint, monkeypatch):
+    monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parent))
+    with pytest.raises(ContractError, match=complaint):
+        check_environment(functools.partial(make, kind), TASK)
+    for process in Leaking.left:
+        process.kill()
+
+
+def test_the_environment_in_the_readme_keeps_the_contract_and_its_expert_wins(tmp_path, monkeypatch):
+    readme = (Path(__file__).parents[2] / "README.md").read_text()
+    code = readme.split("in about forty lines")[1].split("```python\n")[1].split("```")[0]
+    assert len(code.splitlines()) <= 50
+    (tmp_path / "hallway.py").write_text(code)
+    monkeypatch.setenv("PYTHONPATH", f"{tmp_path}{os.pathsep}{Path(__file__).parent}")
+    monkeypatch.syspath_prepend(tmp_path)
+    hallway = import_module("hallway").Hallway
+    for seed in range(5):
+        task = Task(engine="hallway", name="lamps", seed=seed)
+        check_environment(functools.partial(make, hallway), task, other_process=seed == 0)
+        environment = hallway()
+        environment.reset(task)
+        results = [environment.step(action) for _, action in environment.expert()]
+        assert results[-1].success and all(r.error is None for r in results)
+
+
+def test_a_panel_lists_tasks_in_the_order_written():
+    tasks = panel({"pddl": {"barman": [3, 1]}, "babyai": {"Pickup": [0]}})
+    assert [task.id for task in tasks] == ["pddl/barman/3", "pddl/barman/1", "babyai/Pickup/0"]
+    assert [Task.from_id(task.id) for task in tasks] == tasks
+
+
+@pytest.mark.parametrize("text", ["babyai", "babyai/1", "babyai//1", "babyai/GoToDoor/one", "/a/1"])
+def test_what_is_no_task_is_refused(text):
+    with pytest.raises(ValueError, match="expected engine/name/seed"):
+        Task.from_id(text)
+
+
+def test_an_engine_that_is_not_installed_drops_out_with_a_word(monkeypatch):
+    monkeypatch.setitem(environments.ENGINES, "jericho", "agentrefine_lib.no_such_module:Jericho")
+    tasks = panel({"babyai": {"Pickup": [0]}, "jericho": {"any": [0, 1]}})
+    with pytest.warns(UserWarning, match="2 tasks are left out: jericho cannot be played here"):
+        assert playable(tasks) == tasks[:1]
+    with pytest.raises(ValueError, match="no such 'chess'; expected one of alfworld"):
+        playable([Task(engine="chess", name="any")])

@@ -1,0 +1,84 @@
+"""The embedded worlds as an environment: the contract, its kinds of errors, and an expert that always wins."""
+
+import pytest
+
+from agentrefine_lib.environments.check import check_environment
+from agentrefine_lib.environments.embedded import Embedded
+from agentrefine_lib.environments.signature import parse_command
+from agentrefine_lib.schema import Task
+from agentrefine_lib.teachers import load_domains
+
+
+def task(name: str, seed: int = 0) -> Task:
+    return Task(engine="embedded", name=name, seed=seed)
+
+
+def make(_: Task) -> Embedded:
+    return Embedded()
+
+
+def start(name: str, seed: int = 0) -> Embedded:
+    environment = Embedded()
+    environment.reset(task(name, seed))
+    return environment
+
+
+@pytest.mark.parametrize("name", ["household", "shell", "hospital"])  # with hands, without, with "check" as a verb
+def test_it_keeps_the_contract(name):
+    check_environment(make, task(name), other_process=False)  # test_contract does that for every engine
+
+
+@pytest.mark.parametrize("name", sorted(load_domains()))
+def test_the_expert_wins_with_valid_actions_only(name):
+    for seed in range(5):
+        environment = start(name, seed)
+        result = None
+        for taken, (thought, action) in enumerate(environment.expert(), start=1):
+            assert "{" not in thought
+            assert action in environment.valid_actions()
+            result = environment.step(action)
+            assert result.error is None and taken <= 12
+        assert result is not None and result.success and result.progress == 1.0
+
+
+def test_the_expert_plans_anew_when_somebody_else_has_acted():
+    for seed in range(10):
+        environment = start("household", seed)
+        moves = environment.expert()
+        next(moves)
+        environment.step(environment.valid_actions()[0])
+        for _, action in moves:
+            result = environment.step(action)
+            assert result.error is None
+        assert environment.step("look").observation == "The episode is over."
+
+
+def test_refusals_say_which_kind_of_error_they_are():
+    environment = start("household")
+    signature = next(s for s, meaning in environment.commands.items() if meaning.startswith("walk"))
+    before, after = signature.partition("{")[0], signature.partition("}")[2]
+    way = next(a for a in environment.valid_actions() if parse_command(a, environment.commands).signature == signature)
+    assert environment.step("dance on the roof").error == "format"
+    assert environment.step(f"{before}nowhere at all{after}").error == "parameter"
+    assert environment.step(way).error is None
+    assert environment.step(way).error == "logic"  # there already
+
+
+def test_spelling_is_tolerated_and_check_lists_what_is_possible():
+    environment = start("household")
+    action = environment.valid_actions()[0]
+    assert environment.step(f"  {action.upper().replace(' ', '   ')}. ").error is None
+    listed = environment.step("check valid actions").observation
+    assert all(action in listed for action in environment.valid_actions())
+
+
+def test_every_valid_action_reads_as_one_signature():
+    for name in sorted(load_domains()):
+        environment = start(name)
+        for action in environment.valid_actions():
+            assert parse_command(action, environment.commands) is not None
+
+
+def test_unknown_domain():
+    with pytest.raises(ValueError, match="unknown domain 'moon'"):
+        start("moon")

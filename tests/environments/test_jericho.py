@@ -1,0 +1,254 @@
+"""Jericho: our games are winnable, say what they refuse, play the same everywhere, and match their sources."""
+
+import lzma
+import os
+import random
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from agentrefine_lib.environments import EngineMissingError, make_environment
+from agentrefine_lib.schema import Task
+
+pytest.importorskip("jericho")
+
+from agentrefine_lib.environments.jericho import GAMES, Jericho
+from agentrefine_lib.environments.jericho.generate import compile_game
+from agentrefine_lib.environments.jericho.quest import FOLDER, load_quest
+
+STEP_LIMIT = 30
+
+
+def start(name: str, seed: int = 0) -> Jericho:
+    env = Jericho()
+    env.reset(Task(engine="jericho", name=name, seed=seed))
+    return env
+
+
+def follow(env: Jericho, commands: str) -> list[str | None]:
+    """Play commands separated by slashes; the error of each."""
+    return [env.step(command).error for command in commands.split("/")]
+
+
+def signatures(env: Jericho, action: str) -> list[str]:
+    """The signatures that this action can be read as."""
+    return [
+        signature
+        for signature in env.commands
+        if re.fullmatch(re.sub(r"\\{\w+\\}", "(.+)", re.escape(signature)), action)
+    ]
+
+
+@pytest.mark.parametrize("name", GAMES)
+def test_the_expert_wins_with_every_subgoal_within_the_step_limit(name: str) -> None:
+    for seed in range(3):
+        env, credited = start(name, seed), set()
+        for taken, (thought, action) in enumerate(env.expert(), start=1):
+            assert seed or action in env.valid_actions()
+            assert thought[0].isupper() and thought[-1] in ".?!" and "{" not in thought
+            result = env.step(action)
+            assert result.error is None and taken <= STEP_LIMIT
+            credited.add(result.progress)
+        assert result.success and result.done and result.progress == 1.0
+        assert len(credited - {0.0}) == len(load_quest(name).subgoals)
+
+
+@pytest.mark.parametrize("name", GAMES)
+def test_every_valid_action_is_accepted_and_has_one_signature(name: str) -> None:
+    env, rng, progress = start(name, 1), random.Random(name), 0.0
+    for _ in range(12):
+        offered = env.valid_actions()
+        assert offered == sorted(set(offered)) and "look" in offered
+        assert all(len(signatures(env, action)) == 1 for action in offered)
+        result = env.step(rng.choice(offered))
+        assert result.error is None and not result.observation.startswith("(")  # the parser had nothing to guess
+        assert progress <= result.progress <= 1.0
+        progress = result.progress
+        if result.done:
+            break
+
+
+def test_the_seed_decides_the_facts() -> None:
+    cards = set()
+    for seed in range(8):
+        cards.add(start("bakery", seed).step("examine recipe card").observation)
+    assert len(cards) == 3
+
+
+@pytest.mark.parametrize(
+    ("action", "kind"),
+    [
+        ("dance", "format"),
+        ("", "format"),
+        ("!?", "format"),
+        ("go", "format"),
+        ("save", "format"),
+        ("_survey", "format"),
+        ("examine plaque please", "format"),
+        ("take the moon", "parameter"),
+        ("give lamp to nobody", "parameter"),
+        ("open window", "parameter"),
+        ("go east", "logic"),
+        ("drop scarf then go north", "parameter"),  # only the first clause counts
+        ("take plaque", "logic"),
+    ],
+)
+def test_each_refusal_has_its_kind_and_changes_nothing(action: str, kind: str) -> None:
+    env = start("museum")
+    before = env.valid_actions()
+    result = env.step(action)
+    assert (result.error, result.progress, result.done) == (kind, 0.0, False)
+    assert result.observation and env.valid_actions() == before
+
+
+def test_spelling_is_forgiven_and_the_list_can_be_asked_for() -> None:
+    env = start("museum")
+    assert env.step("  Examine  PLAQUE. ").progress > 0
+    assert "examine plaque, go north" in env.step("check valid actions").observation
+    assert env.step("go north, then go west").observation.startswith("Long Gallery: Moonlight")
+
+
+def test_observations_have_no_banner_prompt_or_status_line() -> None:
+    observation = start("lighthouse").step("look").observation
+    assert observation == Jericho().reset(Task(engine="jericho", name="lighthouse"))
+    assert observation.startswith("Jetty: Wet planks") and observation.endswith("is dark.")
+
+
+def test_things_must_be_in_hand_before_they_are_used() -> None:
+    env = start("museum")
+    follow(env, "go north/go west")
+    assert env.step("put memo in safe").error == "logic"
+    assert follow(env, "take memo/drop memo") == [None, None]
+
+
+def test_a_game_won_another_way_is_a_success() -> None:
+    env = start("museum")  # neither plaque nor memo is read: the three years are tried in turn
+    follow(
+        env, "go north/go west/set dial to 1742/set dial to 1816/set dial to 1893/open safe/take mask/go east/go east"
+    )
+    follow(
+        env, "open tall cabinet/open paint box/open tool chest/take brass key/go west/unlock case with key/open case"
+    )
+    result = env.step("put mask in case")
+    assert result.success and result.done and result.progress == 1.0
+    assert env.valid_actions() == [] and env.step("look") == result._replace(
+        observation="The episode is over.", error="logic"
+    )
+
+
+def test_death_ends_the_episode_without_success() -> None:
+    env = start("mine")
+    for _ in range(STEP_LIMIT):
+        result = env.step("wait")
+        if result.done:
+            break
+    assert result.done and not result.success and result.progress == 0.0 and "drowned" in result.observation
+
+
+def test_the_expert_replans_after_somebody_elses_actions() -> None:
+    env = start("goat", 3)
+    expert = env.expert()
+    next(expert)
+    follow(env, "go east/take carrot/go west/go north/go north/go south/go east")
+    for _, action in expert:
+        result = env.step(action)
+        assert result.error is None
+    assert result.success
+
+
+def test_the_expert_gives_up_where_the_quest_is_lost() -> None:
+    env = start("bakery")
+    follow(env, "go north/go west/take flour bag/go east/put flour bag in bowl/take jug/go east/fill jug/go west")
+    follow(env, "pour jug into bowl/knead dough/take dough/put dough in oven/wait")  # without any seeds
+    assert list(env.expert()) == []
+
+
+@given(text=st.text() | st.from_regex(r"(take|put|set|talk to|g|oops|undo|say) [\w ]* (in|to|\d+) \w*", fullmatch=True))
+@settings(max_examples=150, deadline=None)
+def test_no_text_raises(text: str) -> None:
+    result = GARBAGE_EATER.step(text)
+    assert result.observation and result.error in (None, "format", "parameter", "logic")
+
+
+GARBAGE_EATER = start("clock_tower")
+
+ROLLOUT = """
+import hashlib, random, sys
+from agentrefine_lib.environments.jericho import Jericho
+from agentrefine_lib.schema import Task
+env, seen = Jericho(), hashlib.sha256()
+for name in ("shipwreck", "barter"):
+    seen.update(env.reset(Task(engine="jericho", name=name, seed=5)).encode())
+    seen.update(repr(list(zip(range(3), env.expert()))).encode())
+    rng = random.Random(0)
+    for _ in range(10):
+        actions = env.valid_actions()
+        seen.update(repr((actions, env.step(rng.choice(actions)))).encode())
+assert not {"spacy", "textworld"} & set(sys.modules)
+print(seen.hexdigest())
+"""
+
+
+def test_an_episode_is_the_same_in_every_process_and_needs_neither_spacy_nor_textworld() -> None:
+    outputs = {
+        subprocess.run(
+            [sys.executable, "-c", ROLLOUT],
+            env={**os.environ, "PYTHONHASHSEED": seed},
+            capture_output=True,
+            text=True,
+            check=True,
+        ).stdout
+        for seed in ("0", "1")
+    }
+    assert len(outputs) == 1 and len(outputs.pop()) == 65
+
+
+def test_a_name_that_is_no_game_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match=r"unknown game 'zork9': expected one of bakery, .*, or the path"):
+        start("zork9")
+    (tmp_path / "fake.z5").write_text("not a story" * 20)
+    with pytest.raises(ValueError, match=r"found no Z-machine story"):
+        start(str(tmp_path / "fake.z5"))
+
+
+def test_without_jericho_the_engine_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
+    for module in [name for name in sys.modules if name.startswith("agentrefine_lib.environments.jericho")]:
+        monkeypatch.delitem(sys.modules, module)
+    monkeypatch.setitem(sys.modules, "jericho", None)
+    with pytest.raises(EngineMissingError, match="jericho cannot be played here"):
+        make_environment(Task(engine="jericho", name="bakery"))
+
+
+def test_a_shipped_story_is_what_its_source_compiles_to(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    pytest.importorskip("textworld")
+    monkeypatch.setenv("HOME", str(tmp_path))  # the compiler leaves a folder there
+    shipped = lzma.decompress((FOLDER / "lighthouse.z8.xz").read_bytes())
+    assert compile_game("lighthouse") == shipped
+
+
+SOURCE = """"The Hall" by Nobody
+
+The Hall is a room. "A dusty hall. Stairs lead down." The Cellar is down from the Hall.
+The brass lamp is in the Hall. The chest is an openable closed container in the Hall. The ring is in the chest.
+After taking the ring: say "Yours."; end the story finally.
+"""
+
+
+def test_any_story_file_plays_by_its_path(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    inform = pytest.importorskip("textworld.generator.inform7")
+    monkeypatch.setenv("HOME", str(tmp_path))
+    inform.compile_inform7_game(SOURCE, str(tmp_path / "hall.z8"))
+    env = Jericho()
+    first = env.reset(Task(engine="jericho", name=str(tmp_path / "hall.z8"), seed=0))
+    assert first == "Hall A dusty hall. Stairs lead down. You can see a brass lamp and a chest (closed) here."
+    offered = {"examine chest", "examine lamp", "go down", "inventory", "look", "open chest", "take lamp", "wait"}
+    assert offered <= set(env.valid_actions()) and not {"open lamp", "go west"} & set(env.valid_actions())
+    assert follow(env, "dance/take moon/take/go west/open chest") == ["format", "parameter", "format", "logic", None]
+    assert list(env.expert()) == [] and env.step("look").progress == 0.0
+    result = env.step("take ring")
+    assert result.success and result.done and result.observation == "Yours. *** The End ***"

@@ -1,0 +1,234 @@
+"""Renamed commands: a bijection of wordings, the same episode beneath, and no way back to the memorised command."""
+
+import functools
+import random
+import re
+from contextlib import closing
+from importlib import import_module
+from importlib.resources import files
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from agentrefine_lib.environments import EngineMissingError, Environment, StepResult, make_environment
+from agentrefine_lib.environments.check import check_environment
+from agentrefine_lib.environments.perturbations import (
+    PERTURBATIONS,
+    Perturbed,
+    Renaming,
+    make_perturbed,
+    perturbations,
+    read_renamings,
+)
+from agentrefine_lib.environments.perturbations.wording import Wording
+from agentrefine_lib.environments.signature import Command, parameters, parse_command, shape
+from agentrefine_lib.schema import Task
+
+TASKS = {
+    "alfworld": ["alfworld/pick_heat_then_place_in_recep/0", "alfworld/look_at_obj_in_light/1"],
+    "babyai": ["babyai/GoToObjDoor/1235", "babyai/BlockedUnlockPickup/1234"],
+    "hotpotqa": ["hotpotqa/bridge-engineer-birthplace/0", "hotpotqa/imber-river-bay/0"],
+    "jericho": ["jericho/bakery/1", "jericho/clock_tower/2"],
+    "pddl": ["pddl/barman/2", "pddl/gripper/1"],
+}
+SLOW = {"scienceworld"}  # a JVM per episode
+ENGINES = [pytest.param(name, marks=[pytest.mark.slow] if name in SLOW else []) for name in TASKS]
+STEP_LIMIT = 60
+
+
+def started(engine: str, name: str | None, number: int = 0) -> Environment:
+    """A task of an engine under a perturbation, or as it is (None), at its first observation."""
+    task = Task.from_id(TASKS[engine][number])
+    try:
+        env = make_environment(task) if name is None else make_perturbed(name, task)
+    except EngineMissingError as error:
+        pytest.skip(str(error))
+    env.reset(task)
+    return env
+
+
+def played_by_the_expert(env: Environment) -> list[tuple[str, StepResult]]:
+    with closing(env):
+        choices = zip(range(STEP_LIMIT), env.expert(), strict=False)
+        return [(action, env.step(action)) for _, (_, action) in choices]
+
+
+@functools.cache
+def unperturbed(engine: str, number: int) -> list[tuple[str, StepResult]]:
+    return played_by_the_expert(started(engine, None, number))
+
+
+def words_of(signature: str) -> set[str]:
+    return set(re.findall(r"\w+", signature.lower()))
+
+
+def test_every_engine_ships_the_same_perturbations() -> None:
+    assert len(PERTURBATIONS) >= 5
+    for engine in TASKS:
+        assert list(perturbations(engine)) == list(PERTURBATIONS)
+
+
+@pytest.mark.parametrize("engine", list(TASKS))
+def test_no_line_of_a_table_is_lost_to_a_second_one_of_its_key(engine: str) -> None:
+    text = (files("agentrefine_lib.environments.perturbations") / f"{engine}.yaml").read_text(encoding="utf-8")
+    lines = [line for line in text.splitlines() if line and not line.startswith("#")]
+    assert len(lines) == sum(1 + len(table.signatures) for table in perturbations(engine).values())
+
+
+@pytest.mark.parametrize(("engine", "names"), [("jericho", "GAMES"), ("pddl", "DOMAINS")])
+def test_commands_that_differ_by_task_are_all_known(engine: str, names: str) -> None:
+    env = started(engine, None)
+    commands = set()
+    for name in getattr(import_module(f"agentrefine_lib.environments.{engine}"), names):
+        env.reset(Task(engine=engine, name=name, seed=1))
+        commands |= set(env.commands)
+    tables = {name: set(table.signatures) for name, table in perturbations(engine).items()}
+    assert tables["nonsense"] == commands
+    assert all(table <= commands for table in tables.values())
+
+
+@pytest.mark.parametrize("engine", list(TASKS))
+@given(data=st.data())
+@settings(max_examples=200, deadline=None)
+def test_a_renamed_command_reads_as_what_was_written(engine: str, data: st.DataObject) -> None:
+    renamings = perturbations(engine)
+    every = sorted({shape(old): old for renaming in renamings.values() for old in renaming.signatures}.values())
+    renaming = renamings[data.draw(st.sampled_from(sorted(renamings)))]
+    reserved = {word for s in [*every, *renaming.signatures.values()] for word in words_of(s)}
+    word = st.text("abcdefghij0123456789", min_size=1, max_size=6).filter(lambda word: word not in reserved)
+    argument = st.lists(word, min_size=1, max_size=3).map(" ".join)
+    signature = data.draw(st.sampled_from(every))
+    action = str(Command(signature, {name: data.draw(argument) for name in parameters(signature)}))
+
+    wording = Wording(every, renaming.signatures)
+    renamed = wording.write(action)
+    assert wording.read(renamed) == action
+    assert (renamed == action) == (wording.new[signature] == signature)
+    assert wording.read(f"  {renamed.upper()}. ".replace(" ", "  ")).lower() == action
+
+
+@pytest.mark.parametrize("name", PERTURBATIONS)
+@pytest.mark.parametrize("engine", ENGINES)
+def test_the_expert_solves_the_same_tasks_in_the_same_steps(engine: str, name: str) -> None:
+    for number in range(len(TASKS[engine])):
+        plain, renamed = unperturbed(engine, number), played_by_the_expert(started(engine, name, number))
+        assert plain[-1][1].success
+        assert [result[1:] for _, result in renamed] == [result[1:] for _, result in plain]  # all but the observation
+        assert [action for action, _ in renamed] != [action for action, _ in plain]
+
+
+@pytest.mark.parametrize("name", PERTURBATIONS)
+@pytest.mark.parametrize("engine", ENGINES)
+def test_every_valid_action_goes_there_and_back_in_random_play(engine: str, name: str) -> None:
+    rng = random.Random(name)
+    with closing(started(engine, None, 1)) as plain, closing(started(engine, name, 1)) as env:
+        wording = Wording(plain.commands, perturbations(engine)[name].signatures)
+        for _ in range(5):
+            old, new = plain.valid_actions(), env.valid_actions()
+            assert new == sorted(set(new)) and sorted(str(wording.read(action)) for action in new) == old
+            action = rng.choice(old)
+            result = plain.step(action)
+            assert env.step(wording.write(action))[1:] == result[1:]
+            if result.done:
+                break
+
+
+@pytest.mark.parametrize("name", PERTURBATIONS)
+@pytest.mark.parametrize("engine", ENGINES)
+def test_a_memorised_command_is_refused_and_changes_nothing(engine: str, name: str) -> None:
+    renaming = perturbations(engine)[name].signatures
+    with closing(started(engine, None)) as plain, closing(started(engine, name)) as env:
+        offered = env.valid_actions()
+        by_signature = {parse_command(action, plain.commands).signature: action for action in plain.valid_actions()}
+        memorised = [action for action in by_signature.values() if parse_command(action, env.commands) is None]
+        assert len(memorised) >= (0 if name == "swapped" else 1)
+        for action in memorised:
+            assert parse_command(action, renaming), "only a renamed command is refused"
+            result = env.step(action)
+            assert (result.error, result.progress, result.done) == ("format", 0.0, False)
+            assert env.valid_actions() == offered
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_a_perturbed_environment_keeps_the_contract(engine: str) -> None:
+    started(engine, "nonsense").close()  # skips where the engine is missing
+    check_environment(functools.partial(make_perturbed, "nonsense"), Task.from_id(TASKS[engine][0]))
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_the_old_wording_is_not_shown(engine: str) -> None:
+    with closing(started(engine, None)) as plain, closing(started(engine, "nonsense")) as env:
+        old = {*plain.commands, *plain.valid_actions()} - {*env.commands, *env.valid_actions()}
+        old = {action for action in old if " " in action or "[" in action}  # a single word may be one of the language
+        listed = env.step("check valid actions")
+        assert listed.error is None and all(action in listed.observation for action in env.valid_actions()[:20])
+        refusals = [env.step(text).observation for text in ("", "dance", env.valid_actions()[-1] + " 77")]
+        for text in [listed.observation, *refusals, env.rules, *env.commands.values()]:
+            assert [action for action in old if re.search(rf"(?<!\w){re.escape(action)}(?!\w)", text)] == []
+
+
+def test_swapped_words_play_the_other_command() -> None:
+    plain, env = started("babyai", None), started("babyai", "swapped")
+    assert env.step("turn left").observation == plain.step("turn right").observation
+
+
+@pytest.mark.parametrize(
+    ("text", "renamed"),
+    [
+        ("Valid: go to cup 1, drop, take cup 1 from shelf 2.", "Valid: walk to cup 1, let go, shelf 2: grab cup 1."),
+        ("- drop\n- go to {object}", "- let go\n- walk to {object}"),
+        ("You cannot 'drop' here; try \"go to cup 1\".", "You cannot 'let go' here; try \"walk to cup 1\"."),
+        ("drop: find[it]\ngo to (object): go to an object", "let go: find[it]\nwalk to (object): go to an object"),
+        ("Try: find[Springfield, Ohio], find[a], drop", "Try: [Springfield, Ohio]find, [a]find, let go"),
+        ("You cannot go to cup 7 now, nor drop.", "You cannot walk to cup 7 now, nor drop."),
+        ("You drop it and go to bed, then take care, and return from town.", None),
+        ("Take care, go to what you see, drop, and look around: you may go to bed.", None),
+        ("Go to cup 1. The drop falls.", None),
+    ],
+)
+def test_only_whole_quoted_commands_are_rewritten(text: str, renamed: str | None) -> None:
+    commands = ["go to {object}", "drop", "take {object} from {place}", "find[{title}]"]
+    new = ["walk to {object}", "let go", "{place}: grab {object}", "[{title}]find"]
+    assert Wording(commands, dict(zip(commands, new, strict=True))).rewrite(text, ["go to cup 7"]) == (renamed or text)
+
+
+def test_an_old_command_is_not_let_in_through_a_wider_one() -> None:
+    wording = Wording(["go to {place}", "go {direction}"], {"go to {place}": "walk to {place}"})
+    assert wording.read("walk to bed") == "go to bed"
+    assert wording.read("go north") == "go north"
+    assert wording.read("go to bed") is None  # "go {direction}" fits, but the engine would read "go to {place}"
+
+
+@pytest.mark.parametrize(
+    ("table", "message"),
+    [
+        ("- go to {object}", "found list, expected perturbation"),
+        ("bold:", r"bold: found None, expected one or more lines"),
+        ("bold: {drop: 7}", r"bold: found {'drop': 7}"),
+        ("bold: {'go to {object}': 'go to {thing}'}", r"bold: 'go to {object}' and 'go to {thing}' have different"),
+        ("bold: {'go to {object}': 'go'}", "have different parameters"),
+        ("bold: {'go to {object}': 'x {object}', 'pickup {object}': 'X {object}'}", "cannot be told apart from"),
+    ],
+)
+def test_a_table_that_is_not_sound_is_refused_with_its_place(table: str, message: str, tmp_path: Path) -> None:
+    path = tmp_path / "babyai.yaml"
+    path.write_text(table)
+    with pytest.raises(ValueError, match=message) as caught:
+        read_renamings(path)
+    assert str(path) in str(caught.value)
+
+
+def test_a_renaming_that_does_not_fit_the_engine_is_refused() -> None:
+    task = Task.from_id(TASKS["babyai"][0])
+    for table, message in [
+        ({"fly to {object}": "soar to {object}"}, "no command 'fly to"),
+        ({"drop": "toggle"}, "apart"),
+    ]:
+        with pytest.raises(ValueError, match=message):
+            Perturbed(make_environment(task), Renaming("bold", table)).reset(task)
+    with pytest.raises(ValueError, match="babyai has no 'bold'; expected one of synonyms"):
+        make_perturbed("bold", task)
+    with pytest.raises(ValueError, match="none for the engine 'chess'"):
+        perturbations("chess")
