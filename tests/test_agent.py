@@ -37,6 +37,7 @@ from agentrefine_lib.schema import Episode, Step, Task
         ("Next action: take cup", ("", "take cup", False)),
         ("Thought: my hands are free\nMy next action would be:\ntake cup", ("my hands are free", "take cup", False)),
         ("I see it.\nThe best action is to take cup.", ("I see it.", "take cup", False)),
+        ("Thought: I see it. Action: take cup", ("I see it.", "take cup", False)),
         ("### Action 2: take cup", ("", "take cup", False)),
         # no word of an action
         ("take cup\nbecause I want to", ("", "take cup", False)),

@@ -10,8 +10,9 @@ from agentrefine_lib.verify.rules import ACTION_LINE  # what verify keeps out of
 MAX_ACTION_CHARS = 200
 _WRAPPING = " \t\r'\"`*.>“”‘’"  # quotes, emphasis and a full stop around an action
 _FENCE = re.compile(r"^[ \t]*```\w*[ \t]*(?:\n|$)", re.MULTILINE)
-_ANNOUNCEMENT = re.compile(  # "Next action: …", "**Action:** …", "The best action is to …"
-    r"^\W{0,9}(?:[\w']+ ){0,5}action(?: \w+){0,4}?\W{0,3}(?::| is to )", re.IGNORECASE | re.MULTILINE
+_ANNOUNCEMENT = re.compile(  # "Next action: …", "**Action:** …", "The best action is to …", "Thought: … Action: …"
+    r"^\W{0,9}(?:[\w']+ ){0,5}action(?: \w+){0,4}?\W{0,3}(?::| is to )|(?-i:\bAction:)",
+    re.IGNORECASE | re.MULTILINE,
 )
 _THOUGHT = re.compile(r"^\W{0,9}thought\W{0,3}:[ \t*]*", re.IGNORECASE)
 

@@ -17,6 +17,7 @@ ENGINES = {  # engine → the class that plays it; imported when asked for, sinc
     "pddl": "agentrefine_lib.environments.pddl:Pddl",
     "jericho": "agentrefine_lib.environments.jericho:Jericho",
     "hotpotqa": "agentrefine_lib.environments.hotpotqa:HotpotQA",
+    "embedded": "agentrefine_lib.environments.embedded:Embedded",  # the teacher's own worlds, no benchmark
 }
 
 

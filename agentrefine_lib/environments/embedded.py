@@ -55,7 +55,7 @@ class Embedded:
         """Start the world of this domain and seed."""
         if task.name not in load_domains():
             raise ValueError(f"unknown domain {task.name!r}: expected one of {', '.join(sorted(load_domains()))}")
-        self._game = EmbeddedTeacher(domains=(task.name,)).game(Brief(persona="", seed=task.seed))
+        self._game = EmbeddedTeacher(domains=(task.name,)).game(Brief(persona=task.name, seed=task.seed))
         self._rng = random.Random(f"thoughts {task.id}")
         operations = {form.signature: form.operation for form in self._game.forms.values()}
         self.commands = {s: MEANINGS[operations[s].partition(":")[0]] for s in self._game.script.available_actions}

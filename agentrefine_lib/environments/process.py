@@ -9,21 +9,24 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import signal
+import sys
 import traceback
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from multiprocessing import get_context
 from multiprocessing.connection import Connection
+from types import ModuleType
 from typing import Any, NamedTuple, Self
 
 from agentrefine_lib.environments.protocol import Environment, StepResult
 from agentrefine_lib.schema import Task
 
-MakeEnvironment = Callable[[Task], Environment]  # a function that can be pickled: it is called in the engine's process
+MakeEnvironment = Callable[[Task], Environment]  # of a module that engine processes can import: they call it
 
 _CONTEXT = get_context("forkserver")  # children start in milliseconds and hold nothing of this process
 _CONTEXT.set_forkserver_preload(
-    ["__main__", *("agentrefine_lib.environments." + name for name in ("process", "babyai", "alfworld", "pddl"))]
+    ["agentrefine_lib.environments." + name for name in ("process", "babyai", "alfworld", "pddl")]
 )
 
 
@@ -56,7 +59,8 @@ class EngineProcess:
         self.limits = limits
         self._pipe, theirs = _CONTEXT.Pipe()
         self._process = _CONTEXT.Process(target=_serve, args=(theirs, make_environment), daemon=True)
-        self._process.start()
+        with _main_hidden():
+            self._process.start()
         theirs.close()
 
     @property
@@ -126,6 +130,16 @@ class EngineProcess:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+
+@contextmanager
+def _main_hidden() -> Iterator[None]:
+    """Each child would import the caller's script again, with all that it imports; engines do not need it."""
+    main, sys.modules["__main__"] = sys.modules["__main__"], ModuleType("__main__")
+    try:
+        yield
+    finally:
+        sys.modules["__main__"] = main
 
 
 def _serve(pipe: Connection, make_environment: MakeEnvironment) -> None:

@@ -80,7 +80,7 @@ def overall(table: pd.DataFrame, family: str) -> tuple[Figure, pd.DataFrame]:
 def outcomes(episodes: pd.DataFrame, labels: dict[str, str]) -> tuple[Figure, pd.DataFrame]:
     """fig_outcomes: a cell per task and policy, dark with progress, a dot where the task was won."""
     shown = episodes[["policy", "engine", "task", "success", "progress"]].assign(
-        method=episodes["policy"].map(labels).astype("category").cat.set_categories(labels.values())
+        method=episodes["policy"].map(labels).astype("category").cat.set_categories([*labels.values()])
     )
     engines = [engine for engine in ENGINE_NAMES if engine in set(shown["engine"])]
     figure, rows = plt.subplots(

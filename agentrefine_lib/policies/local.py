@@ -27,7 +27,7 @@ class LocalPolicy:
     ``context`` and ``reply_tokens`` count tokens, ``crew`` episodes decoded together. A reply depends on its episode
     only, never on the batch, up to the rounding of sums: that decides where two tokens are equally likely. ``device``:
     "cpu", "cuda", or "auto" to spread a model over several GPUs. ``dtype``: "auto" (as saved), "float32", "bfloat16" …
-    Raises ValueError for a model without full attention over ``context``; ``act``, for a task that does not fit into it.
+    Raises ValueError for a model without full attention over ``context``; ``act`` does for a task that does not fit.
     """
 
     def __init__(

@@ -138,8 +138,7 @@ class Step(Record):
 class Episode(Record):
     """A finished rollout of one policy on one task. ``progress`` is the last step's value, in [0, 1].
 
-    ``rules``, ``commands`` (signature → meaning), ``goal`` and ``observation`` are what the policy was told at the start.
-
+    ``rules``, ``commands`` (signature → meaning), ``goal`` and ``observation`` are what the policy was told first.
     ``dropped`` counts the oldest exchanges that no longer fitted the policy's context at the end; ``retries`` the tries
     that an engine's failure cost before this one.
     """

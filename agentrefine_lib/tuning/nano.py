@@ -80,9 +80,9 @@ def wire_copying(model: LlamaForCausalLM) -> None:
 
     An induction circuit (Olsson et al. 2022, In-context Learning and Induction Heads) by hand. In the first layer two
     heads look one and two tokens back (their queries and keys are biases, so that RoPE alone decides) and note what
-    they see in entries of the stream that the embeddings leave free. In the second layer every head looks for the place
-    whose notes are the current token and the one before it, in RoPE's slow dimensions, and all together copy the token
-    found there.
+    they see in entries of the stream that the embeddings leave free. In the second layer half of the heads look for
+    the place whose notes are the current token and the one before it, in RoPE's slow dimensions, and together copy the
+    token found there.
     """
     width = model.config.hidden_size
     free = width - sum(NOTES)  # entries that the embeddings use
@@ -105,18 +105,18 @@ def wire_copying(model: LlamaForCausalLM) -> None:
 
     slow = torch.cat([turn < 2e-3] * 2).nonzero()[:, 0]
     one, two = slow[:12], slow[12:]  # dimensions that compare the current token, and the one before it
-    second.q_proj.weight.zero_()
-    second.k_proj.weight.zero_()
-    for start in range(0, width, HEAD):
+    wired = width // HEAD // 2 * HEAD  # half of the heads; the others are free to learn
+    second.q_proj.weight[:wired] = second.k_proj.weight[:wired] = 0
+    for start in range(0, wired, HEAD):
         mixed, mixed_less = _orthogonal(NOTES[0])[: len(one)], _orthogonal(NOTES[1])[: len(two)]
         second.q_proj.weight[start + one] = 2.5 * mixed @ content
         second.k_proj.weight[start + one, notes[0]] = 2.5 * mixed
         second.q_proj.weight[start + two, free : free + NOTES[1]] = 2.5 * mixed_less
         second.k_proj.weight[start + two, notes[1]] = 2.5 * mixed_less
-    copied = torch.zeros(width, width)
-    copied[:, :free] = _orthogonal(width)[:, :free]
-    second.v_proj.weight.copy_(copied)
-    second.o_proj.weight.copy_(copied.T / 2)
+    copied = torch.zeros(wired, width)
+    copied[:, :free] = _orthogonal(max(free, wired))[:wired, :free]
+    second.v_proj.weight[:wired] = copied
+    second.o_proj.weight[:, :wired] = copied.T / 2
     for layer in model.model.layers:
         layer.mlp.down_proj.weight.mul_(0.3)  # quiet, so that they do not drown what is copied
 

@@ -18,7 +18,7 @@ from agentrefine_lib.schema import Task
 ONE_EACH = [
     pytest.param("alfworld/pick_heat_then_place_in_recep/0", marks=pytest.mark.slow),
     "babyai/KeyCorridorS6R3/1234",
-    "hotpotqa/FIRST/0",
+    "hotpotqa/bridge-engineer-birthplace/0",
     "jericho/goat/0",
     "pddl/barman/0",
     pytest.param("scienceworld/find-plant/0", marks=pytest.mark.slow),

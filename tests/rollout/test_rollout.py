@@ -4,6 +4,8 @@ import asyncio
 import functools
 import os
 import signal
+import subprocess
+import sys
 import threading
 import time
 
@@ -166,6 +168,26 @@ def test_a_closed_engine_leaves_no_process():
     pid = asyncio.run(use())
     with pytest.raises(ProcessLookupError):
         os.kill(pid, 0)
+
+
+SCRIPT = """
+import asyncio, sys
+from pathlib import Path
+from agentrefine_lib.environments import panel
+from agentrefine_lib.policies import RandomPolicy
+from agentrefine_lib.rollout import Limits, roll_out
+print("the script runs")
+tasks = panel({"babyai": {"Pickup": range(3)}})
+asyncio.run(roll_out(RandomPolicy(), tasks, Path(sys.argv[1]), Limits(steps=3)))
+"""
+
+
+def test_a_callers_script_needs_no_guard_and_runs_once(tmp_path):
+    (tmp_path / "script.py").write_text(SCRIPT)
+    command = [sys.executable, "script.py", str(tmp_path / "e.jsonl")]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=120)
+    assert (done.returncode, done.stdout) == (0, "the script runs\n"), done.stderr
+    assert len((tmp_path / "e.jsonl").read_text().splitlines()) == 3
 
 
 @pytest.mark.slow

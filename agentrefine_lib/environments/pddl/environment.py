@@ -42,7 +42,7 @@ class Pddl:
     def __init__(self) -> None:
         self.rules = self.goal = ""
         self.commands: dict[str, str] = {}
-        self._done = True
+        self._progress, self._success, self._done = 0.0, False, True
 
     def reset(self, task: Task) -> str:
         """Start the problem that the task names, e.g. name "gripper" and seed 3."""

@@ -1,7 +1,7 @@
 """Short plans in pure Python: weighted A* with the FF heuristic (Hoffmann & Nebel 2001) over states as bit masks.
 
 A problem is tried as a whole and goal by goal in several orders, and the shortest of the plans counts: barman with two
-cocktails is out of reach as a whole, and gripper has short plans only as a whole. Ties are broken by the order of the actions.
+cocktails is out of reach as a whole, and gripper has short plans only as a whole. Ties go by the order of the actions.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from agentrefine_lib.environments.pddl.language import Fact
 from agentrefine_lib.environments.pddl.strips import Action, State, holds
 
 WEIGHTS = (1.5, 2.0)  # of the heuristic: a smaller one gives shorter plans and more often none within the limits
-EXPANSIONS = (1_000, 5_000)  # states looked into per search; the second only when no plan was found with the first
+EFFORTS = (500_000, 5_000_000)  # states looked into × actions, per search; the second only when the first was too small
 ORDERS = 6  # of the goals, tried one goal after the other
 
 
@@ -53,7 +53,8 @@ class Planner:
         """The shortest plan found from a state to the goal; empty when there is none within the limits."""
         start = self._mask(fact for fact in self._bits if holds(fact, state))
         orders = dict.fromkeys([(self._goal,), *islice(permutations(self._goals), ORDERS)])
-        for limit in EXPANSIONS:
+        for effort in EFFORTS:
+            limit = effort // max(1, len(self._operators))
             tries = (self._one_by_one(start, order, weight, limit) for weight in WEIGHTS for order in orders)
             plans = [self._trimmed(start, plan) for plan in tries if plan is not None]
             if plans:

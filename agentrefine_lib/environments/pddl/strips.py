@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from agentrefine_lib.environments.pddl.language import Fact, Problem, Schema
 
-MAX_ACTIONS = 100_000  # ground actions of one problem; more would take minutes and gigabytes
+MAX_ACTIONS = 20_000  # ground actions of one problem, 1,200 in AgentBoard's largest; more would make every step slow
 
 State = frozenset[Fact]
 

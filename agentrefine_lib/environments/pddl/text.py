@@ -31,18 +31,27 @@ class Template(NamedTuple):
 
 
 class Wording(NamedTuple):
-    """How one domain reads. ``sentences`` by predicate, ``signatures`` by action, ``commands`` signature → meaning."""
+    """How one domain reads: ``sentences`` by predicate, ``signatures`` and their ``meanings`` by action."""
 
     rules: str
     full_state: bool
     sentences: dict[str, Template]
     signatures: dict[str, Template]
-    commands: dict[str, str]
+    meanings: dict[str, str]
+
+    @property
+    def commands(self) -> dict[str, str]:
+        """Signature → meaning of everything that a player can do."""
+        known = {template.text: self.meanings[name] for name, template in self.signatures.items()}
+        return known | {LOOK: "see everything that is true"}
 
     def sentence(self, fact: Fact) -> str:
         """One fact, e.g. "ball1 is at rooma."."""
-        if fact[0] == "not":
-            return f"it is not so that {self.sentence(fact[1:])}"
+        match fact:
+            case ("not", *negated):
+                return f"it is not so that {self.sentence(tuple(negated))}"
+            case ("=", one, other):
+                return f"{one} is {other}."
         return self.sentences[fact[0]].fill(fact[1:])
 
     def clause(self, fact: Fact) -> str:
@@ -61,12 +70,13 @@ class Wording(NamedTuple):
 
 def wording_for(domain: Domain) -> Wording:
     """The wording written for this domain, if there is one that covers it, otherwise one made of its own names."""
-    for entry in wordings().values():
-        if domain.name in entry.get("domains", ()):
-            sentences, signatures = _templates(entry["facts"]), _templates(entry["actions"])
-            arities = {name: len(schema.parameters) for name, schema in domain.schemas.items()}
-            if _covers(sentences, domain.predicates) and _covers(signatures, arities):
-                return _written(entry, sentences, signatures)
+    arities = {name: len(schema.parameters) for name, schema in domain.schemas.items()}
+    for entry in wordings()["domains"].values():
+        sentences, signatures = _templates(entry["facts"]), _templates(entry["actions"])
+        if domain.name in entry["names"] and _covers(sentences, domain.predicates) and _covers(signatures, arities):
+            meanings = {head.split()[0]: action["meaning"] for head, action in entry["actions"].items()}
+            signatures = {name: template for name, template in signatures.items() if name in arities}
+            return Wording(entry["rules"], entry["full_state"], sentences, signatures, meanings)
     return _generic(domain)
 
 
@@ -89,11 +99,6 @@ def _covers(templates: dict[str, Template], arities: dict[str, int]) -> bool:
     return all(name in templates and len(templates[name].slots) == arity for name, arity in arities.items())
 
 
-def _written(entry: dict[str, Any], sentences: dict[str, Template], signatures: dict[str, Template]) -> Wording:
-    meanings = {head.split()[0]: action["meaning"] for head, action in entry["actions"].items()}
-    return _wording(entry["rules"], entry["full_state"], sentences, signatures, meanings)
-
-
 def _generic(domain: Domain) -> Wording:
     """Names as they stand in the domain file: "at ball1 rooma." and "move {from} {to}"."""
     sentences, signatures, meanings = {}, {}, {}
@@ -104,20 +109,7 @@ def _generic(domain: Domain) -> Wording:
         slots = tuple(parameter[1:].replace("-", "_") for parameter in schema.parameters)
         signatures[name] = Template(slots, _signature(name, slots))
         meanings[name] = f"needs {_list(schema.conditions)}; leads to {_list(schema.effects)}"
-    return _wording(GENERIC_RULES, False, sentences, signatures, meanings)
-
-
-def _wording(
-    rules: str,
-    full_state: bool,
-    sentences: dict[str, Template],
-    signatures: dict[str, Template],
-    meanings: dict[str, str],
-) -> Wording:
-    commands = {signatures[name].text: meaning for name, meaning in meanings.items()}
-    sentences["="] = Template(("one", "other"), "{one} is {other}.")
-    commands[LOOK] = "see everything that is true"
-    return Wording(rules, full_state, sentences, signatures, commands)
+    return Wording(GENERIC_RULES, False, sentences, signatures, meanings)
 
 
 def _signature(name: str, slots: Iterable[str]) -> str:

@@ -12,13 +12,14 @@ from agentrefine_lib.environments.pddl.text import Wording, wordings
 def think(plan: Sequence[Action], state: State, goal: Sequence[Fact], wording: Wording, number: int) -> str:
     """The thought before the first action of a plan that has no needless action; ``number`` picks its wording."""
     fact, then = _purpose(plan, state, goal)
-    words = {"fact": wording.clause(fact)}
-    if then:
-        words["next"] = wording.command(plan[then])
-        words["goal"] = wording.clause(_aim(plan, state, goal))
-    choice = wordings()["thoughts"]["leading" if then else "closing"]
-    text: str = choice[number % len(choice)]
-    return text.format(**words)
+    kind = "closing" if not then else "leading" if set(fact).intersection(plan[0].arguments) else "clearing"
+    choice: list[str] = wordings()["thoughts"][kind]
+    return choice[number % len(choice)].format(
+        fact=wording.clause(fact),
+        deed=wording.command(plan[0]),
+        next=wording.command(plan[then]),
+        goal=wording.clause(_aim(plan, state, goal)),
+    )
 
 
 def _purpose(plan: Sequence[Action], state: State, goal: Sequence[Fact]) -> tuple[Fact, int]:

@@ -18,7 +18,11 @@ from agentrefine_lib.environments.protocol import Environment, StepResult
 from agentrefine_lib.environments.signature import parameters
 from agentrefine_lib.schema import Task
 
-COMMANDS_PER_TASK = ("jericho", "pddl", "scienceworld")  # engines whose renamings cover more signatures than one task has
+COMMANDS_PER_TASK = (
+    "jericho",
+    "pddl",
+    "scienceworld",
+)  # engines whose renamings cover more signatures than one task has
 NO_COMMAND = "zqvxk"  # played in place of a text that is no command: no engine knows the word
 CHECK = "check valid actions"
 SHOWN = 40  # characters of a text that is no command which a refusal repeats
@@ -59,10 +63,8 @@ class Perturbed:
 
     def step(self, action: str) -> StepResult:
         """Play an action of the new wording. Any other text is refused by the engine as a word that it does not know,
-        except that one with "check" in it lists the valid actions, as everywhere."""
-        played = self._wording.read(action)
-        if played is None:
-            played = CHECK if "check" in action.lower() else NO_COMMAND
+        except for a bare number and a text with "check" in it (see ``_passed_on``)."""
+        played = self._wording.read(action) or _passed_on(action)
         result = self._environment.step(played)
         observation = self._wording.rewrite(result.observation, about=[played])
         if played == NO_COMMAND:
@@ -85,3 +87,14 @@ class Perturbed:
     def _reworded(self, meaning: str) -> str:
         said, lead, example = meaning.partition("e.g. ")
         return said + lead + self._wording.rewrite(example)
+
+
+def _passed_on(text: str) -> str:
+    """What the engine is told for a text that is no command.
+
+    A number answers a question of the engine (ScienceWorld's "which one?"), and "check" asks for the valid actions;
+    neither has a wording that could have been memorised. The text itself could be a command of the old wording.
+    """
+    if text.strip().isdecimal():
+        return text.strip()
+    return CHECK if "check" in text.lower() else NO_COMMAND

@@ -54,7 +54,7 @@ _SYNONYMS = {  # verb → the engine's other words for it, as a regular expressi
     "put down": "drop",
 }
 _JOINTS = {"move": "to", "pour": "into", "dunk": "into", "connect": "to", "use": "on"}
-_SIGNATURES = tuple(re.compile(re.sub(r"\\{\w+\\}", ".+", re.escape(signature))) for signature in COMMANDS)
+_SIGNATURES = {name: re.compile(re.sub(r"\\{\w+\\}", "(.+?)", re.escape(name))) for name in COMMANDS}
 
 # What the engine's check says before it does anything. What it tries in vain ("nothing to mix") is no error, there as
 # here: such actions are on its list of valid ones, by which the benchmark measures grounding.
@@ -94,16 +94,23 @@ def spelled(text: str, names: Iterable[str] = ()) -> str:
     verb, _, rest = text.partition(" ")
     if verb not in _JOINTS or f" {_JOINTS[verb]} " in rest:
         return text
-    known = set(names)
     joints = re.finditer(r" (?:in|into|on|to|with) ", rest)
-    joint = max(joints, key=lambda at: ((rest[: at.start()] in known) + (rest[at.end() :] in known), at.start()), default=None)
-    return f"{verb} {rest[: joint.start()]} {_JOINTS[verb]} {rest[joint.end() :]}" if joint else text
+    splits = ((at.start(), rest[: at.start()], rest[at.end() :]) for at in joints)
+    known = set(names)
+    best = max(splits, key=lambda split: ((split[1] in known) + (split[2] in known), split[0]), default=None)
+    return f"{verb} {best[1]} {_JOINTS[verb]} {best[2]}" if best else text
+
+
+def parsed(text: str) -> tuple[str, tuple[str, ...]] | None:
+    """The signature of an action and what fills its parameters, or None for what is no command."""
+    matches = ((signature, pattern.fullmatch(text)) for signature, pattern in _SIGNATURES.items())
+    return next(((signature, match.groups()) for signature, match in matches if match), None)
 
 
 def error_kind(text: str, observation: str) -> str | None:
     """The kind of error, as in StepResult, that the engine's answer to a normalised action shows."""
     if observation == UNKNOWN:
-        return "parameter" if any(pattern.fullmatch(spelled(text)) for pattern in _SIGNATURES) else "format"
+        return "parameter" if parsed(spelled(text)) else "format"
     if observation.startswith("Unknown action."):  # no answer to its question, which is then dropped
         return "format"
     return "logic" if _REFUSAL.fullmatch(observation) else None

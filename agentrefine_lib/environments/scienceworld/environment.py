@@ -22,6 +22,8 @@ from agentrefine_lib.schema import Task
 SIMPLIFICATIONS = "selfWateringFlowerPots,openContainers,openDoors,noElectricalAction"
 PANEL: dict[str, list[int]] = {}
 
+_SOLUTIONS: dict[str, list[str]] = {}  # task id → actions; computing one takes seconds
+
 
 class ScienceWorld:
     """One ScienceWorld episode; implements ``Environment``. ``reset`` raises ValueError for an unknown task.
@@ -70,3 +72,75 @@ class ScienceWorld:
         first = self._load()
         self.goal = self._engine.getTaskDescription()
         return f"{first}\n{self._engine.freeActionInventory()}"
+
+    def step(self, action: str) -> StepResult:
+        """Play one action in the engine's words; its answer is passed on as it is."""
+        if self._done:
+            return self._result("The episode is over.", "logic")
+        text = actions.normal(action)
+        if "check" in text:  # AgentBoard: any text with this word asks for what can be done
+            return self._result(self._offer())
+        if not text.isascii() or "reset" in text.split():  # the engine's "reset task" takes back a failure
+            return self._result(actions.UNKNOWN, "format")
+        observation = self._engine.step(text)
+        self._played.append(text)
+        score = round(100 * self._engine.getScore())
+        self._progress = max(self._progress, score / 100)
+        self._success = self._success or score >= 100
+        self._done = self._verdict_ends and (self._success or score < 0)
+        return self._result(observation, actions.error_kind(text, observation))
+
+    def valid_actions(self) -> list[str]:
+        """Every command that would be accepted now, sorted; 60 to 3000 of them, in up to 0.5 seconds."""
+        if self._done or self._jvm is None:
+            return []
+        with self._jvm.undisturbed():
+            return actions.mended(self._engine.getValidActionObjectCombinations())
+
+    def expert(self) -> Iterator[tuple[str, str]]:
+        """Yield (thought, action) along one solution; stops where it ends, or when other actions were played.
+
+        The first call in a Python process for a task takes seconds, and leaves the episode where it was.
+        """
+        plan = self._solution()
+        while not self._done and len(self._played) < len(plan):
+            number = len(self._played)
+            if self._played != [actions.normal(action) for action in plan[:number]]:
+                return
+            yield expert.think(plan[number], self.goal, number), plan[number]
+
+    def close(self) -> None:
+        """Give the JVM back. ``goal``, ``version`` and ``commands`` stay readable."""
+        if self._jvm is not None:
+            jvm.release(self._jvm)
+            self._jvm = None
+        self._done = True
+
+    @property
+    def _engine(self) -> Any:
+        assert self._jvm is not None, "reset comes first"
+        return self._jvm.engine
+
+    def _load(self, gold: bool = False) -> str:
+        simplifications = SIMPLIFICATIONS.removesuffix(",noElectricalAction") if self._electrical else SIMPLIFICATIONS
+        self._engine.load(self._task.name, self._task.seed, simplifications, gold)
+        return str(self._engine.step("look around"))
+
+    def _solution(self) -> list[str]:
+        assert self._jvm is not None
+        if self._task.id not in _SOLUTIONS:
+            _SOLUTIONS[self._task.id] = expert.solve(self._jvm, self._load)
+            self._load()
+            for text in self._played:
+                self._engine.step(text)
+        return _SOLUTIONS[self._task.id]
+
+    def _offer(self) -> str:
+        offered = self.valid_actions()
+        names = [action.removeprefix("look at ") for action in offered if action.startswith("look at ")]
+        if not names:  # the engine waits for a number
+            return f"You can do one of these now: {', '.join(offered)}."
+        return f"The commands are: {', '.join(self.commands)}. Things you can name here: {', '.join(names)}."
+
+    def _result(self, observation: str, error: str | None = None) -> StepResult:
+        return StepResult(observation, self._progress, self._success, self._done, error)

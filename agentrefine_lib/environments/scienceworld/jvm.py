@@ -24,7 +24,7 @@ from scienceworld.constants import JAR_PATH
 
 START_SECONDS = 60  # 1 to 2 where nothing else runs
 OPTIONS = (
-    "-Xmx512m",  # Java's own limit is a quarter of the memory
+    "-Xmx256m",  # 16 MB live on; Java's own limit is a quarter of the memory, and it takes what it may
     "-XX:+UseSerialGC",
     "-XX:+UnlockExperimentalVMOptions",
     "-XX:hashCode=2",
@@ -104,7 +104,8 @@ _idle: dict[int, Jvm] = {}  # Python process → its JVM; the entry of a parent,
 
 def acquire() -> Jvm:
     """The idle JVM of this Python process, or a new one (1 to 2 seconds)."""
-    return _idle.pop(os.getpid(), None) or Jvm()
+    idle = _idle.pop(os.getpid(), None)
+    return idle if idle and idle.process.poll() is None else Jvm()
 
 
 def release(jvm: Jvm) -> None:

@@ -43,9 +43,8 @@ class Plan(NamedTuple):
     layers: int = 4
     context: int = 4096
     phases: tuple[Phase, ...] = (
-        Phase(700, 512, 16),
-        Phase(600, 512, 16, tables=0.35, repeats=1),
-        Phase(100, 1024, 24, tables=0.35),
+        Phase(1100, 512, 16, tables=0.35, repeats=1),
+        Phase(150, 1024, 24, tables=0.35),
     )
     tokens_per_step: int = 2048
     learning_rate: float = 3e-3  # linear warm-up over 100 steps, then cosine to a twentieth
