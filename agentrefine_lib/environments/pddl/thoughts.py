@@ -2,45 +2,63 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from itertools import accumulate
+from typing import NamedTuple
 
 from agentrefine_lib.environments.pddl.language import Fact
 from agentrefine_lib.environments.pddl.strips import Action, State
 from agentrefine_lib.environments.pddl.text import Wording, wordings
 
 
+class Purpose(NamedTuple):
+    """A fact that an action makes true, and the index of the action that needs it, or its own where the goal does.
+
+    ``distance`` counts the actions from there to one that makes a part of the goal true.
+    """
+
+    distance: int
+    user: int
+    fact: Fact
+
+
 def think(plan: Sequence[Action], state: State, goal: Sequence[Fact], wording: Wording, number: int) -> str:
     """The thought before the first action of a plan that has no needless action; ``number`` picks its wording."""
-    fact, then = _purpose(plan, state, goal)
-    kind = "closing" if not then else "leading" if set(fact).intersection(plan[0].arguments) else "clearing"
+    purposes = _purposes(plan, state, goal)
+    purpose = aim = purposes[0]
+    while aim.distance:
+        aim = purposes[aim.user]
+    named = set(purpose.fact).intersection(plan[0].arguments)
+    kind = "closing" if purpose is aim else "leading" if named else "clearing"
     choice: list[str] = wordings()["thoughts"][kind]
     return choice[number % len(choice)].format(
-        fact=wording.clause(fact),
+        fact=wording.clause(purpose.fact),
         deed=wording.command(plan[0]),
-        next=wording.command(plan[then]),
-        goal=wording.clause(_aim(plan, state, goal)),
+        next=wording.command(plan[purpose.user]),
+        goal=wording.clause(aim.fact),
     )
 
 
-def _purpose(plan: Sequence[Action], state: State, goal: Sequence[Fact]) -> tuple[Fact, int]:
-    """What the first action makes true for the goal, or for the first later action that needs it: (fact, its index).
-
-    The index is 0 for the goal. One of the two exists, since the plan fails without the action.
-    """
-    action = plan[0]
-    gained = (action.adds - state) | {("not", *fact) for fact in action.deletes & state}
-    if reached := gained.intersection(goal):
-        return min(reached), 0
-    then = next(index for index, later in enumerate(plan) if index and gained.intersection(later.conditions))
-    return min(gained.intersection(plan[then].conditions)), then
+def _purposes(plan: Sequence[Action], state: State, goal: Sequence[Fact]) -> dict[int, Purpose]:
+    """The most direct purpose of each action. There is one, since the plan fails without the action."""
+    states = list(accumulate(plan, lambda before, action: action.result(before), initial=state))
+    purposes: dict[int, Purpose] = {}
+    for at in reversed(range(len(plan))):
+        gained = (plan[at].adds - states[at]) | {("not", *fact) for fact in plan[at].deletes & states[at]}
+        purposes[at] = min(_uses(gained, at, plan, goal, purposes))
+    return purposes
 
 
-def _aim(plan: Sequence[Action], state: State, goal: Sequence[Fact]) -> Fact:
-    """The fact of the goal that the first action leads to in the end."""
-    fact, then = _purpose(plan, state, goal)
-    while then:
-        for action in plan[:then]:
-            state = action.result(state)
-        plan = plan[then:]
-        fact, then = _purpose(plan, state, goal)
-    return fact
+def _uses(
+    gained: State, at: int, plan: Sequence[Action], goal: Sequence[Fact], purposes: dict[int, Purpose]
+) -> Iterator[Purpose]:
+    """What the facts that an action has made true are good for, up to where they are undone."""
+    for fact in gained:
+        for user in range(at + 1, len(plan)):
+            if fact in plan[user].conditions:
+                yield Purpose(purposes[user].distance + 1, user, fact)
+            if fact in plan[user].deletes or (fact[0] == "not" and fact[1:] in plan[user].adds):
+                break
+        else:
+            if fact in goal:
+                yield Purpose(0, at, fact)

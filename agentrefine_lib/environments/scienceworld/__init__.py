@@ -1,5 +1,5 @@
 """ScienceWorld (the original Scala engine in a JVM) as a text environment."""
 
-from agentrefine_lib.environments.scienceworld.environment import PANEL, ScienceWorld
+from agentrefine_lib.environments.scienceworld.environment import ScienceWorld
 
-__all__ = ["PANEL", "ScienceWorld"]
+__all__ = ["ScienceWorld"]

@@ -10,6 +10,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
+from agentrefine_lib.environments.signature import parse_command
+
 COMMANDS = {
     "look around": "describe the room you are in; takes no time",
     "inventory": "list what you carry; takes no time",
@@ -54,7 +56,6 @@ _SYNONYMS = {  # verb → the engine's other words for it, as a regular expressi
     "put down": "drop",
 }
 _JOINTS = {"move": "to", "pour": "into", "dunk": "into", "connect": "to", "use": "on"}
-_SIGNATURES = {name: re.compile(re.sub(r"\\{\w+\\}", "(.+?)", re.escape(name))) for name in COMMANDS}
 
 # What the engine's check says before it does anything. What it tries in vain ("nothing to mix") is no error, there as
 # here: such actions are on its list of valid ones, by which the benchmark measures grounding.
@@ -101,27 +102,20 @@ def spelled(text: str, names: Iterable[str] = ()) -> str:
     return f"{verb} {best[1]} {_JOINTS[verb]} {best[2]}" if best else text
 
 
-def parsed(text: str) -> tuple[str, tuple[str, ...]] | None:
-    """The signature of an action and what fills its parameters, or None for what is no command."""
-    matches = ((signature, pattern.fullmatch(text)) for signature, pattern in _SIGNATURES.items())
-    return next(((signature, match.groups()) for signature, match in matches if match), None)
-
-
 def error_kind(text: str, observation: str) -> str | None:
     """The kind of error, as in StepResult, that the engine's answer to a normalised action shows."""
     if observation == UNKNOWN:
-        return "parameter" if parsed(spelled(text)) else "format"
+        return "parameter" if parse_command(spelled(text), COMMANDS) else "format"
     if observation.startswith("Unknown action."):  # no answer to its question, which is then dropped
         return "format"
     return "logic" if _REFUSAL.fullmatch(observation) else None
 
 
 def mended(offered: Iterable[str]) -> list[str]:
-    """The engine's list of valid actions as the engine would accept them, sorted.
+    """The engine's list of valid actions as the engine does accept them, sorted.
 
-    It offers "dunk" with its objects exchanged, things in the sewer, which is out of reach, and to pour a thing into
-    itself. About one in 500 of the rest is still refused, for a name that its own parser does not know.
+    It offers "dunk" with its objects exchanged, to pour a thing into itself, and "reset task".
     """
     actions = {re.sub(r"^dunk (.+) into (.+)$", r"dunk \2 into \1", text) for text in offered} - {"reset task"}
-    futile = re.compile(r".*\bsewer\b.*|pour (.+) into \1")
-    return sorted(f"choose {text}" if text.isdigit() else text for text in actions if not futile.fullmatch(text))
+    into_itself = re.compile(r"pour (.+) into \1")
+    return sorted(f"choose {text}" if text.isdigit() else text for text in actions if not into_itself.fullmatch(text))

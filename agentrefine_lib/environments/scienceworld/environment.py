@@ -12,6 +12,7 @@ AgentBoard's sub-goals wait for one to be opened.
 from __future__ import annotations
 
 import importlib.metadata
+import weakref
 from collections.abc import Iterator
 from typing import Any
 
@@ -20,7 +21,6 @@ from agentrefine_lib.environments.scienceworld import actions, expert, jvm
 from agentrefine_lib.schema import Task
 
 SIMPLIFICATIONS = "selfWateringFlowerPots,openContainers,openDoors,noElectricalAction"
-PANEL: dict[str, list[int]] = {}
 
 _SOLUTIONS: dict[str, list[str]] = {}  # task id → actions; computing one takes seconds
 
@@ -55,13 +55,12 @@ class ScienceWorld:
 
     def reset(self, task: Task) -> str:
         """Start the task; returns the view of the first room and the inventory, on lines of their own."""
-        self._jvm = self._jvm or jvm.acquire()
-        names = sorted(self._engine.getTaskNames())
-        if task.name not in names:
-            raise ValueError(f"unknown ScienceWorld task {task.name!r}: expected one of {', '.join(names)}")
-        variations = self._engine.getTaskMaxVariations(task.name)
-        if not 0 <= task.seed < variations:
-            raise ValueError(f"no variation {task.seed} of {task.name}: expected a seed from 0 to {variations - 1}")
+        if self._jvm is None:
+            self._jvm = jvm.acquire()
+            self._release = weakref.finalize(self, jvm.release, self._jvm)  # also when nobody calls close
+        if problem := self._problem(task):
+            self.close()
+            raise ValueError(problem)
         self._task = task
         self._electrical = "power-component" in task.name or "conductivity" in task.name
         unused = () if self._electrical else actions.ELECTRICAL
@@ -94,8 +93,7 @@ class ScienceWorld:
         """Every command that would be accepted now, sorted; 60 to 3000 of them, in up to 0.5 seconds."""
         if self._done or self._jvm is None:
             return []
-        with self._jvm.undisturbed():
-            return actions.mended(self._engine.getValidActionObjectCombinations())
+        return actions.mended(self._jvm.valid_actions())
 
     def expert(self) -> Iterator[tuple[str, str]]:
         """Yield (thought, action) along one solution; stops where it ends, or when other actions were played.
@@ -112,7 +110,7 @@ class ScienceWorld:
     def close(self) -> None:
         """Give the JVM back. ``goal``, ``version`` and ``commands`` stay readable."""
         if self._jvm is not None:
-            jvm.release(self._jvm)
+            self._release()
             self._jvm = None
         self._done = True
 
@@ -120,6 +118,15 @@ class ScienceWorld:
     def _engine(self) -> Any:
         assert self._jvm is not None, "reset comes first"
         return self._jvm.engine
+
+    def _problem(self, task: Task) -> str:
+        """Why the engine has no such task; empty if it has."""
+        names = sorted(self._engine.getTaskNames())
+        if task.name not in names:
+            return f"unknown ScienceWorld task {task.name!r}: expected one of {', '.join(names)}"
+        count = self._engine.getTaskMaxVariations(task.name)
+        known = 0 <= task.seed < count
+        return "" if known else f"no variation {task.seed} of {task.name}: expected a seed from 0 to {count - 1}"
 
     def _load(self, gold: bool = False) -> str:
         simplifications = SIMPLIFICATIONS.removesuffix(",noElectricalAction") if self._electrical else SIMPLIFICATIONS

@@ -9,6 +9,7 @@ from typing import Any
 
 from agentrefine_lib.environments.scienceworld import actions
 from agentrefine_lib.environments.scienceworld.jvm import Jvm
+from agentrefine_lib.environments.signature import parse_command
 
 # Each thought is chosen by the action's signature; {a} and {b} are its parameters, {aim} is what the task asks for.
 THOUGHTS = {
@@ -103,8 +104,9 @@ def solve(jvm: Jvm, load: Callable[[bool], Any]) -> list[str]:
 
 def think(action: str, goal: str, number: int) -> str:
     """The thought before an action; the same arguments give the same sentence."""
-    signature, objects = actions.parsed(action) or ("look around", ())
-    a, b = [*(re.sub(r" in inventory\b", " that I carry", name) for name in objects), "", ""][:2]
+    command = parse_command(action, actions.COMMANDS)
+    signature, names = (command.signature, command.arguments.values()) if command else ("look around", ())
+    a, b = [*(re.sub(r" in inventory\b", " that I carry", name) for name in names), "", ""][:2]
     words = {"a": a, "b": b, "aim": aim(goal)}
     every = THOUGHTS[signature]
     fitting = [text for text in every if "{aim}" not in text or not a or a not in words["aim"]] or every

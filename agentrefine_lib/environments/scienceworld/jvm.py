@@ -10,6 +10,7 @@ fresh JVM. It costs half as much CPU again as Java's default.
 from __future__ import annotations
 
 import atexit
+import json
 import os
 import shutil
 import subprocess
@@ -20,7 +21,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from py4j.java_gateway import GatewayParameters, JavaGateway, find_jar_path
-from scienceworld.constants import JAR_PATH
+from scienceworld.constants import BASEPATH, JAR_PATH
 
 START_SECONDS = 60  # 1 to 2 where nothing else runs
 OPTIONS = (
@@ -58,7 +59,13 @@ class Jvm:
         server = ("py4j.GatewayServer", "--die-on-broken-pipe", "--enable-auth", "0")
         command = [java(), *OPTIONS, "-cp", classpath, *server]
         with tempfile.TemporaryFile() as errors:  # a file: Java greets users of JAVA_TOOL_OPTIONS on stderr
-            self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=errors)
+            self.process = subprocess.Popen(
+                command,
+                cwd=BASEPATH,  # the engine finds its object_type_ids.tsv here; anywhere else it would write one
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=errors,
+            )
             port, token = self._greeting()
             if not token:
                 self.process.kill()
@@ -71,6 +78,7 @@ class Jvm:
         nowhere = java_vm.java.io.PrintStream(java_vm.java.io.OutputStream.nullOutputStream())
         java_vm.System.setOut(nowhere)  # the engine prints every step; nobody empties the pipe
         self.engine: Any = java_vm.scienceworld.runtime.pythonapi.PythonInterface()
+        self._parser = java_vm.scienceworld.input.InputParser
         of_class = java_vm.java.lang.Class.forName
         self._random = of_class("scala.util.Random$").getField("MODULE$").get(None).self()
         self._state = of_class("java.util.Random").getDeclaredField("seed")
@@ -84,6 +92,21 @@ class Jvm:
         lines = [self.process.stdout.readline().decode().strip() for _ in range(2)]
         timer.cancel()
         return lines
+
+    def valid_actions(self) -> list[str]:
+        """What the engine says is valid, as far as its parser, which reaches fewer things, understands the names.
+
+        The engine draws the names at random, from the numbers of the episode; they are put back.
+        """
+        with self.undisturbed():
+            offered = json.loads(self.engine.getValidActionObjectCombinationsJSON())["validActions"]
+        room = self.engine.agentInterface().get().getAgentVisibleObjects(True)._2()
+        reached = set()
+        for place in (room, self.engine.agent().get()):
+            things = self._parser.collectAccessibleObjects(place, True).iterator()
+            while things.hasNext():
+                reached.add(things.next().uuid())
+        return [action["action"] for action in offered if reached.issuperset(action["obj_ids"])]
 
     @contextmanager
     def undisturbed(self) -> Iterator[None]:
