@@ -99,9 +99,8 @@ def tune(base: Path | str, conversations: Iterable[Conversation], folder: Path, 
     tokenizer = AutoTokenizer.from_pretrained(base)
     examples, dropped = prepare(conversations, tokenizer, recipe.max_tokens)
     if not examples:
-        raise ValueError(
-            f"{folder.name}: none of {dropped} conversations fits max_tokens={recipe.max_tokens}; raise it"
-        )
+        mend = "raise it" if dropped else "there is nothing to learn from"
+        raise ValueError(f"{folder.name}: none of {dropped} conversations fits max_tokens={recipe.max_tokens}; {mend}")
     trainer = Trainer(
         model=AutoModelForCausalLM.from_pretrained(base, dtype=torch.float32),
         args=_arguments(folder, recipe),

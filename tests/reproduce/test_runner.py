@@ -165,7 +165,7 @@ def test_a_killed_run_is_continued_and_two_runners_do_not_meet(suite):
 def test_an_interrupted_run_says_how_to_go_on_and_leaves_no_kernel(suite, sign: signal.Signals):
     runner = start(suite)
     runner.send_signal(sign)
-    printed, _ = runner.communicate(timeout=30)
+    printed, _ = runner.communicate(timeout=120)
     assert runner.returncode == 130
     assert printed.splitlines()[-1] == "interrupted: run the same command again to continue"
     assert kernel_is_gone(suite)

@@ -89,9 +89,6 @@ def test_refuses_what_it_cannot_mask_faithfully(three_turns, tokenizer):
         encode(smuggled, tokenizer)
     template = tokenizer.chat_template
     try:
-        tokenizer.chat_template = template.replace("{% generation %}", "").replace("{% endgeneration %}", "")
-        with pytest.raises(MaskError, match="marks 0 replies of 3"):
-            encode(to_conversation(three_turns), tokenizer)
         tokenizer.chat_template = template.replace(
             "message.content + '<|end|>' }}{% endg", "'forgotten<|end|>' }}{% endg"
         )
