@@ -34,10 +34,10 @@ def build_tokenizer(texts: Iterable[str], vocabulary: int) -> PreTrainedTokenize
     is copied from, and cannot be copied token by token. Here a word without a blank gets one, marked with ``GLUE``.
     """
     bpe = Tokenizer(models.BPE())
-    unblank = [
-        normalizers.Replace(Regex(rf"[{re.escape(sign)}](?=[\p{{L}}\p{{N}}])"), f"{sign}{GLUE} ") for sign in SIGNS
-    ]
-    bpe.normalizer = normalizers.Sequence([normalizers.Prepend(f"{GLUE} "), *unblank])
+    unblanked = Regex(rf"(?<=[{re.escape(SIGNS)}])(?=[\p{{L}}\p{{N}}])")
+    bpe.normalizer = normalizers.Sequence(
+        [normalizers.Prepend(f"{GLUE} "), normalizers.Replace(unblanked, f"{GLUE} ")]
+    )
     bpe.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
     bpe.decoder = decoders.Sequence([decoders.ByteLevel(), decoders.Replace(f"{GLUE} ", "")])
     trainer = trainers.BpeTrainer(

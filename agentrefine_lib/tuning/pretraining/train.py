@@ -18,7 +18,8 @@ import torch
 from torch import Tensor
 from torch.nn.functional import cross_entropy
 from tqdm import tqdm
-from transformers import LlamaForCausalLM, PreTrainedTokenizerFast
+from transformers import AttentionInterface, LlamaForCausalLM, PreTrainedTokenizerFast
+from transformers.integrations.sdpa_attention import sdpa_attention_forward
 
 from agentrefine_lib.tuning.mask import IGNORED
 from agentrefine_lib.tuning.nano import build_model, build_tokenizer
@@ -53,11 +54,12 @@ class Plan(NamedTuple):
     phases: tuple[Phase, ...] = (
         Phase(1100, 12, 128, drills=1.0, repeats=1, warm_up=50),
         Phase(2000, 8, 256, drills=0.6, questions=8, tables=0.3, repeats=1, warm_up=50),
-        Phase(8000, 4, 512, drills=0.3, warm_up=100, decays=True),
+        Phase(4000, 5, 512, drills=0.4, repeats=1, warm_up=100),
+        Phase(1400, 3, 1024, drills=0.2, questions=16, warm_up=100, decays=True),
     )
     wired_rate: float = 3e-4  # of attention in the first two layers: at 3e-3 the wiring was lost within 300 steps
     embedding_rate: float = 1e-3
-    learning_rate: float = 2e-3  # of the rest
+    learning_rate: float = 1.5e-3  # of the rest
     save_every: int = 100
     probe_every: int = 1000
     seed: int = 0
@@ -68,6 +70,7 @@ def pretrain(folder: Path, plan: Plan) -> LlamaForCausalLM:
     torch.set_num_threads(1)  # two threads stall on two noisy cores
     tokenizer = build_tokenizer(tokenizer_texts(plan.seed, 2000), plan.vocabulary)
     model = build_model(tokenizer, plan.width, plan.layers, plan.context, plan.seed)
+    model.set_attn_implementation("float32")
     folder.mkdir(parents=True, exist_ok=True)
     steps = [(number, step) for number, phase in enumerate(plan.phases) for step in range(phase.steps)]
     done, seen, kept = _restore(folder, model)
@@ -96,6 +99,7 @@ def pretrain(folder: Path, plan: Plan) -> LlamaForCausalLM:
             row = {"step": done, "tokens": seen, "loss": fmean(losses)} | measure(model, tokenizer, 50)
             with (folder / "pretrain.jsonl").open("a") as lines:
                 lines.write(json.dumps(row) + "\n")
+    model.set_attn_implementation("sdpa")
     model.save_pretrained(folder)
     tokenizer.save_pretrained(folder)
     return model
@@ -169,6 +173,16 @@ def append(tokenizer: PreTrainedTokenizerFast, chat: Chat, ids: list[int], label
         text = tokenizer.backend_tokenizer.encode(message["content"] + "<|end|>").ids
         ids += [tokenizer.convert_tokens_to_ids(f"<|{message['role']}|>"), *text]
         labels += [IGNORED, *(text if message["role"] == "assistant" else [IGNORED] * len(text))]
+
+
+def _attend_in_float32(module: Any, *states: Any, **options: Any) -> Any:
+    """Scores in bfloat16 are too coarse for the wired heads, which compare in sharp angles, and not faster here."""
+    with torch.autocast("cpu", enabled=False):
+        wide = (state if state is None else state.float() for state in states)
+        return sdpa_attention_forward(module, *wide, **options)
+
+
+AttentionInterface.register("float32", _attend_in_float32)
 
 
 def _loss(model: Any, ids: Tensor, labels: Tensor) -> Tensor:
