@@ -2,6 +2,7 @@
 
 from agentrefine_lib.tuning.mask import IGNORED, Example, MaskError, encode
 from agentrefine_lib.tuning.nano import build_nano
-from agentrefine_lib.tuning.train import Recipe, prepare, tune
+from agentrefine_lib.tuning.recipe import Recipe
+from agentrefine_lib.tuning.train import prepare, tune
 
 __all__ = ["IGNORED", "Example", "MaskError", "Recipe", "build_nano", "encode", "prepare", "tune"]
