@@ -1,8 +1,10 @@
 """Refinement tuning: token masks, a trainer, and a model small enough for a laptop."""
 
+from agentrefine_lib.tuning.export import merge
+from agentrefine_lib.tuning.launch import launch
 from agentrefine_lib.tuning.mask import IGNORED, Example, MaskError, encode
 from agentrefine_lib.tuning.nano import build_nano
 from agentrefine_lib.tuning.recipe import Recipe
 from agentrefine_lib.tuning.train import prepare, tune
 
-__all__ = ["IGNORED", "Example", "MaskError", "Recipe", "build_nano", "encode", "prepare", "tune"]
+__all__ = ["IGNORED", "Example", "MaskError", "Recipe", "build_nano", "encode", "launch", "merge", "prepare", "tune"]

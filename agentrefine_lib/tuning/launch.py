@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import pandas as pd
+import yaml
 
 from agentrefine_lib.schema import Conversation, read_jsonl, write_jsonl
 from agentrefine_lib.tuning.recipe import Recipe
@@ -36,15 +37,18 @@ def launch(
     recipe_file.write_text(recipe.model_dump_json(indent=1), encoding="utf-8")
     command = [sys.executable, "-m", "accelerate.commands.launch", "--config_file", accelerate_config]
     command += ["--main_process_port", "0", "-m", "agentrefine_lib.tuning.launch"]  # a free port
-    _stream([*command, str(base), str(data), str(folder), str(recipe_file)])
+    processors_only = yaml.safe_load(Path(accelerate_config).read_text(encoding="utf-8")).get("use_cpu")
+    # accelerate's own CPU launcher wants MPI; its GPU launcher starts processes that this variable keeps off the GPUs
+    environment = {"ACCELERATE_USE_CPU": "true"} if processors_only else {}
+    _stream([*command, str(base), str(data), str(folder), str(recipe_file)], environment)
     data.unlink()
     recipe_file.unlink()
     return pd.read_csv(folder / "loss.csv")
 
 
-def _stream(command: list[str]) -> None:
+def _stream(command: list[str], environment: dict[str, str]) -> None:
     """Run a command and print what it prints, progress bars included; end it when this cell is interrupted."""
-    environment = {"PYTHONUNBUFFERED": "1", "OMP_NUM_THREADS": "1"} | os.environ
+    environment = {"PYTHONUNBUFFERED": "1", "OMP_NUM_THREADS": "1"} | os.environ | environment
     tail = b""
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, env=environment)
     assert process.stdout is not None

@@ -77,6 +77,7 @@ class RefinementTrainer(Trainer):  # type: ignore[misc]
         """Nats of the part's trained tokens, over the trained tokens of the whole step."""
         labels, refined = inputs.pop("labels")[0, 1:], inputs.pop("refined")[0, 1:]
         trained = (labels != IGNORED).nonzero()[:, 0]  # position i predicts token i + 1
+        # with a cache transformers would not look for borders in a row, and sdpa and eager would mix conversations
         outputs = model(**inputs, logits_to_keep=trained, use_cache=False)
         nats = torch.nn.functional.cross_entropy(outputs.logits[0].float(), labels[trained], reduction="none")
         with torch.no_grad():
@@ -90,7 +91,7 @@ class RefinementTrainer(Trainer):  # type: ignore[misc]
     def log(self, logs: dict[str, float], start_time: float | None = None) -> None:
         """Adds ``loss_refinement`` and ``loss_ordinary``: nats per token of that kind since the last log."""
         if "loss" in logs:
-            sums = self.accelerator.reduce(self.tally.float().to(self.args.device)).tolist()
+            sums = self.accelerator.reduce(self.tally.to(self.args.device)).tolist()
             self.tally.zero_()
             for kind, (nats, tokens) in zip(KINDS, sums, strict=True):
                 logs[f"loss_{kind}"] = nats / tokens if tokens else float("nan")
@@ -203,6 +204,7 @@ def training_arguments(folder: Path, recipe: Recipe) -> TrainingArguments:
         weight_decay=recipe.weight_decay,
         optim=recipe.optimizer,
         bf16=recipe.precision == "bfloat16",
+        use_cpu=not torch.accelerator.is_available() and recipe.precision == "bfloat16",  # it has to be asked for there
         activation_checkpointing=recipe.gradient_checkpointing,
         activation_checkpointing_kwargs={"use_reentrant": False},
         logging_steps=log_every,
