@@ -1,14 +1,15 @@
 """Padding-free batches: conversations end to end in one row, none of which sees another.
 
 Every token that is computed is a token of the data. Attention has to keep the conversations apart; these do:
-``by_sample`` (below, any device) calls PyTorch's fused attention once per conversation; ``flash_attention_2`` does so in
-one kernel, on GPUs that have it; ``sdpa`` and ``eager`` get a block mask from transformers, exact but quadratic in
+``by_sample`` (below, any device) calls PyTorch's fused attention once per conversation; ``flash_attention_2`` does so
+in one kernel, on GPUs that have it; ``sdpa`` and ``eager`` get a block mask from transformers, exact but quadratic in
 the length of the whole row. Positions begin at 0 in every conversation.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -24,7 +25,7 @@ Row = dict[str, Any]
 
 
 class Examples(Dataset[Row]):
-    """Encoded conversations as the trainer reads them: ``input_ids``, ``labels`` and ``refined``, one entry per token."""
+    """Encoded conversations as the trainer reads them: ``input_ids``, ``labels``, ``refined``; one entry per token."""
 
     def __init__(self, examples: Sequence[Example]) -> None:
         self.rows = [
@@ -44,7 +45,7 @@ class Examples(Dataset[Row]):
 
 
 def refined_tokens(example: Example) -> np.ndarray:
-    """True for each trained token of a refinement: a trained reply right after a reply that is not trained (an error)."""
+    """True for each token of a refinement: a trained reply right after one that is not trained, an error."""
     owner, trained = np.array(example.message), np.array(example.labels) != IGNORED
     errors = set(owner[owner >= 0]) - set(owner[trained])
     return trained & np.isin(owner - 2, list(errors))  # a message of the world lies between two replies
@@ -69,7 +70,7 @@ class Order(Sampler[int]):
             yield int(shuffled[number % self.rows])
 
 
-class Flatten(DataCollatorWithFlattening):  # type: ignore[misc]
+class Flatten(DataCollatorWithFlattening):
     """Rows end to end, shape (1, tokens), with the borders that attention needs; the first label of each is IGNORED."""
 
     def __init__(self) -> None:
@@ -96,15 +97,15 @@ def attend_by_sample(
     if cu_seq_lens_q is None:
         raise ValueError("attention by_sample: found no borders of conversations, expected batches of `Flatten`")
     borders = cu_seq_lens_q.tolist()
-    if sliding_window and sliding_window < max(b - a for a, b in zip(borders, borders[1:], strict=False)):
+    if sliding_window and sliding_window < max(b - a for a, b in pairwise(borders)):
         raise ValueError(
-            f"attention by_sample: a conversation is longer than the model's sliding window of {sliding_window} tokens; "
+            f"attention by_sample: a conversation is longer than the model's window of {sliding_window} tokens; "
             "set attention to flash_attention_2 or sdpa, or max_tokens to that number"
         )
     rest = {name: rest[name] for name in ("dropout", "scaling") if name in rest}
     parts = [
         sdpa_attention_forward(module, *(x[:, :, a:b] for x in (query, key, value)), None, is_causal=True, **rest)[0]
-        for a, b in zip(borders, borders[1:], strict=False)
+        for a, b in pairwise(borders)
     ]
     return torch.cat(parts, dim=1), None
 

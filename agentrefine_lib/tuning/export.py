@@ -1,4 +1,4 @@
-"""For others: conversations as ids and labels, which TRL's SFTTrainer or any Trainer reads; an adapter as a whole model."""
+"""For others: conversations as ids and labels, which TRL or any Trainer reads; an adapter as a whole model."""
 
 # mypy: disable-error-code="import-untyped"
 

@@ -56,7 +56,7 @@ class ProgressLine(TrainerCallback):
         self.bar.close()
 
 
-class RefinementTrainer(Trainer):  # type: ignore[misc]
+class RefinementTrainer(Trainer):
     """Equation 1, and what refinements and ordinary replies contribute to it."""
 
     loss_is_scaled_for_ga = True  # it is divided by the trained tokens of the whole step
@@ -115,7 +115,7 @@ def prepare(
 
 
 def tune(base: Path | str, conversations: Sequence[Conversation], folder: Path, recipe: Recipe) -> pd.DataFrame:
-    """Tune ``base`` on conversations and save model, tokenizer and card in ``folder``; a finished model is left as it is.
+    """Tune ``base`` on conversations; model, tokenizer and card go to ``folder``, and a finished one is left as it is.
 
     A run that was killed continues from its last checkpoint and ends with the same weights. Returns the loss log:
     step, loss, loss_refinement, loss_ordinary (nats per trained token, mean over the steps since the row before),

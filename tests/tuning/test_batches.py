@@ -54,7 +54,7 @@ def test_attention_that_mixes_conversations_is_refused(nano):
     with pytest.raises(ValueError, match="no borders of conversations"):
         model(input_ids=torch.tensor([[5, 6, 7]]))
     x, borders = torch.zeros(1, 1, 9, 4), torch.tensor([0, 3, 9])
-    with pytest.raises(ValueError, match="sliding window of 5 tokens"):
+    with pytest.raises(ValueError, match="window of 5 tokens"):
         attend_by_sample(torch.nn.Identity(), x, x, x, None, cu_seq_lens_q=borders, sliding_window=5)
 
 

@@ -1,4 +1,4 @@
-"""Two processes learn what one learns: DDP and FSDP over gloo, started by accelerate from the shipped configurations."""
+"""Two processes learn what one learns: DDP and FSDP over gloo, started by accelerate with the shipped files."""
 
 import json
 import os

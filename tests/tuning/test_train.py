@@ -81,7 +81,7 @@ def test_a_folder_with_another_model_is_not_taken_for_this_one(nano, trajectorie
     assert len(first) == 1
     with pytest.raises(FileExistsError, match=r"learning_rate was 0.003, is 0.001\); delete it or take another"):
         tune(nano, data, tmp_path / "m", short.model_copy(update={"learning_rate": 1e-3}))
-    with pytest.raises(FileExistsError, match="data_sha256 was .*conversations was 4, is 3"):
+    with pytest.raises(FileExistsError, match=r"data_sha256 was .*conversations was 4, is 3"):
         tune(nano, data[:3], tmp_path / "m", short)
 
 
