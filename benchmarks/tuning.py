@@ -4,10 +4,11 @@
 
 ``masks``: conversations a second from messages to ids and labels, and those of the bare tokenizer on the same texts.
 ``tuning``: tokens of data a second (padding not counted), median of the rounds, for ours, TRL's SFTTrainer as it is by
-default (padded batches of the same ready ids and labels; only gradient checkpointing is off), and LLaMA-Factory 0.9 (``pip install llamafactory`` in a
-virtual environment of its own; it reads the conversations and trains on every reply). The same model from the same
-weights sees the same conversations once, four per step, in float32 on one thread; only ``Trainer.train`` is timed, by
-the wall clock and by the processor time that it took, and the three take turns, because the machine is shared.
+default (padded batches of the same ready ids and labels; only gradient checkpointing is off), and LLaMA-Factory 0.9
+(``pip install llamafactory`` in a virtual environment of its own; it reads the conversations and trains on every
+reply). The same model from the same weights sees the same conversations once, four per step, in float32 on one thread;
+only ``Trainer.train`` is timed, by the wall clock and by the processor time that it took, and the three take turns,
+because the machine is shared.
 """
 
 from __future__ import annotations

@@ -75,18 +75,13 @@ class RefinementTrainer(Trainer):
         self, model: Any, inputs: dict[str, Any], return_outputs: bool = False, num_items_in_batch: Any = None
     ) -> Any:
         """Nats of the part's trained tokens, over the trained tokens of the whole step."""
-        labels, refined = inputs.pop("labels")[0, 1:], inputs.pop("refined")[0, 1:]
-        trained = (labels != IGNORED).nonzero()[:, 0]  # position i predicts token i + 1
-        # with a cache transformers would not look for borders in a row, and sdpa and eager would mix conversations
-        outputs = model(**inputs, logits_to_keep=trained, use_cache=False)
-        nats = torch.nn.functional.cross_entropy(outputs.logits[0].float(), labels[trained], reduction="none")
+        nats, mends = token_losses(model, inputs)
         with torch.no_grad():
-            mends = refined[trained]
             for row, kind in enumerate((mends, ~mends)):
                 self.tally[row] += torch.stack([nats[kind].sum().double(), kind.sum().double()]).cpu()
         # the mean of the gradients over processes is theirs summed, divided by their number
         loss = nats.sum() / num_items_in_batch * self.accelerator.num_processes
-        return (loss, outputs) if return_outputs else loss
+        return (loss, {"nats": nats}) if return_outputs else loss
 
     def log(self, logs: dict[str, float], start_time: float | None = None) -> None:
         """Adds ``loss_refinement`` and ``loss_ordinary``: nats per token of that kind since the last log."""
@@ -96,6 +91,20 @@ class RefinementTrainer(Trainer):
             for kind, (nats, tokens) in zip(KINDS, sums, strict=True):
                 logs[f"loss_{kind}"] = nats / tokens if tokens else float("nan")
         super().log(logs, start_time)
+
+
+def token_losses(model: Any, batch: dict[str, Any]) -> tuple[torch.Tensor, torch.Tensor]:
+    """Negative log-likelihood in nats of each trained token of a ``Flatten`` batch, and whether it is of a refinement.
+
+    Both have shape (trained tokens,), in order. Other tokens get no logits: they cannot contribute.
+    """
+    read = {key: value for key, value in batch.items() if key not in ("labels", "refined")}
+    labels, refined = batch["labels"][0, 1:], batch["refined"][0, 1:]
+    trained = (labels != IGNORED).nonzero()[:, 0]  # position i predicts token i + 1
+    # with a cache transformers would not look for borders in a row, and sdpa and eager would mix conversations
+    logits = model(**read, logits_to_keep=trained, use_cache=False).logits[0]
+    logits = logits.to(torch.promote_types(logits.dtype, torch.float32))
+    return torch.nn.functional.cross_entropy(logits, labels[trained], reduction="none"), refined[trained]
 
 
 def prepare(
