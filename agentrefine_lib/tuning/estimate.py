@@ -21,7 +21,7 @@ def estimate(
     base: Path | str,
     examples: Sequence[Example],
     recipe: Recipe,
-    accelerate_config: str = "",
+    accelerate_config: str | None = None,
     device_tflops: float = 0.02,
 ) -> pd.DataFrame:
     """Columns ``what``, ``value``, ``unit``: sizes, GiB per device, tokens, hours.
@@ -71,7 +71,7 @@ def estimate(
     return pd.DataFrame(rows, columns=["what", "value", "unit"])
 
 
-def processes(accelerate_config: str) -> tuple[int, bool]:
+def processes(accelerate_config: str | None) -> tuple[int, bool]:
     """How many processes a configuration starts, and whether they share one copy of the model."""
     if not accelerate_config:
         return 1, False

@@ -17,7 +17,11 @@ from agentrefine_lib.tuning.train import tune
 
 
 def launch(
-    base: Path | str, conversations: Sequence[Conversation], folder: Path, recipe: Recipe, accelerate_config: str = ""
+    base: Path | str,
+    conversations: Sequence[Conversation],
+    folder: Path,
+    recipe: Recipe,
+    accelerate_config: str | None = None,
 ) -> pd.DataFrame:
     """``tune``, in the processes that an accelerate configuration describes; without one, in this process.
 
@@ -29,7 +33,7 @@ def launch(
     if not Path(accelerate_config).is_file():
         raise FileNotFoundError(
             f"accelerate_config: {Path(accelerate_config).absolute()} does not exist; expected a file like those in "
-            "params/accelerate/, or an empty text to train in this process"
+            "params/accelerate/, or none to train in this process"
         )
     folder.mkdir(parents=True, exist_ok=True)
     data, recipe_file = folder / "conversations.jsonl", folder / "recipe.json"

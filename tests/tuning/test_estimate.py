@@ -63,6 +63,6 @@ def test_an_adapter_needs_little_more_than_the_frozen_weights(llama):
 
 
 def test_processes_are_read_from_the_configuration():
-    assert processes("") == (1, False)
+    assert processes(None) == (1, False)
     assert processes(str(CONFIGS / "ddp_cpu.yaml")) == (2, False)
     assert processes(str(CONFIGS / "fsdp.yaml")) == (8, True)
