@@ -43,7 +43,7 @@ def estimate(
     per_layer = config.hidden_size * row * (1 if half else 2)
     kept = (
         2 * config.num_hidden_layers + ACTIVATION_BYTES
-        if recipe.gradient_checkpointing or sharded
+        if recipe.gradient_checkpointing
         else (ACTIVATION_BYTES * config.num_hidden_layers)
     )
     states = 2 if "8bit" in recipe.optimizer else 8  # bytes of Adam's two moments
@@ -53,7 +53,7 @@ def estimate(
         "activations": kept * per_layer,
         "logits": trained * row * config.vocab_size * 12,  # in the model's precision, in float32, and their gradient
     }
-    again = 2 if recipe.gradient_checkpointing or sharded else 0  # the forward pass, a second time
+    again = 2 if recipe.gradient_checkpointing else 0  # the forward pass, a second time
     operations = (4 if recipe.lora_rank else 6) + again
     attention = 12 * config.num_hidden_layers * config.hidden_size * mean / 2
     tokens = recipe.train_steps * recipe.batch_size * mean

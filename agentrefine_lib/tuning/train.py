@@ -168,6 +168,12 @@ def make_trainer(base: Path | str, examples: Sequence[Example], folder: Path, re
         train_dataset=Examples(examples),
         data_collator=Flatten(),
     )
+    sharding = getattr(trainer.accelerator.state, "fsdp_plugin", None)
+    if recipe.lora_rank and sharding is not None and sharding.activation_checkpointing:
+        raise ValueError(
+            "fsdp_activation_checkpointing: found true, expected false with lora_rank above 0: the names of the layers "
+            "change and PEFT would save an empty adapter; set gradient_checkpointing in the recipe instead"
+        )
     trainer.remove_callback(PrinterCallback)
     trainer.add_callback(ProgressLine(folder.name))
     return trainer

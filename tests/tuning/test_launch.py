@@ -5,9 +5,11 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pandas as pd
 import pytest
+from accelerate.state import AcceleratorState
 from safetensors.torch import load_file
 
 from agentrefine_lib.dataset import to_conversation
@@ -45,7 +47,7 @@ def alone(nano, data, tmp_path_factory):
 
 
 def assert_same(folder, alone):
-    log, weights = pd.read_csv(folder / "loss.csv"), load_file(folder / "model.safetensors")
+    log, weights = pd.read_csv(folder / "loss.csv"), load_file(next(folder.glob("*model.safetensors")))
     for column in ("loss", "loss_refinement", "loss_ordinary", "learning_rate"):
         assert log[column].tolist() == pytest.approx(alone[0][column].tolist(), rel=1e-5), column
     assert weights.keys() - {"lm_head.weight"} == alone[1].keys()  # FSDP also writes the tied copy
@@ -63,9 +65,14 @@ def test_two_processes_with_a_copy_each(nano, data, tmp_path, alone, capfd):
 
 
 @pytest.mark.slow
-def test_two_processes_with_half_a_model_each(nano, data, tmp_path, alone):
+@pytest.mark.parametrize("rank", [0, 4])
+def test_two_processes_with_half_a_model_each(nano, data, tmp_path, alone, rank):
+    recipe = RECIPE.model_copy(update={"lora_rank": rank, "gradient_checkpointing": True})
+    if rank:
+        log = tune(nano, data, tmp_path / "alone", recipe)
+        alone = log, load_file(tmp_path / "alone" / "adapter_model.safetensors")
     write_jsonl(tmp_path / "data.jsonl", data)
-    (tmp_path / "recipe.json").write_text(RECIPE.model_dump_json())
+    (tmp_path / "recipe.json").write_text(recipe.model_dump_json())
     (tmp_path / "program.py").write_text(FSDP_ON_PROCESSORS)
     command = [sys.executable, "-m", "accelerate.commands.launch", "--config_file", CONFIGS / "fsdp.yaml"]
     command += ["--num_processes", "2", "--main_process_port", "0", tmp_path / "program.py"]
@@ -74,6 +81,13 @@ def test_two_processes_with_half_a_model_each(nano, data, tmp_path, alone):
     run = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=250, check=False)
     assert run.returncode == 0, run.stderr[-3000:]
     assert_same(tmp_path / "two", alone)
+
+
+def test_an_adapter_that_fsdp_would_lose_is_refused(nano, data, tmp_path, monkeypatch):
+    plugin = SimpleNamespace(activation_checkpointing=True)
+    monkeypatch.setattr(AcceleratorState, "fsdp_plugin", plugin, raising=False)
+    with pytest.raises(ValueError, match="PEFT would save an empty adapter; set gradient_checkpointing"):
+        tune(nano, data, tmp_path / "m", RECIPE.model_copy(update={"lora_rank": 4}))
 
 
 @pytest.mark.slow
