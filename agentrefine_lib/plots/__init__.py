@@ -11,6 +11,7 @@ from agentrefine_lib.plots.evaluation import (
     overall,
 )
 from agentrefine_lib.plots.files import save, style, write_table
+from agentrefine_lib.plots.nano import copying, pretraining
 from agentrefine_lib.plots.pipeline import agreement, errors_by_position, funnel, pipeline, training_curves
 
 __all__ = [
@@ -20,12 +21,14 @@ __all__ = [
     "agreement",
     "case_table",
     "cases",
+    "copying",
     "errors_by_position",
     "funnel",
     "main_table",
     "outcomes",
     "overall",
     "pipeline",
+    "pretraining",
     "save",
     "style",
     "training_curves",

@@ -10,6 +10,7 @@ import torch
 from tokenizers import Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers, trainers
 from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
+NANO = Path(__file__).with_name("nano_model")  # the shipped one: pre-trained, ready to be tuned
 HEAD = 32  # width of an attention head
 NOTES = (32, 16)  # entries of the stream for what stands one and two tokens back, at first
 THETA = 1e8  # of RoPE: most dimensions hardly turn within a context, so that they can compare contents
@@ -35,9 +36,7 @@ def build_tokenizer(texts: Iterable[str], vocabulary: int) -> PreTrainedTokenize
     """
     bpe = Tokenizer(models.BPE())
     unblanked = Regex(rf"(?<=[{re.escape(SIGNS)}])(?=[\p{{L}}\p{{N}}])")
-    bpe.normalizer = normalizers.Sequence(
-        [normalizers.Prepend(f"{GLUE} "), normalizers.Replace(unblanked, f"{GLUE} ")]
-    )
+    bpe.normalizer = normalizers.Sequence([normalizers.Prepend(f"{GLUE} "), normalizers.Replace(unblanked, f"{GLUE} ")])
     bpe.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
     bpe.decoder = decoders.Sequence([decoders.ByteLevel(), decoders.Replace(f"{GLUE} ", "")])
     trainer = trainers.BpeTrainer(
@@ -57,11 +56,11 @@ def build_tokenizer(texts: Iterable[str], vocabulary: int) -> PreTrainedTokenize
 
 
 def build_model(
-    tokenizer: PreTrainedTokenizerFast, width: int, layers: int, context: int, seed: int
+    tokenizer: PreTrainedTokenizerFast, width: int, layers: int, context: int, seed: int, wired: bool = True
 ) -> LlamaForCausalLM:
     """A Llama-shaped model with weights drawn from the seed; ``context`` in tokens, ``width`` a multiple of 32.
 
-    From width 96 and two layers on it is wired to copy; a smaller one starts at random.
+    From width 96 and two layers on it is wired to copy, unless told not to; a smaller one starts at random.
     """
     torch.manual_seed(seed)
     config = LlamaConfig(
@@ -81,7 +80,7 @@ def build_model(
         eos_token_id=tokenizer.eos_token_id,
     )
     model = LlamaForCausalLM(config)
-    if width >= 2 * sum(NOTES) and layers >= 2:
+    if wired and width >= 2 * sum(NOTES) and layers >= 2:
         wire_copying(model)
     return model
 

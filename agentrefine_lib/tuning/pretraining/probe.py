@@ -1,6 +1,6 @@
-"""Does a model copy? Three held-out probes, answered greedily and compared exactly.
+"""Does a model copy? Held-out probes, answered greedily and compared exactly.
 
-Reciting needs copying alone; the other two need to find first what to copy, by a name or by a verb.
+Repeating random tokens and reciting names need copying alone; a table and a command need to find first what to copy.
 """
 
 from __future__ import annotations
@@ -8,11 +8,13 @@ from __future__ import annotations
 import random
 from typing import Any
 
+import pandas as pd
 import torch
 
 from agentrefine_lib.tuning.pretraining.chats import write_chat
 from agentrefine_lib.tuning.pretraining.drills import Chat
 
+SIZES = (1, 2, 4, 8, 16)  # entries of a table
 PROBE_SEED = 2**31  # no chat that is trained on has it
 
 
@@ -28,10 +30,13 @@ def recite_chat(index: int) -> Chat:
     return [{"role": "user", "content": f"{listed}\n\nSay it again."}, {"role": "assistant", "content": listed}]
 
 
-def copy_chat(index: int) -> Chat:
-    """A table of 12 to 24 entries with two-word names of random letters (about 200 to 600 tokens); one is asked for."""
+def copy_chat(index: int, size: int = 0) -> Chat:
+    """A table of ``size`` entries with two-word names of random letters; one is asked for.
+
+    With one entry there is nothing to look up, only to copy; without a size it has 12 to 24, about 200 to 600 tokens.
+    """
     rng = random.Random(f"copy probe {index}")
-    entries = {draw_unseen(rng): f"{draw_unseen(rng)} {draw_unseen(rng)}" for _ in range(rng.randint(12, 24))}
+    entries = {draw_unseen(rng): f"{draw_unseen(rng)} {draw_unseen(rng)}" for _ in range(size or rng.randint(12, 24))}
     key = rng.choice(list(entries))
     listed = "\n".join(f"- {name}: {value}" for name, value in entries.items())
     question = rng.choice((f"What belongs to {key}?", f"- {key}: ?"))
@@ -48,12 +53,31 @@ def command_chat(index: int) -> Chat:
         number += 1
 
 
+@torch.inference_mode()
+def repetition(model: Any, vocabulary: int, length: int, count: int = 16, seed: int = 0) -> float:
+    """Share of tokens foreseen when random ones are said a second time, from the third on: no word or grammar helps."""
+    said = torch.randint(4, vocabulary, (count, length), generator=torch.Generator().manual_seed(seed))
+    best = model(torch.cat([said, said], dim=1)).logits[:, length + 1 : -1].argmax(-1)
+    return (best == said[:, 2:]).float().mean().item()
+
+
 def measure(model: Any, tokenizer: Any, count: int) -> dict[str, float]:
     """Share of exact answers in each probe, over ``count`` chats."""
     return {
         f"{name}_accuracy": sum(answers(model, tokenizer, [write(i) for i in range(count)])) / count
         for name, write in (("recite", recite_chat), ("copy", copy_chat), ("command", command_chat))
     }
+
+
+def copying(model: Any, tokenizer: Any, count: int) -> pd.DataFrame:
+    """Exact answers in ``count`` tables of each size, and in as many scenes whose last question asks for a command.
+
+    Columns ``prompt`` ("table" or "command"), ``entries`` (of the table, else 0), ``k`` (right answers) and ``n``.
+    """
+    chats = {("table", size): [copy_chat(i, size) for i in range(count)] for size in SIZES}
+    chats["command", 0] = [command_chat(i) for i in range(count)]
+    rows = [(*asked, sum(answers(model, tokenizer, written)), count) for asked, written in chats.items()]
+    return pd.DataFrame(rows, columns=["prompt", "entries", "k", "n"])
 
 
 @torch.inference_mode()

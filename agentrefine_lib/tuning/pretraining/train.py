@@ -1,7 +1,6 @@
 """Pre-training the nano model from scratch on chats of our own, with its ability to copy measured on the way.
 
-``python -m agentrefine_lib.tuning.pretraining FOLDER`` makes a model as the one in ``nano_model`` was made. A killed
-run goes on from its last checkpoint: every step draws its own chats, so only weights and optimizer have to be kept.
+A killed run goes on from its last checkpoint: every step draws its own chats, so only weights and optimizer are kept.
 """
 
 from __future__ import annotations
@@ -12,9 +11,11 @@ import random
 from collections import deque
 from pathlib import Path
 from statistics import fmean
-from typing import Any, NamedTuple
+from typing import Any
 
+import pandas as pd
 import torch
+from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor
 from torch.nn.functional import cross_entropy
 from tqdm import tqdm
@@ -30,13 +31,15 @@ from agentrefine_lib.tuning.pretraining.probe import measure
 CHECKPOINT = "checkpoint.pt"
 
 
-class Phase(NamedTuple):
+class Phase(BaseModel):
     """A part of the training with an optimizer of its own: from near to far, from single questions to long chats."""
 
-    steps: int
-    rows: int  # in a step
-    tokens: int  # in a row
-    drills: float  # share of the chats that are drills
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    steps: int = Field(gt=0)
+    rows: int = Field(gt=0)  # in a step
+    tokens: int = Field(gt=0)  # in a row
+    drills: float = Field(ge=0, le=1)  # share of the chats that are drills
     questions: int = 10  # at most, in another chat
     tables: float = 0.12  # share of the other chats that are long tables
     repeats: int = 0  # rows of random tokens said twice, so that the wiring is not unlearned
@@ -44,36 +47,40 @@ class Phase(NamedTuple):
     decays: bool = False  # to a twentieth of the rate, along a cosine
 
 
-class Plan(NamedTuple):
-    """How the model is made; the defaults are those of the shipped one."""
+class Plan(BaseModel):
+    """How the model is made; ``params/nano.yaml`` says how the shipped one was."""
 
-    vocabulary: int = 2048
-    width: int = 128
-    layers: int = 5
-    context: int = 4096
-    phases: tuple[Phase, ...] = (
-        Phase(1100, 12, 128, drills=1.0, repeats=1, warm_up=50),
-        Phase(2000, 8, 256, drills=0.6, questions=8, tables=0.3, repeats=1, warm_up=50),
-        Phase(4000, 5, 512, drills=0.4, repeats=1, warm_up=100),
-        Phase(1400, 3, 1024, drills=0.2, questions=16, warm_up=100, decays=True),
-    )
-    wired_rate: float = 3e-4  # of attention in the first two layers: at 3e-3 the wiring was lost within 300 steps
-    embedding_rate: float = 1e-3
-    learning_rate: float = 1.5e-3  # of the rest
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    vocabulary: int
+    width: int
+    layers: int
+    context: int
+    phases: list[Phase] = Field(min_length=1)
+    wired_rate: float  # learning rate of attention in the first two layers: at 3e-3 the wiring was lost in 300 steps
+    embedding_rate: float
+    learning_rate: float  # of the rest
     save_every: int = 100
     probe_every: int = 1000
     seed: int = 0
 
 
-def pretrain(folder: Path, plan: Plan) -> LlamaForCausalLM:
-    """Train as planned; model, tokenizer and ``pretrain.jsonl`` (loss and probes over tokens) lie in ``folder``."""
+def pretrain(folder: Path, plan: Plan) -> pd.DataFrame:
+    """Train as planned and save model, tokenizer and ``pretrain.jsonl`` in ``folder``; a finished one is left alone.
+
+    Returns the log: step, tokens, loss (nats per token of an answer, mean of 50 steps), and the accuracy of each probe
+    of ``measure``.
+    """
+    log = folder / "pretrain.jsonl"
+    if (folder / "model.safetensors").exists():
+        return pd.read_json(log, lines=True)
     torch.set_num_threads(1)  # two threads stall on two noisy cores
     tokenizer = build_tokenizer(tokenizer_texts(plan.seed, 2000), plan.vocabulary)
     model = build_model(tokenizer, plan.width, plan.layers, plan.context, plan.seed)
     model.set_attn_implementation("float32")
     folder.mkdir(parents=True, exist_ok=True)
     steps = [(number, step) for number, phase in enumerate(plan.phases) for step in range(phase.steps)]
-    done, seen, kept = _restore(folder, model)
+    done, seen, kept = _restore(folder, model)  # a killed run may have logged a step twice: same seed, same numbers
     losses: deque[float] = deque(maxlen=50)
     optimizer: torch.optim.Optimizer | None = None
     for number, step in (bar := tqdm(steps[done:], initial=done, total=len(steps), desc="pre-training", mininterval=5)):
@@ -97,12 +104,12 @@ def pretrain(folder: Path, plan: Plan) -> LlamaForCausalLM:
             _save(folder, model, optimizer, done, seen)
         if done % plan.probe_every == 0 or done == len(steps):
             row = {"step": done, "tokens": seen, "loss": fmean(losses)} | measure(model, tokenizer, 50)
-            with (folder / "pretrain.jsonl").open("a") as lines:
+            with log.open("a") as lines:
                 lines.write(json.dumps(row) + "\n")
     model.set_attn_implementation("sdpa")
-    model.save_pretrained(folder)
     tokenizer.save_pretrained(folder)
-    return model
+    model.save_pretrained(folder)
+    return pd.read_json(log, lines=True)
 
 
 def _optimizer(model: LlamaForCausalLM, plan: Plan) -> torch.optim.Optimizer:
