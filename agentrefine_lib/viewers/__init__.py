@@ -1,0 +1,25 @@
+"""To see it: records as HTML that survives anywhere, and widgets that page through thousands of them."""
+
+from agentrefine_lib.viewers.index import Index
+from agentrefine_lib.viewers.page import MAX_CHARS
+from agentrefine_lib.viewers.render import (
+    show_conversation,
+    show_episode,
+    show_mask,
+    show_script,
+    show_trajectory,
+    show_two,
+)
+from agentrefine_lib.viewers.trajectory_viewer import TrajectoryViewer
+
+__all__ = [
+    "MAX_CHARS",
+    "Index",
+    "TrajectoryViewer",
+    "show_conversation",
+    "show_episode",
+    "show_mask",
+    "show_script",
+    "show_trajectory",
+    "show_two",
+]
