@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from itertools import pairwise
+from itertools import pairwise, zip_longest
 from typing import NamedTuple
 
 from agentrefine_lib.agent import parse_reply
@@ -71,8 +71,12 @@ def _of_trajectory(trajectory: Trajectory) -> Play:
     if turns and isinstance(turns[0], DMTurn):
         opening, turns = turns[0].observation, turns[1:]
     exchanges = []
-    for asked, answer in zip(turns[::2], turns[1::2], strict=False):
-        assert isinstance(asked, PlayerTurn) and isinstance(answer, DMTurn)
+    for asked, answer in zip_longest(turns[::2], turns[1::2]):
+        assert isinstance(asked, PlayerTurn)
+        if answer is None:  # a play that was cut
+            exchanges.append(Exchange(f"turn {asked.turn}", asked.thought, asked.action, ""))
+            continue
+        assert isinstance(answer, DMTurn)
         words = ", ".join(flag.replace("_", " ") for flag in answer.flags)
         label = f"turns {asked.turn}–{answer.turn}"
         exchanges.append(Exchange(label, asked.thought, asked.action, answer.observation, words, False, bool(words)))

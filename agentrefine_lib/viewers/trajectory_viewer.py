@@ -174,7 +174,9 @@ def _passes(entry: Entry, wanted: Mapping[str, Any]) -> bool:
 
 def _row(number: int, entry: Entry) -> dict[str, Any]:
     mark = {"success": "✓", "no success": "✗"}.get(entry.outcome, "·")
-    facts = [f"{mark} {entry.outcome}" if entry.outcome else "", entry.group, f"{entry.length} actions"]
-    facts += [f"{len(entry.errors)} errors"] if entry.errors else []
+    masked = "masked" in entry.errors
+    facts = [f"{mark} {entry.outcome}" if entry.outcome else "", f"{entry.length} actions"]
+    facts += [f"{len(entry.errors)} {'masked' if masked else 'refused'}"] if entry.errors else []
     facts += [f"{entry.refinements} mended"] if entry.refinements else []
+    facts += [entry.group, entry.player]
     return {"number": number, "title": entry.id, "facts": " · ".join(fact for fact in facts if fact)}

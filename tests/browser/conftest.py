@@ -1,0 +1,141 @@
+"""JupyterLab on loopback and a headless Chromium that looks at it; without a browser these tests are skipped."""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+import shutil
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+import nbformat
+import pytest
+from playwright.sync_api import Browser, ConsoleMessage, Error, Locator, Page, sync_playwright
+
+from agentrefine_lib.schema import Trajectory
+
+ROOT = Path(__file__).parents[2]
+SHOTS = Path(os.environ.get("AGENTREFINE_SHOTS", ""))  # a folder that keeps the screenshots
+HARMLESS = ("favicon", "Failed to load resource", "unload is not allowed", "WebSocket", "net::ERR")  # no network here
+
+
+class Lab(NamedTuple):
+    """A running JupyterLab and the folder it serves."""
+
+    url: str
+    folder: Path
+    token: str
+
+
+@pytest.fixture(scope="module")  # while it lives, no other event loop runs in this thread: other tests need theirs
+def browser(trajectories: list[Trajectory], nano: Path) -> Iterator[Browser]:
+    """The system's Chromium, or playwright's own. What needs an event loop is made before it."""
+    found = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+    with sync_playwright() as playwright:
+        try:
+            browser = playwright.chromium.launch(executable_path=found, args=["--no-sandbox"])
+        except Error as error:
+            reason = str(error).strip().partition("\n")[0]
+            pytest.skip(f"no browser: install chromium or run 'playwright install chromium' ({reason})")
+        yield browser
+        browser.close()
+
+
+@pytest.fixture(scope="session")
+def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
+    """JupyterLab with a token of its own; it listens on loopback only and ends with the tests."""
+    folder = tmp_path_factory.mktemp("lab")
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    token = secrets.token_hex()
+    options = {"ServerApp.root_dir": folder, "LabApp.workspaces_dir": folder / ".workspaces"}
+    options |= {"LabApp.user_settings_dir": folder / ".settings", "IdentityProvider.token": token}
+    command = [sys.executable, "-m", "jupyterlab", "--no-browser", "--allow-root", "--ip=127.0.0.1", f"--port={port}"]
+    command += ["--LabApp.news_url=", "--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate"]
+    command += [f"--{name}={value}" for name, value in options.items()]
+    environment = os.environ | {"PYTHONPATH": str(ROOT), "TQDM_DISABLE": "1"}
+    with open(folder / "server.log", "w") as log:
+        server = subprocess.Popen(command, cwd=folder, env=environment, stdout=log, stderr=log)
+    url = f"http://127.0.0.1:{port}"
+    try:
+        for _ in range(120):
+            try:
+                urllib.request.urlopen(f"{url}/api", timeout=2)
+                break
+            except OSError:
+                assert server.poll() is None, (folder / "server.log").read_text()
+                time.sleep(0.5)
+        yield Lab(url, folder, token)
+    finally:
+        server.terminate()
+        server.wait(20)
+
+
+class Notebook:
+    """A notebook open in JupyterLab."""
+
+    def __init__(self, page: Page, lab: Lab, name: str) -> None:
+        self.page, self.complaints = page, list[str]()
+        page.on("console", self._listen)
+        page.on("pageerror", lambda error: self.complaints.append(str(error)))
+        page.goto(f"{lab.url}/lab/tree/{name}?reset&token={lab.token}")
+        page.locator(".jp-Notebook .jp-Cell").first.wait_for(timeout=60_000)
+
+    def _listen(self, message: ConsoleMessage) -> None:
+        if message.type == "error" and not any(word in message.text for word in HARMLESS):
+            self.complaints.append(message.text)
+
+    def run_all(self, timeout: int = 60) -> None:
+        """Run every cell; fails when one raises."""
+        idle = self.page.get_by_text("(ipykernel) | Idle")
+        idle.wait_for(timeout=60_000)
+        self.page.get_by_role("menuitem", name="Run", exact=True).click()
+        self.page.get_by_role("menuitem", name="Run All Cells", exact=True).click()
+        numbered = self.page.locator(".jp-CodeCell .jp-InputPrompt").last
+        deadline = time.monotonic() + timeout
+        while not numbered.inner_text().strip("[]: ").isdigit():
+            if time.monotonic() > deadline:
+                self.shoot("still_running")
+                raise AssertionError(f"still running after {timeout} s: {numbered.inner_text()!r}")
+            self.page.wait_for_timeout(100)
+        idle.wait_for(timeout=timeout * 1000)
+        assert self.page.locator("[data-mime-type='application/vnd.jupyter.stderr']").all_inner_texts() == []
+
+    def shoot(self, name: str, what: Locator | None = None) -> None:
+        """Keep a screenshot where somebody asked for them."""
+        if str(SHOTS) != ".":
+            SHOTS.mkdir(parents=True, exist_ok=True)
+            (what or self.page).screenshot(path=SHOTS / f"{name}.png")
+
+
+@pytest.fixture
+def open_notebook(browser: Browser, lab: Lab, request: pytest.FixtureRequest) -> Iterator[object]:
+    """Open a notebook made of these cells in a fresh window."""
+    books = []
+
+    def opened(*cells: str, width: int = 1280, dark: bool = False) -> Notebook:
+        name = f"{request.node.name.partition('[')[0]}.ipynb"
+        book = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(cell) for cell in cells])
+        book.metadata["kernelspec"] = {"name": "python3", "display_name": "Python 3", "language": "python"}
+        nbformat.write(book, lab.folder / name)
+        settings = lab.folder / ".settings" / "@jupyterlab" / "apputils-extension"
+        settings.mkdir(parents=True, exist_ok=True)
+        theme = "JupyterLab Dark" if dark else "JupyterLab Light"
+        (settings / "themes.jupyterlab-settings").write_text(json.dumps({"theme": theme}))
+        (settings / "notification.jupyterlab-settings").write_text('{"fetchNews": "false"}')
+        page = browser.new_page(viewport={"width": width, "height": 900})
+        books.append(Notebook(page, lab, name))
+        return books[-1]
+
+    yield opened
+    for book in books:
+        book.shoot(f"end_of_{request.node.name}")
+        book.page.close()
