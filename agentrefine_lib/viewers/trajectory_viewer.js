@@ -71,7 +71,7 @@ function render({ model, el }) {
       missing ||= !row;
       const chosen = n === model.get("selected");
       const node = make("div", {
-        class: "ar-row" + (chosen ? " chosen" : ""), role: "option", "data-row": n, id: `${list.id}-${n}`,
+        title: row ? `${row.title} · ${row.facts}` : "", class: "ar-row" + (chosen ? " chosen" : ""), role: "option", "data-row": n, id: `${list.id}-${n}`,
         "aria-selected": chosen, "aria-posinset": n + 1, "aria-setsize": count, style: `top:${n * ROW}px`,
       });
       if (row) {
@@ -152,7 +152,7 @@ function render({ model, el }) {
     node.onclick = () => model.send(message());
     return node;
   };
-  const keep = button("Save note", () => ({ note: note.value, tags: tags.value }));
+  const keep = button("Save note", () => ({ note: note.value, tags: tags.value, id: model.get("note").id }));
   note.onkeydown = tags.onkeydown = (event) => event.key === "Enter" && keep.click();
   const foot = make("div", { class: "ar-bar" }, [
     labelled("tags", tags), labelled("note", note), keep,

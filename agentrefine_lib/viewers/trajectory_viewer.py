@@ -47,7 +47,7 @@ class TrajectoryViewer(anywidget.AnyWidget):
     selected = traitlets.Int(-1).tag(sync=True)  # number in the filtered list
     ticked = traitlets.List(traitlets.Int()).tag(sync=True)  # numbers of records
     body = traitlets.Unicode().tag(sync=True)
-    note = traitlets.Dict({"note": "", "tags": []}).tag(sync=True)
+    note = traitlets.Dict({"id": "", "note": "", "tags": []}).tag(sync=True)
     status = traitlets.Unicode().tag(sync=True)
 
     def __init__(self, source: Source, out: Path | str = ".") -> None:
@@ -81,11 +81,12 @@ class TrajectoryViewer(anywidget.AnyWidget):
     def _show(self) -> None:
         if not 0 <= self.selected < len(self._left):
             self.body = "<p>No record passes the filters.</p>"
+            self.note = {"id": "", "note": "", "tags": []}
             return
         record = self._index.record(self._left[self.selected])
         self.body = record_page(record)
-        found = self._notes.get(record.id)
-        self.note = {"note": found.note, "tags": found.tags} if found else {"note": "", "tags": []}
+        found = self._notes.get(record.id, Note(id=record.id, note="", tags=[]))
+        self.note = found.model_dump()
 
     def _on_message(self, _: Any, content: Mapping[str, Any], buffers: Any) -> None:
         if "rows" in content and content["version"] == self.version:
@@ -95,7 +96,7 @@ class TrajectoryViewer(anywidget.AnyWidget):
         elif "next_error" in content:
             self._next_error(content["next_error"])
         elif "note" in content:
-            self.save_note(content["note"], content["tags"].split(","))
+            self.save_note(content["note"], content["tags"].split(","), content["id"])
         elif "write" in content:
             self.status = f"written: {self.export(content['write'])}"
 
@@ -107,11 +108,11 @@ class TrajectoryViewer(anywidget.AnyWidget):
         else:
             self.selected = found
 
-    def save_note(self, note: str, tags: Iterable[str]) -> None:
-        """Append a note on the selected record to ``out/notes.jsonl``."""
-        if not 0 <= self.selected < len(self._left):
+    def save_note(self, note: str, tags: Iterable[str], name: str = "") -> None:
+        """Append a note on the record of that id, by default the selected one, to ``out/notes.jsonl``."""
+        name = name or self.note["id"]  # a browser names the record that it shows: a filter may be under way
+        if not name:
             return
-        name = self._index.entries[self._left[self.selected]].id
         kept = Note(id=name, note=note, tags=[tag.strip() for tag in tags if tag.strip()])
         self._out.mkdir(parents=True, exist_ok=True)
         with open(self._out / "notes.jsonl", "a", encoding="utf-8") as notes:
@@ -174,9 +175,9 @@ def _passes(entry: Entry, wanted: Mapping[str, Any]) -> bool:
 
 def _row(number: int, entry: Entry) -> dict[str, Any]:
     mark = {"success": "✓", "no success": "✗"}.get(entry.outcome, "·")
-    masked = "masked" in entry.errors
-    facts = [f"{mark} {entry.outcome}" if entry.outcome else "", f"{entry.length} actions"]
-    facts += [f"{len(entry.errors)} {'masked' if masked else 'refused'}"] if entry.errors else []
+    kind = "masked" if "masked" in entry.errors else "refused"
+    facts = [f"{mark} {entry.length} actions"]
+    facts += [f"{len(entry.errors)} {kind}"] if entry.errors else []
     facts += [f"{entry.refinements} mended"] if entry.refinements else []
     facts += [entry.group, entry.player]
     return {"number": number, "title": entry.id, "facts": " · ".join(fact for fact in facts if fact)}

@@ -74,9 +74,9 @@ def test_notes_outlive_the_viewer(path, tmp_path):
     viewer.save_note("first", ["odd"])
     viewer.save_note("again", [" odd ", "", "loop"])
     again = TrajectoryViewer(path, out=tmp_path / "notes")
-    assert again.note == {"note": "", "tags": []}
+    assert again.note["note"] == ""
     again.selected = 2
-    assert again.note == {"note": "again", "tags": ["odd", "loop"]}
+    assert again.note == {"id": "t-0002", "note": "again", "tags": ["odd", "loop"]}
 
 
 def test_exports_hold_what_is_ticked_or_what_is_left(path, trajectories, tmp_path):
