@@ -51,8 +51,8 @@ class CompareViewer(Panel):
         both.sort(key=lambda t: -self._difference(a, b, t))
         names = [(f"{t} · A {self._word(a, t)} · B {self._word(b, t)}", t) for t in both]
         self._task.options = names
-        if before in both:
-            self._task.value = before
+        if both:
+            self._task.value = before if before in both else both[0]
         self._show()
 
     def _difference(self, a: str, b: str, task: str) -> float:

@@ -8,6 +8,8 @@ function render({ model, el }) {
     el.style.maxHeight = model.get("height") ? model.get("height") + "px" : "";
     if (open.length === el.querySelectorAll("details").length)
       el.querySelectorAll("details").forEach((fold, i) => { fold.open = open[i]; });
+    el.classList.toggle("ar-scroll", Boolean(model.get("height")));
+    if (model.get("tail")) el.scrollTop = el.scrollHeight;
     if (focused) [...el.querySelectorAll("[data-pick]")].find((node) => node.dataset.pick === focused)?.focus();
   };
   el.addEventListener("click", (event) => {

@@ -21,6 +21,7 @@ class Pane(anywidget.AnyWidget):
 
     body = traitlets.Unicode().tag(sync=True)
     height = traitlets.Int(0).tag(sync=True)  # pixels; 0: as high as it is
+    tail = traitlets.Bool(False).tag(sync=True)  # show the end of what is too high
     picked = traitlets.Unicode().tag(sync=True)
 
 

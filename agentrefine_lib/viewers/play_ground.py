@@ -14,10 +14,10 @@ from agentrefine_lib.dataset import reply
 from agentrefine_lib.environments import make_environment
 from agentrefine_lib.environments.embedded import world_of
 from agentrefine_lib.environments.process import EngineFailure, EngineProcess, MakeEnvironment
-from agentrefine_lib.environments.protocol import StepResult
+from agentrefine_lib.environments.rules_only import RulesOnly
 from agentrefine_lib.policies import ExpertPolicy, LiveEpisode, Policy
 from agentrefine_lib.rollout import advance
-from agentrefine_lib.schema import Episode, Match, Script, Task, Trajectory, match_action
+from agentrefine_lib.schema import Episode, Script, Task, Trajectory
 from agentrefine_lib.viewers.page import block, folded, table, text
 from agentrefine_lib.viewers.pane import Pane, Panel, row
 from agentrefine_lib.viewers.play import as_play
@@ -39,14 +39,17 @@ class PlayGround(Panel):
         self._policy = policy
         self._live: LiveEpisode | None = None
         self._over = False
-        self._scene, self._hint = Pane(body=f"<p>{task.engine} is starting …</p>", height=520), Pane()
-        wide = widgets.Layout(width="44em")
+        self._scene, self._hint = Pane(body=f"<p>{task.engine} is starting …</p>", height=460, tail=True), Pane()
+        wide = widgets.Layout(width="38em")
         self.thought = widgets.Text(
             description="Thought", placeholder="what do you make of it? (optional)", layout=wide
         )
         self.action = widgets.Combobox(description="Action", placeholder="type, or choose a valid one", layout=wide)
-        self.act = widgets.Button(description="Act", button_style="primary", disabled=True)
-        self.suggest = widgets.Button(description="Suggest", disabled=True, tooltip="what the policy would do")
+        small = widgets.Layout(width="7em")
+        self.act = widgets.Button(description="Act", button_style="primary", disabled=True, layout=small)
+        self.suggest = widgets.Button(
+            description="Suggest", disabled=True, layout=small, tooltip="what the policy would do"
+        )
         super().__init__(
             "play ground", [self._scene, self._hint, self.thought, row(self.action, self.act, self.suggest)]
         )
@@ -100,8 +103,9 @@ class PlayGround(Panel):
         )
         told = table(("command", "what it does"), live.opening.commands.items()) if live.opening.commands else ""
         end = block("✓ you did it" if live.success else "the episode is over", "", "good") if self._over else ""
+        play = as_play(self.episode) if self._over else as_play(self.episode)._replace(outcome="under way")
         rules = folded("rules and commands", text(live.opening.rules) + told)
-        self._scene.body = end + rules + play_page(as_play(self.episode)) + judged
+        self._scene.body = end + rules + play_page(play) + judged
         self.action.options = () if self._over else tuple(await live.engine.valid_actions())
         self.act.disabled = self._over
         self.suggest.disabled = self._over or self._policy is None
@@ -143,38 +147,5 @@ def _stage(what: str | Task | Trajectory | Script) -> tuple[Task, MakeEnvironmen
         return *world, what.script
     if isinstance(what, Trajectory | Script):
         script = what.script if isinstance(what, Trajectory) else what
-        return Task(engine="rules", name="script"), partial(_rules_of, script), script
+        return Task(engine=RulesOnly.engine, name="script"), partial(RulesOnly, script), script
     return (Task.from_id(what) if isinstance(what, str) else what), make_environment, None
-
-
-def _rules_of(script: Script, task: Task) -> RulesOnly:
-    return RulesOnly(script)
-
-
-class RulesOnly:
-    """A script without a world, as an environment: commands are judged by the script's rules and change nothing."""
-
-    engine, version = "rules", ""
-    rules = "There is no world behind this script, only its rules: they judge your commands, and nothing happens."
-
-    def __init__(self, script: Script) -> None:
-        self._script, self.goal = script, script.goal
-        self.commands = {signature: spec.verification_code for signature, spec in script.available_actions.items()}
-
-    def reset(self, task: Task) -> str:
-        return "\n".join(self._script.completion_conditions)
-
-    def step(self, action: str) -> StepResult:
-        verdict = match_action(self._script, action)
-        if isinstance(verdict, Match):
-            return StepResult(f"The rules accept this as {verdict.signature}.", 0.0, False, False, None)
-        return StepResult(verdict.detail, 0.0, False, False, verdict.kind)
-
-    def valid_actions(self) -> list[str]:
-        return []
-
-    def expert(self) -> Any:
-        return iter(())
-
-    def close(self) -> None:
-        """Nothing is held."""

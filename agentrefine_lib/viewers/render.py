@@ -15,7 +15,9 @@ from agentrefine_lib.tuning import IGNORED, Example
 from agentrefine_lib.viewers.page import block, folded, shown, sparkline, table, text, tree
 from agentrefine_lib.viewers.play import Exchange, Play, Playable, as_play
 
-KEY = "underlined on green: trained · struck through on red: erroneous turn, read but not trained · plain grey: read"
+KEY = (
+    "underlined on green: trained · struck through on red: a turn of the model, read but not trained · plain grey: read"
+)
 
 
 def show_script(script: Script, height: int = 420) -> HTML:
@@ -75,7 +77,7 @@ def play_page(play: Play) -> str:
 def play_head(play: Play) -> str:
     """Outcome, counts, progress, goal and what was told first."""
     values = [e.progress for e in play.exchanges if e.progress is not None]
-    mark = {"success": "✓ success", "no success": "✗ no success"}.get(play.outcome, "")
+    mark = {"success": "✓ success", "no success": "✗ no success"}.get(play.outcome, play.outcome)
     words = [play.id, play.group, play.player, mark, f"{len(play.exchanges)} actions"]
     words += [f"{play.errors} refused", f"{play.refinements} mended"] if play.outcome else []
     words += [f"progress {sparkline(values)} {values[-1]:.2f}"] if values else []

@@ -30,7 +30,9 @@ class RunMonitor(Panel):
     def __init__(self, path: Path | str, total: int = 0, every: float = 1.0) -> None:
         self._path, self._total, self._every = Path(path), total, every
         self._files: dict[Path, _Growing] = {}
-        self.following = widgets.Checkbox(value=True, description="follow", indent=False)
+        self.following = widgets.Checkbox(
+            value=True, description="follow", indent=False, layout=widgets.Layout(width="7em")
+        )
         now = widgets.Button(description="Look now")
         self._numbers, self._last = Pane(), Pane(height=360)
         super().__init__("run monitor", [row(self.following, now), self._numbers, self._last])
@@ -100,7 +102,8 @@ class _Growing:
         (then, before), (now, count) = self._seen[0], self._seen[-1]
         rate = (count - before) / (now - then) if now > then else 0.0
         words = [f"{count} of {total}" if total else f"{count} records", f"{rate * 60:.1f} per minute"]
-        words += [f"about {(total - count) / rate / 60:.1f} minutes left"] if rate and total > count else []
+        left = (total - count) / rate / 60 if rate and total > count else 0.0
+        words += [f"about {left:.0f} minutes left" if left > 1 else "less than a minute left"] if left else []
         bar = f'<progress max="{total}" value="{min(count, total)}" aria-label="progress"></progress> ' if total else ""
         return f"<div>{bar}{' · '.join(words)}</div>" + table(("what", "records"), self._kinds.most_common(12))
 

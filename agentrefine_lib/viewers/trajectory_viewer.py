@@ -110,7 +110,7 @@ class TrajectoryViewer(anywidget.AnyWidget):
 
     def save_note(self, note: str, tags: Iterable[str], name: str = "") -> None:
         """Append a note on the record of that id, by default the selected one, to ``out/notes.jsonl``."""
-        name = name or self.note["id"]  # a browser names the record that it shows: a filter may be under way
+        name = name or str(self.note["id"])  # a browser names the record that it shows: a filter may be under way
         if not name:
             return
         kept = Note(id=name, note=note, tags=[tag.strip() for tag in tags if tag.strip()])
