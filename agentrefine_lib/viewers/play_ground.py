@@ -39,7 +39,7 @@ class PlayGround(Panel):
         self._policy = policy
         self._live: LiveEpisode | None = None
         self._over = False
-        self._scene, self._hint = Pane(body=f"<p>{task.engine} is starting …</p>", height=460, tail=True), Pane()
+        self._scene, self._hint = Pane(body=block(f"{task.engine} is starting …", ""), height=460, tail=True), Pane()
         wide = widgets.Layout(width="38em")
         self.thought = widgets.Text(
             description="Thought", placeholder="what do you make of it? (optional)", layout=wide

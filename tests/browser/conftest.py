@@ -83,7 +83,8 @@ class Notebook:
     """A notebook open in JupyterLab."""
 
     def __init__(self, page: Page, lab: Lab, name: str) -> None:
-        self.page, self.complaints = page, list[str]()
+        self.lab, self.page, self.path = lab, page, lab.folder / name
+        self.complaints: list[str] = []
         page.on("console", self._listen)
         page.on("pageerror", lambda error: self.complaints.append(str(error)))
         page.goto(f"{lab.url}/lab/tree/{name}?reset&token={lab.token}")
@@ -105,9 +106,18 @@ class Notebook:
             if time.monotonic() > deadline:
                 self.shoot("still_running")
                 raise AssertionError(f"still running after {timeout} s: {numbered.inner_text()!r}")
+            if (raised := self.page.locator("[data-mime-type='application/vnd.jupyter.error']")).count():
+                raise AssertionError(raised.first.inner_text())
             self.page.wait_for_timeout(100)
         idle.wait_for(timeout=timeout * 1000)
         assert self.page.locator("[data-mime-type='application/vnd.jupyter.stderr']").all_inner_texts() == []
+
+    def end(self) -> None:
+        """Close the window and end the kernel."""
+        headers = {"Authorization": f"token {self.lab.token}"}
+        for session in self.page.request.get(f"{self.lab.url}/api/sessions", headers=headers).json():
+            self.page.request.delete(f"{self.lab.url}/api/sessions/{session['id']}", headers=headers)
+        self.page.close()
 
     def shoot(self, name: str, what: Locator | None = None) -> None:
         """Keep a screenshot where somebody asked for them."""
@@ -131,6 +141,9 @@ def open_notebook(browser: Browser, lab: Lab, request: pytest.FixtureRequest) ->
         theme = "JupyterLab Dark" if dark else "JupyterLab Light"
         (settings / "themes.jupyterlab-settings").write_text(json.dumps({"theme": theme}))
         (settings / "notification.jupyterlab-settings").write_text('{"fetchNews": "false"}')
+        tracker = lab.folder / ".settings" / "@jupyterlab" / "notebook-extension" / "tracker.jupyterlab-settings"
+        tracker.parent.mkdir(exist_ok=True)
+        tracker.write_text('{"windowingMode": "none"}')  # every cell is in the page, seen or not
         page = browser.new_page(viewport={"width": width, "height": 900})
         books.append(Notebook(page, lab, name))
         return books[-1]
@@ -138,4 +151,4 @@ def open_notebook(browser: Browser, lab: Lab, request: pytest.FixtureRequest) ->
     yield opened
     for book in books:
         book.shoot(f"end_of_{request.node.name}")
-        book.page.close()
+        book.end()
