@@ -115,3 +115,11 @@ def test_nbconvert_shows_the_same_page_and_needs_no_script(three_turns):
     assert kept.prettify() == made.prettify()
     assert "<style>" in page
     assert "<script" not in page
+
+
+def test_a_widget_without_a_kernel_is_a_page(three_turns, tmp_path):
+    data, _ = TrajectoryViewer([three_turns], out=tmp_path)._repr_mimebundle_()
+    cell = nbformat.v4.new_code_cell("TrajectoryViewer(path)")
+    cell.outputs = [nbformat.v4.new_output("display_data", data)]
+    html, _ = HTMLExporter().from_notebook_node(nbformat.v4.new_notebook(cells=[cell]))
+    assert "Then take it." in BeautifulSoup(html, "html.parser").select_one("div.ar").get_text()
