@@ -1,6 +1,6 @@
 """Episodes a minute with one local model: this suite's rollouts against one episode at a time, one call a step.
 
-    python benchmarks/rollouts.py [--model FOLDER] [--shape WIDTHxLAYERS] [--tasks 48] [--steps 12]
+    python benchmarks/rollouts.py [--model FOLDER] [--shape WIDTHxLAYERS] [--tasks 48] [--steps 20]
 
 The other way is AgentBoard's: the next episode starts when the last has ended, every step decodes by itself, and the
 whole prompt is read anew (transformers' ``generate``; its cache lives for one reply). Same model, tasks, prompts and
@@ -31,7 +31,7 @@ from agentrefine_lib.schema import Episode, Step, Task, read_jsonl
 from agentrefine_lib.tuning.nano import build_model
 
 LEVELS = ("GoToRedBallGrey", "GoToObj", "PickupLoc", "GoToDoor")
-REPLY_TOKENS, CONTEXT = 40, 2048
+REPLY_TOKENS, CONTEXT = 40, 4096
 Play = tuple[list[str], bool]
 
 
@@ -76,7 +76,7 @@ def main() -> None:
     options.add_argument("--model", type=Path, default=Path("runs/laptop/models/agentrefine"))
     options.add_argument("--shape", help="e.g. 512x8; empty: the model's own weights")
     options.add_argument("--tasks", type=int, default=48)
-    options.add_argument("--steps", type=int, default=12)
+    options.add_argument("--steps", type=int, default=20)
     chosen = options.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         if chosen.shape:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import signal
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -14,6 +15,11 @@ from agentrefine_lib.schema import ActionSpec, DMTurn, PlayerTurn, Script, Traje
 from agentrefine_lib.synthesis import Job, synthesize
 from agentrefine_lib.teachers import EmbeddedTeacher, embedded_persona
 from agentrefine_lib.tuning import build_nano
+
+
+def pytest_configure() -> None:
+    """A shell that starts pytest in the background makes it and its children deaf to SIGINT, which is tested here."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")

@@ -102,3 +102,12 @@ def test_the_readmes_table_is_the_one_that_the_figures_give(table, tmp_path):
     assert readme.read_text() == f"before\n{BEGIN}\n{text}\n{END}\nafter\n"
     committed = results_table(pd.read_csv(ROOT / "figures" / "tab1_main.csv"))
     assert committed in (ROOT / "README.md").read_text()
+
+
+def test_training_curves_show_each_kind_of_reply_that_there_is():
+    steps = {"step": [1, 2, 3], "loss": [3.0, 2.0, 1.0], "loss_ordinary": [2.9, 1.9, 0.9]}
+    mended = pd.DataFrame({**steps, "loss_refinement": [3.5, 2.5, 1.5], "model": "agentrefine"})
+    plain = pd.DataFrame({**steps, "loss_refinement": [float("nan")] * 3, "model": "expert_only"})
+    figure = plots.training_curves(pd.concat([mended, plain], ignore_index=True))
+    drawn = [tuple(line.get_ydata()) for line in figure.axes[0].lines if len(line.get_ydata())]
+    assert sorted(drawn) == sorted([(3.0, 2.0, 1.0), (2.9, 1.9, 0.9)] * 2 + [(3.5, 2.5, 1.5)])

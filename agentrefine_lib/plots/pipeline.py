@@ -11,9 +11,12 @@ from agentrefine_lib.plots.bars import bars
 
 
 def training_curves(logs: pd.DataFrame) -> Figure:
-    """Loss per trained token against the optimiser step, one line per model."""
+    """Loss per trained token against the optimiser step: a colour per model, a dash for each kind of reply."""
+    kinds = {"loss": "all", "loss_refinement": "refinements", "loss_ordinary": "ordinary"}
+    named = logs.rename(columns=kinds)[["step", "model", *kinds.values()]]
+    lines = named.melt(["step", "model"], var_name="replies", value_name="nats").dropna()
     figure, ax = plt.subplots(figsize=(7, 3.5), layout="constrained")
-    sns.lineplot(logs, x="step", y="loss", hue="model", style="model", ax=ax)
+    sns.lineplot(lines, x="step", y="nats", hue="model", style="replies", style_order=list(kinds.values()), ax=ax)
     ax.set(ylabel="loss (nats per trained token)", xlabel="optimiser step", ylim=(0, None))
     return figure
 

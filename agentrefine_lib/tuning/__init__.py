@@ -1,7 +1,23 @@
 """Refinement tuning: token masks, a trainer, and a model small enough for a laptop."""
 
+from agentrefine_lib.tuning.estimate import estimate
+from agentrefine_lib.tuning.export import merge
+from agentrefine_lib.tuning.launch import launch
 from agentrefine_lib.tuning.mask import IGNORED, Example, MaskError, encode
 from agentrefine_lib.tuning.nano import build_nano
-from agentrefine_lib.tuning.train import Recipe, prepare, tune
+from agentrefine_lib.tuning.recipe import Recipe
+from agentrefine_lib.tuning.train import prepare, tune
 
-__all__ = ["IGNORED", "Example", "MaskError", "Recipe", "build_nano", "encode", "prepare", "tune"]
+__all__ = [
+    "IGNORED",
+    "Example",
+    "MaskError",
+    "Recipe",
+    "build_nano",
+    "encode",
+    "estimate",
+    "launch",
+    "merge",
+    "prepare",
+    "tune",
+]

@@ -1,4 +1,4 @@
-"""The conversations as token ids and labels, for trainers that read those: TRL's SFTTrainer, or any Trainer."""
+"""For others: conversations as ids and labels, which TRL or any Trainer reads; an adapter as a whole model."""
 
 # mypy: disable-error-code="import-untyped"
 
@@ -45,3 +45,18 @@ def for_trl(
     schema = pa.schema({"input_ids": pa.list_(pa.int32()), "labels": pa.list_(pa.int32())})
     rows_out = write_parquet(Path(path), rows(), schema)
     return Exported(rows_in, rows_out, dict(dropped))
+
+
+def merge(adapter: Path | str, folder: Path) -> Path:
+    """Write one model without an adapter, as servers like it: the base of a LoRA model with what the adapter learned.
+
+    The tokenizer goes with it. Returns the folder. Raises ValueError where ``adapter`` holds no adapter.
+    """
+    from peft import AutoPeftModelForCausalLM
+    from transformers import AutoTokenizer
+
+    if not (Path(adapter) / "adapter_config.json").is_file():
+        raise ValueError(f"{adapter}: found no adapter_config.json, expected a model tuned with lora_rank above 0")
+    AutoPeftModelForCausalLM.from_pretrained(adapter, dtype="auto").merge_and_unload().save_pretrained(folder)
+    AutoTokenizer.from_pretrained(adapter).save_pretrained(folder)
+    return folder

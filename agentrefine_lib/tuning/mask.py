@@ -1,7 +1,8 @@
 """Which tokens are learned from: token ids and labels of a conversation, built together from its chat template.
 
-A template says which characters a reply is: with ``{% generation %}`` markers, or, without, by what it adds to the
-conversation before that reply. Characters become tokens through the tokenizer's own offsets; no text is searched for.
+A template says which characters a reply is: with ``{% generation %}`` markers, its own or those of TRL's training
+template for its family where both write the same text, or else by what it adds to the conversation before that reply.
+Characters become tokens through the tokenizer's own offsets; no text is searched for.
 A reply begins after the generation prompt, which a model never writes itself, and ends with its end-of-turn token,
 which it has to write. Markers in the wild also enclose the line breaks around these; they are not learned from here.
 """
@@ -9,7 +10,6 @@ which it has to write. Markers in the wild also enclose the line breaks around t
 from __future__ import annotations
 
 import re
-from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
 from typing import Any, Literal, NamedTuple
@@ -52,34 +52,58 @@ def encode_all(conversations: Iterable[Conversation], tokenizer: Any, learn: Lea
     between prompt and reply.
     """
     rest = iter(conversations)
+    backend = getattr(tokenizer, "backend_tokenizer", None)
+    if backend is None:
+        raise MaskError(f"{type(tokenizer).__name__} knows no characters of its tokens; expected a fast tokenizer")
+    special, template = tokenizer.all_special_tokens, _marked_template(tokenizer)
     while batch := list(islice(rest, BATCH)):
         for conversation in batch:
-            _refuse_special_tokens(conversation, tokenizer)
-        rendered = _render(batch, tokenizer)
-        encoded = tokenizer([text for text, _ in rendered], add_special_tokens=False, return_offsets_mapping=True)
-        for conversation, (text, spans), ids, offsets in zip(
-            batch, rendered, encoded["input_ids"], encoded["offset_mapping"], strict=True
-        ):
-            yield _example(conversation, text, spans, ids, offsets, learn)
+            _refuse_special_tokens(conversation, special)
+        rendered = _render(batch, tokenizer, template)
+        # the backend itself: the tokenizer's call would make lists of things that nobody reads, a quarter of the time
+        backend.no_truncation()
+        backend.no_padding()
+        encoded = backend.encode_batch([text for text, _ in rendered], add_special_tokens=False)
+        for conversation, (text, spans), tokens in zip(batch, rendered, encoded, strict=True):
+            yield _example(conversation, text, spans, tokens, learn)
 
 
-def _refuse_special_tokens(conversation: Conversation, tokenizer: Any) -> None:
+def _marked_template(tokenizer: Any) -> str | None:
+    """A template with markers around the replies: the tokenizer's own, or TRL's for its family, or None."""
+    template: str = tokenizer.chat_template
+    if MARKERS.search(template):
+        return template
+    from trl.chat_template_utils import get_training_chat_template  # after the check: the import takes seconds
+
+    try:
+        training: str | None = get_training_chat_template(tokenizer)
+    except ValueError:  # TRL does not know the family
+        return None
+    return training
+
+
+def _refuse_special_tokens(conversation: Conversation, special: Sequence[str]) -> None:
     for message in conversation.conversations:
-        if found := [token for token in tokenizer.all_special_tokens if token in message.value]:
+        if found := [token for token in special if token in message.value]:
             raise MaskError(
                 f"{conversation.id}: a message holds the special token {found[0]!r}; remove it from the data"
             )
 
 
-def _render(conversations: Sequence[Conversation], tokenizer: Any) -> list[tuple[str, list[Span]]]:
-    """Each conversation as text, and where in it the replies are."""
+def _render(
+    conversations: Sequence[Conversation], tokenizer: Any, template: str | None
+) -> list[tuple[str, list[Span]]]:
+    """Each conversation as the tokenizer's template writes it, and where in that text the replies are."""
     chats = [[{"role": m.role, "content": m.value} for m in c.conversations] for c in conversations]
     special = tokenizer.special_tokens_map
-    if not MARKERS.search(tokenizer.chat_template):
+    if template is not None:
+        texts, marked = render_jinja_template(
+            conversations=chats, chat_template=template, return_assistant_tokens_mask=True, **special
+        )
+    if template is None or (  # a training template of TRL that writes another text than the model sees when it plays
+        template != tokenizer.chat_template and texts != tokenizer.apply_chat_template(chats, tokenize=False)
+    ):
         return [_render_by_prefixes(c, chat, tokenizer) for c, chat in zip(conversations, chats, strict=True)]
-    texts, marked = render_jinja_template(
-        conversations=chats, chat_template=tokenizer.chat_template, return_assistant_tokens_mask=True, **special
-    )
     question = [{"role": "user", "content": "x"}]
     asked = tokenizer.apply_chat_template(question, tokenize=False, add_generation_prompt=True)
     prompt = asked.removeprefix(tokenizer.apply_chat_template(question, tokenize=False))
@@ -119,10 +143,8 @@ def _render_by_prefixes(
     return whole, spans
 
 
-def _example(
-    conversation: Conversation, text: str, spans: list[Span], ids: list[int], offsets: list[Span], learn: Learn
-) -> Example:
-    messages = conversation.conversations
+def _example(conversation: Conversation, text: str, spans: list[Span], tokens: Any, learn: Learn) -> Example:
+    messages, ids = conversation.conversations, tokens.ids
     replies = [index for index, message in enumerate(messages) if message.sender == "gpt"]
     if len(spans) != len(replies):
         raise MaskError(
@@ -130,19 +152,28 @@ def _example(
             "expected {% generation %} around every assistant message"
         )
     labels, owner = [IGNORED] * len(ids), [-1] * len(ids)
-    starts = [start for start, _ in offsets]
     for index, (start, end) in zip(replies, spans, strict=True):
         if messages[index].value.strip() not in text[start:end]:  # thinking templates add an empty thought before it
             raise MaskError(f"{conversation.id}: message {index} is not the text that the chat template shows")
-        first, last = bisect_left(starts, start), bisect_left(starts, end)
-        if first and offsets[first - 1][1] > start:
+        first, last = _token_from(tokens, start, text), _token_from(tokens, end, text)
+        if any(at < len(ids) and tokens.token_to_chars(at)[0] < char for at, char in ((first, start), (last, end))):
             raise MaskError(f"{conversation.id}: a token straddles the border between prompt and message {index}")
         owner[first:last] = [index] * (last - first)
         if is_trained(messages[index]):
             begin, stop = _part(text, start, end, learn)
-            first, last = bisect_left(starts, begin), bisect_left(starts, stop)
+            first, last = _token_from(tokens, begin, text), _token_from(tokens, stop, text)
             labels[first:last] = ids[first:last]
     return Example(ids, labels, owner)
+
+
+def _token_from(tokens: Any, char: int, text: str) -> int:
+    """The first token at or after a character; some tokenizers give blanks to no token."""
+    while char < len(text):
+        token: int | None = tokens.char_to_token(char)
+        if token is not None:
+            return token
+        char += 1
+    return len(tokens.ids)
 
 
 def _part(text: str, start: int, end: int, learn: Learn) -> Span:

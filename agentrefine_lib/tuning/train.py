@@ -1,43 +1,36 @@
-"""Refinement tuning (the paper's equation 1) with transformers' Trainer on ready ids and labels."""
+"""Refinement tuning (the paper's equation 1) with transformers' Trainer on ready ids and labels.
+
+Rows are padding-free (``batches``), and the model's last layer, its largest, is computed for trained tokens only. The
+loss of a step is its mean over all trained tokens of the step, however many processes or parts share it.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 import torch
-from pydantic import BaseModel, ConfigDict
-from torch.utils.data import Dataset
 from tqdm import tqdm
 from transformers import (
     AutoModelForCausalLM,
     AutoTokenizer,
-    DataCollatorForSeq2Seq,
+    PreTrainedModel,
     PrinterCallback,
     Trainer,
     TrainerCallback,
     TrainerState,
     TrainingArguments,
 )
-from transformers.trainer_utils import get_last_checkpoint
 
-from agentrefine_lib.schema import Conversation
+from agentrefine_lib.schema import Conversation, appears_whole
+from agentrefine_lib.tuning.batches import ISOLATING, Examples, Flatten, Order
+from agentrefine_lib.tuning.card import write_model_card
 from agentrefine_lib.tuning.mask import IGNORED, Example, encode_all
+from agentrefine_lib.tuning.recipe import Job, Recipe, claim, describe
 
-
-class Recipe(BaseModel):
-    """How a model is tuned. Every field is a notebook parameter of the same name."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    train_steps: int  # optimiser steps
-    batch_size: int  # conversations per step
-    learning_rate: float  # peak; linear warm-up over 5 % of the steps, then cosine to zero
-    max_tokens: int  # longer conversations are left out and counted
-    save_every: int  # steps between checkpoints; a killed run continues from the last
-    seed: int
+KINDS = ("refinement", "ordinary")  # replies that mend an error, and all other trained replies
 
 
 class ProgressLine(TrainerCallback):
@@ -47,7 +40,10 @@ class ProgressLine(TrainerCallback):
         self.name = name
 
     def on_train_begin(self, args: Any, state: TrainerState, control: Any, **rest: Any) -> None:
-        self.bar = tqdm(total=state.max_steps, initial=state.global_step, desc=self.name, unit="step", mininterval=1)
+        quiet = not state.is_world_process_zero
+        self.bar = tqdm(
+            total=state.max_steps, initial=state.global_step, desc=self.name, unit="step", mininterval=1, disable=quiet
+        )
 
     def on_step_end(self, args: Any, state: TrainerState, control: Any, **rest: Any) -> None:
         self.bar.update()
@@ -60,19 +56,55 @@ class ProgressLine(TrainerCallback):
         self.bar.close()
 
 
-class Examples(Dataset[dict[str, list[int]]]):
-    """Encoded conversations as the Trainer reads them."""
+class RefinementTrainer(Trainer):
+    """Equation 1, and what refinements and ordinary replies contribute to it."""
 
-    def __init__(self, examples: list[Example]) -> None:
-        self.rows = [
-            {"input_ids": e.input_ids, "labels": e.labels, "attention_mask": [1] * len(e.input_ids)} for e in examples
-        ]
+    loss_is_scaled_for_ga = True  # it is divided by the trained tokens of the whole step
 
-    def __len__(self) -> int:
-        return len(self.rows)
+    def __init__(self, recipe: Recipe, **rest: Any) -> None:
+        super().__init__(**rest)
+        self.recipe = recipe
+        self.model_accepts_loss_kwargs = True  # so that the step's trained tokens are counted and handed over
+        self.tally = torch.zeros(2, 2, dtype=torch.float64)  # a row per kind: nats, tokens; since the last log
 
-    def __getitem__(self, index: int) -> dict[str, list[int]]:
-        return self.rows[index]
+    def _get_train_sampler(self, train_dataset: Any = None) -> Order:
+        total = self.recipe.train_steps * self.recipe.batch_size
+        return Order(len(self.train_dataset), total, self.recipe.seed)
+
+    def compute_loss(
+        self, model: Any, inputs: dict[str, Any], return_outputs: bool = False, num_items_in_batch: Any = None
+    ) -> Any:
+        """Nats of the part's trained tokens, over the trained tokens of the whole step."""
+        nats, mends = token_losses(model, inputs)
+        with torch.no_grad():
+            for row, kind in enumerate((mends, ~mends)):
+                self.tally[row] += torch.stack([nats[kind].sum().double(), kind.sum().double()]).cpu()
+        # the mean of the gradients over processes is theirs summed, divided by their number
+        loss = nats.sum() / num_items_in_batch * self.accelerator.num_processes
+        return (loss, {"nats": nats}) if return_outputs else loss
+
+    def log(self, logs: dict[str, float], start_time: float | None = None) -> None:
+        """Adds ``loss_refinement`` and ``loss_ordinary``: nats per token of that kind since the last log."""
+        if "loss" in logs:
+            sums = self.accelerator.reduce(self.tally.to(self.args.device)).tolist()
+            self.tally.zero_()
+            for kind, (nats, tokens) in zip(KINDS, sums, strict=True):
+                logs[f"loss_{kind}"] = nats / tokens if tokens else float("nan")
+        super().log(logs, start_time)
+
+
+def token_losses(model: Any, batch: dict[str, Any]) -> tuple[torch.Tensor, torch.Tensor]:
+    """Negative log-likelihood in nats of each trained token of a ``Flatten`` batch, and whether it is of a refinement.
+
+    Both have shape (trained tokens,), in order. Other tokens get no logits: they cannot contribute.
+    """
+    read = {key: value for key, value in batch.items() if key not in ("labels", "refined")}
+    labels, refined = batch["labels"][0, 1:], batch["refined"][0, 1:]
+    trained = (labels != IGNORED).nonzero()[:, 0]  # position i predicts token i + 1
+    # with a cache transformers would not look for borders in a row, and sdpa and eager would mix conversations
+    logits = model(**read, logits_to_keep=trained, use_cache=False).logits[0]
+    logits = logits.to(torch.promote_types(logits.dtype, torch.float32))
+    return torch.nn.functional.cross_entropy(logits, labels[trained], reduction="none"), refined[trained]
 
 
 def prepare(
@@ -82,17 +114,24 @@ def prepare(
 
     A conversation is kept whole or not at all: cutting one would leave half a turn to learn from.
     """
-    encoded = list(encode_all(conversations, tokenizer))
-    kept = [e for e in encoded if len(e.input_ids) <= max_tokens and any(label != IGNORED for label in e.labels)]
-    return kept, len(encoded) - len(kept)
+    kept, dropped = [], 0
+    for example in encode_all(conversations, tokenizer):
+        if len(example.input_ids) <= max_tokens and any(label != IGNORED for label in example.labels):
+            kept.append(example)
+        else:
+            dropped += 1
+    return kept, dropped
 
 
-def tune(base: Path | str, conversations: Iterable[Conversation], folder: Path, recipe: Recipe) -> pd.DataFrame:
-    """Tune ``base`` on conversations and save model and tokenizer in ``folder``; a finished folder is left as it is.
+def tune(base: Path | str, conversations: Sequence[Conversation], folder: Path, recipe: Recipe) -> pd.DataFrame:
+    """Tune ``base`` on conversations; model, tokenizer and card go to ``folder``, and a finished one is left as it is.
 
-    Returns the loss log: step, loss (nats per trained token, mean over the steps since the row before), learning_rate.
+    A run that was killed continues from its last checkpoint and ends with the same weights. Returns the loss log:
+    step, loss, loss_refinement, loss_ordinary (nats per trained token, mean over the steps since the row before),
+    learning_rate. Raises FileExistsError where the folder holds a model made otherwise.
     """
-    log_path = folder / "loss.csv"
+    job, log_path = describe(base, conversations, recipe), folder / "loss.csv"
+    claim(folder, job)
     if log_path.exists():
         return pd.read_csv(log_path)
     torch.set_num_threads(1)  # two threads stall on two noisy cores
@@ -101,39 +140,104 @@ def tune(base: Path | str, conversations: Iterable[Conversation], folder: Path, 
     if not examples:
         mend = "raise it" if dropped else "there is nothing to learn from"
         raise ValueError(f"{folder.name}: none of {dropped} conversations fits max_tokens={recipe.max_tokens}; {mend}")
-    trainer = Trainer(
-        model=AutoModelForCausalLM.from_pretrained(base, dtype=torch.float32),
-        args=_arguments(folder, recipe),
-        train_dataset=Examples(examples),
-        data_collator=DataCollatorForSeq2Seq(tokenizer, label_pad_token_id=IGNORED),
-    )
-    trainer.remove_callback(PrinterCallback)
-    trainer.add_callback(ProgressLine(folder.name))
-    checkpoint = get_last_checkpoint(folder) if folder.exists() else None
-    trainer.train(resume_from_checkpoint=checkpoint)
+    trainer = make_trainer(base, examples, folder, recipe)
+    trainer.train(resume_from_checkpoint=last_checkpoint(folder))
     trainer.save_model(folder)
-    tokenizer.save_pretrained(folder)
-    log = pd.DataFrame([row for row in trainer.state.log_history if "loss" in row])[["step", "loss", "learning_rate"]]
+    log = pd.DataFrame([row for row in trainer.state.log_history if "loss" in row])
+    log = log[["step", "loss", *(f"loss_{kind}" for kind in KINDS), "learning_rate"]]
     log = log.assign(examples=len(examples), dropped=dropped)
-    log.to_csv(log_path, index=False)
+    if trainer.is_world_process_zero():
+        _finish(folder, tokenizer, job, log)
+    trainer.accelerator.wait_for_everyone()
     return log
 
 
-def _arguments(folder: Path, recipe: Recipe) -> TrainingArguments:
-    return TrainingArguments(
+def _finish(folder: Path, tokenizer: Any, job: Job, log: pd.DataFrame) -> None:
+    tokenizer.save_pretrained(folder)
+    write_model_card(folder, job, log)
+    with appears_whole(folder / "loss.csv") as part:  # last: it says that the model is finished
+        log.to_csv(part, index=False)
+
+
+def make_trainer(base: Path | str, examples: Sequence[Example], folder: Path, recipe: Recipe) -> RefinementTrainer:
+    """The trainer of a recipe, in every process of a distributed run."""
+    trainer = RefinementTrainer(
+        recipe,
+        model=load_base(base, recipe),
+        args=training_arguments(folder, recipe),
+        train_dataset=Examples(examples),
+        data_collator=Flatten(),
+    )
+    sharding = getattr(trainer.accelerator.state, "fsdp_plugin", None)
+    if recipe.lora_rank and sharding is not None and sharding.activation_checkpointing:
+        raise ValueError(
+            "fsdp_activation_checkpointing: found true, expected false with lora_rank above 0: the names of the layers "
+            "change and PEFT would save an empty adapter; set gradient_checkpointing in the recipe instead"
+        )
+    trainer.remove_callback(PrinterCallback)
+    trainer.add_callback(ProgressLine(folder.name))
+    return trainer
+
+
+def load_base(base: Path | str, recipe: Recipe) -> PreTrainedModel:
+    """The model to tune, with a new adapter where the recipe has a rank."""
+    if recipe.attention not in ISOLATING:
+        raise ValueError(
+            f"attention: found {recipe.attention!r}, expected one of {', '.join(ISOLATING)}: they keep the "
+            "conversations of a row apart"
+        )
+    half = recipe.lora_rank and recipe.precision == "bfloat16"  # frozen weights need no float32
+    dtype = torch.bfloat16 if half else torch.float32
+    model = AutoModelForCausalLM.from_pretrained(base, dtype=dtype, attn_implementation=recipe.attention)
+    if recipe.lora_rank == 0:
+        return model
+    from peft import LoraConfig, get_peft_model
+
+    torch.manual_seed(recipe.seed)
+    lora = LoraConfig(
+        r=recipe.lora_rank, lora_alpha=recipe.lora_alpha, target_modules="all-linear", task_type="CAUSAL_LM"
+    )
+    return get_peft_model(model, lora)
+
+
+def last_checkpoint(folder: Path) -> str | None:
+    """The newest checkpoint that was written to its end, or None; the trainer's state is what it writes last."""
+    whole = [path.parent for path in folder.glob("checkpoint-*/trainer_state.json")]
+    return str(max(whole, key=lambda path: int(path.name.split("-")[1]))) if whole else None
+
+
+def training_arguments(folder: Path, recipe: Recipe) -> TrainingArguments:
+    """The recipe in transformers' words; raises ValueError where processes and parts cannot share a step evenly."""
+    log_every = max(1, recipe.train_steps // 40)
+    arguments = TrainingArguments(
         output_dir=str(folder),
         max_steps=recipe.train_steps,
-        per_device_train_batch_size=recipe.batch_size,
-        train_sampling_strategy="group_by_length",
+        gradient_accumulation_steps=recipe.accumulation,
         learning_rate=recipe.learning_rate,
         lr_scheduler_type="cosine",
         warmup_steps=max(1, recipe.train_steps // 20),
-        logging_steps=max(1, recipe.train_steps // 40),
-        save_steps=recipe.save_every,
+        weight_decay=recipe.weight_decay,
+        optim=recipe.optimizer,
+        bf16=recipe.precision == "bfloat16",
+        use_cpu=not torch.accelerator.is_available() and recipe.precision == "bfloat16",  # it has to be asked for there
+        activation_checkpointing=recipe.gradient_checkpointing,
+        activation_checkpointing_kwargs={"use_reentrant": False},
+        logging_steps=log_every,
+        logging_nan_inf_filter=False,  # a loss that is no number is shown as such
+        save_steps=-(-recipe.save_every // log_every) * log_every,  # a resumed run has lost no half row of the log
         save_total_limit=1,
         seed=recipe.seed,
         data_seed=recipe.seed,
+        remove_unused_columns=False,
         dataloader_pin_memory=False,
-        report_to="none",
+        report_to=recipe.report_to,
         disable_tqdm=True,
     )
+    shares = arguments.world_size * recipe.accumulation
+    if recipe.batch_size % shares:
+        raise ValueError(
+            f"batch_size: found {recipe.batch_size}, expected a multiple of {shares} "
+            f"({arguments.world_size} processes × {recipe.accumulation} accumulated parts)"
+        )
+    arguments.per_device_train_batch_size = recipe.batch_size // shares
+    return arguments

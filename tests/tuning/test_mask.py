@@ -1,5 +1,7 @@
 """The masked loss, exactly: which ids are supervised, what they cost, and that errors leave no gradient."""
 
+from typing import ClassVar
+
 import pytest
 import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer
@@ -96,3 +98,20 @@ def test_refuses_what_it_cannot_mask_faithfully(three_turns, tokenizer):
             encode(to_conversation(three_turns), tokenizer)
     finally:
         tokenizer.chat_template = template
+
+
+def test_a_tokenizer_set_to_truncate_does_not_cut_a_conversation(three_turns, nano):
+    """Truncation and padding that a tokenizer.json carries, or an earlier call left behind, play no part."""
+    tokenizer = AutoTokenizer.from_pretrained(nano)
+    whole = encode(to_conversation(three_turns), tokenizer)
+    tokenizer.backend_tokenizer.enable_truncation(10)
+    tokenizer.backend_tokenizer.enable_padding(length=5_000)
+    assert encode(to_conversation(three_turns), tokenizer) == whole
+
+
+def test_a_tokenizer_without_offsets_is_refused(three_turns):
+    class Slow:
+        all_special_tokens: ClassVar[list[str]] = []
+
+    with pytest.raises(MaskError, match="Slow knows no characters of its tokens; expected a fast tokenizer"):
+        encode(to_conversation(three_turns), Slow())

@@ -8,7 +8,7 @@ from transformers import PreTrainedTokenizerFast
 
 from agentrefine_lib.dataset import to_conversation
 from agentrefine_lib.schema import Conversation, Message
-from agentrefine_lib.tuning import IGNORED, MaskError, encode
+from agentrefine_lib.tuning import IGNORED, MaskError, encode, mask
 
 pytest.importorskip("trl")
 
@@ -141,3 +141,23 @@ def test_a_token_that_is_half_prompt_and_half_reply_is_refused():
     talk = [Message(sender="human", value="hi"), Message(sender="gpt", value="ke cup", loss=True)]
     with pytest.raises(MaskError, match="straddles the border"):
         encode(Conversation(id="c", conversations=talk), tokenizer)
+
+
+@pytest.mark.parametrize("name", ["llama3", "qwen2.5"])
+def test_the_training_template_of_trl_is_used_where_it_writes_the_same_text(three_turns, name, monkeypatch):
+    """A known family without markers needs no rendering of every prefix; the tokenizer keeps its template."""
+    tokenizer, marked = tokenizer_for(name), tokenizer_for(f"{name}, marked")
+    slowly = mask.Example(*encode(to_conversation(three_turns), marked))
+    monkeypatch.setattr(mask, "_render_by_prefixes", lambda *_: pytest.fail("rendered prefix by prefix"))
+    before = tokenizer.chat_template
+    assert encode(to_conversation(three_turns), tokenizer) == slowly
+    assert tokenizer.chat_template == before
+
+
+def test_a_training_template_that_writes_another_text_is_not_used(three_turns, monkeypatch):
+    """TRL's for Qwen3 keeps the empty thoughts that Qwen3 drops: a player would never see what was trained on."""
+    tokenizer = tokenizer_for("qwen3, marked")
+    tokenizer.chat_template = from_trl("qwen3")
+    assert mask._marked_template(tokenizer) == from_trl("qwen3_training")
+    with pytest.raises(MaskError, match="writes message 1 otherwise"):
+        encode(to_conversation(three_turns), tokenizer)

@@ -1,15 +1,21 @@
 """Training: it learns, it can be killed, and the same seed gives the same weights."""
 
+import hashlib
 import subprocess
 import sys
 
+import pandas as pd
 import pytest
+import torch
+from peft import AutoPeftModelForCausalLM
 from safetensors.torch import load_file
-from transformers import AutoTokenizer
+from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from agentrefine_lib.dataset import to_conversation
 from agentrefine_lib.schema import write_jsonl
-from agentrefine_lib.tuning import Recipe, prepare, tune
+from agentrefine_lib.tuning import IGNORED, Recipe, encode, merge, prepare, tune
+from agentrefine_lib.tuning.batches import Order
+from agentrefine_lib.tuning.train import last_checkpoint, training_arguments
 
 RECIPE = Recipe(train_steps=12, batch_size=4, learning_rate=3e-3, max_tokens=1500, save_every=4, seed=0)
 PROGRAM = """
@@ -50,6 +56,115 @@ def test_killed_training_ends_with_the_same_weights(nano, trajectories, tmp_path
     assert resumed["loss"].tolist() == whole["loss"].tolist()
     a, b = (load_file(tmp_path / run / "model.safetensors") for run in ("whole", "killed"))
     assert all((a[name] == b[name]).all() for name in a)
+
+
+def test_a_checkpoint_between_two_rows_of_the_log_loses_nothing(nano, trajectories, tmp_path):
+    """Rows are means over four steps here; a checkpoint inside of one would forget its first half."""
+    recipe = RECIPE.model_copy(update={"train_steps": 160, "save_every": 2})
+    arguments = training_arguments(tmp_path, recipe)
+    assert (arguments.logging_steps, arguments.save_steps) == (4, 4)
+
+
+def test_a_checkpoint_that_a_kill_left_unfinished_is_passed_over(tmp_path):
+    assert last_checkpoint(tmp_path / "nothing") is None
+    for step, whole in ((8, True), (12, True), (100, False)):
+        (tmp_path / f"checkpoint-{step}").mkdir()
+        if whole:
+            (tmp_path / f"checkpoint-{step}" / "trainer_state.json").write_text("{}")
+    assert last_checkpoint(tmp_path) == str(tmp_path / "checkpoint-12")
+
+
+def test_a_folder_with_another_model_is_not_taken_for_this_one(nano, trajectories, tmp_path):
+    data, short = [to_conversation(t) for t in trajectories[:4]], RECIPE.model_copy(update={"train_steps": 1})
+    first = tune(nano, data, tmp_path / "m", short)
+    assert tune(nano, data, tmp_path / "m", short).equals(pd.read_csv(tmp_path / "m" / "loss.csv"))
+    assert len(first) == 1
+    with pytest.raises(FileExistsError, match=r"learning_rate was 0.003, is 0.001\); delete it or take another"):
+        tune(nano, data, tmp_path / "m", short.model_copy(update={"learning_rate": 1e-3}))
+    with pytest.raises(FileExistsError, match=r"data_sha256 was .*conversations was 4, is 3"):
+        tune(nano, data[:3], tmp_path / "m", short)
+
+
+VARIANTS = {
+    "in parts": ({"accumulation": 2}, 1e-5),
+    "activations computed twice": ({"gradient_checkpointing": True}, 1e-5),
+    "block mask": ({"attention": "sdpa"}, 1e-5),
+    "another optimiser": ({"optimizer": "adamw_torch_fused"}, 1e-4),
+    "half precision": ({"precision": "bfloat16"}, 2e-2),
+}
+
+
+@pytest.fixture(scope="module")
+def plain(nano, trajectories, tmp_path_factory):
+    recipe = RECIPE.model_copy(update={"train_steps": 3})
+    return tune(nano, [to_conversation(t) for t in trajectories[:8]], tmp_path_factory.mktemp("plain"), recipe)
+
+
+@pytest.mark.parametrize("name", VARIANTS)
+def test_what_only_saves_time_or_memory_does_not_change_the_curve(nano, trajectories, tmp_path, plain, name):
+    changes, tolerance = VARIANTS[name]
+    recipe = RECIPE.model_copy(update={"train_steps": 3, **changes})
+    log = tune(nano, [to_conversation(t) for t in trajectories[:8]], tmp_path / "m", recipe)
+    for column in ("loss", "loss_refinement", "loss_ordinary"):
+        assert log[column].tolist() == pytest.approx(plain[column].tolist(), rel=tolerance)
+
+
+def test_the_loss_of_refinements_and_of_ordinary_replies(plain, nano, trajectories):
+    """At step 1 the weights are still those of the base: its losses by kind, counted token by token, are the log's."""
+    assert ((plain["loss_refinement"] - plain["loss"]) * (plain["loss_ordinary"] - plain["loss"]) <= 0).all()
+    tokenizer, model = AutoTokenizer.from_pretrained(nano), AutoModelForCausalLM.from_pretrained(nano)
+    kinds = {True: [], False: []}
+    fitting = [c for c in map(to_conversation, trajectories[:8]) if len(encode(c, tokenizer).input_ids) <= 1500]
+    for conversation in (fitting[index] for index in Order(len(fitting), 4, RECIPE.seed)):
+        example, said = encode(conversation, tokenizer), conversation.conversations
+        with torch.no_grad():
+            log_p = model(input_ids=torch.tensor([example.input_ids])).logits[0].log_softmax(-1)
+        for i, label in enumerate(example.labels):
+            if label != IGNORED:
+                mends = example.message[i] > 1 and said[example.message[i] - 2].loss is False
+                kinds[mends].append(-log_p[i - 1, label].item())
+    for mends, column in ((True, "loss_refinement"), (False, "loss_ordinary")):
+        assert plain[column].iloc[0] == pytest.approx(sum(kinds[mends]) / len(kinds[mends]), rel=1e-5)
+
+
+@pytest.mark.slow
+def test_an_adapter_loads_merges_and_continues_after_a_kill(nano, trajectories, tmp_path):
+    data = [to_conversation(t) for t in trajectories[:12]]
+    recipe = RECIPE.model_copy(update={"train_steps": 8, "lora_rank": 4, "learning_rate": 1e-2})
+    log = tune(nano, data, tmp_path / "adapter", recipe)
+    assert log["loss"].iloc[-1] < log["loss"].iloc[0] - 0.01
+    tuned = AutoPeftModelForCausalLM.from_pretrained(tmp_path / "adapter")
+    trained = {name for name, p in load_file(tmp_path / "adapter" / "adapter_model.safetensors").items()}
+    assert trained and all("lora_" in name for name in trained)
+    merged = AutoModelForCausalLM.from_pretrained(merge(tmp_path / "adapter", tmp_path / "merged"))
+    tokenizer = AutoTokenizer.from_pretrained(tmp_path / "merged")
+    ids = torch.tensor([encode(data[0], tokenizer).input_ids])
+    base = AutoModelForCausalLM.from_pretrained(nano)
+    with torch.no_grad():
+        ours, whole, before = (model(input_ids=ids).logits for model in (tuned, merged, base))
+    assert torch.allclose(ours, whole, atol=1e-4) and not torch.allclose(ours, before, atol=1e-2)
+    with pytest.raises(ValueError, match="expected a model tuned with lora_rank above 0"):
+        merge(nano, tmp_path / "nothing")
+
+    for name in ("README.md", "loss.csv", "adapter_model.safetensors"):  # as if killed right before the end
+        (tmp_path / "adapter" / name).unlink()
+    assert (tmp_path / "adapter" / "checkpoint-8").is_dir()
+    again = tune(nano, data, tmp_path / "adapter", recipe)
+    assert again["loss"].tolist() == log["loss"].tolist()
+
+
+def test_the_card_says_what_the_model_was_made_from(nano, trajectories, tmp_path):
+    data = [to_conversation(t) for t in trajectories[:4]]
+    log = tune(nano, data, tmp_path / "m", RECIPE.model_copy(update={"train_steps": 2, "max_tokens": 1300}))
+    card = (tmp_path / "m" / "README.md").read_text()
+    lines = "".join(conversation.to_json() + "\n" for conversation in data)
+    assert hashlib.sha256(lines.encode()).hexdigest() in card
+    assert f"{log['examples'].iloc[0]} conversations; {log['dropped'].iloc[0]} of 4 were left out" in card
+    row = log.iloc[-1]
+    assert f"| 2 | {row.loss:.3f} | {row.loss_refinement:.3f} | {row.loss_ordinary:.3f} |" in card
+    for name, value in RECIPE.model_copy(update={"train_steps": 2, "max_tokens": 1300}).model_dump().items():
+        assert f"| {name} | {value} |" in card
+    assert "AutoModelForCausalLM" in card and "AutoPeft" not in card
 
 
 def test_long_conversations_are_left_out_whole_and_counted(nano, trajectories):

@@ -1,0 +1,38 @@
+"""The card of a tuned model: what it was made from, how, and what came of it."""
+
+from __future__ import annotations
+
+from importlib.metadata import version
+from pathlib import Path
+
+import pandas as pd
+from jinja2 import Environment, PackageLoader, StrictUndefined
+
+from agentrefine_lib.tuning.recipe import Job
+
+
+def write_model_card(folder: Path, job: Job, log: pd.DataFrame) -> Path:
+    """Write ``README.md`` for a model tuned by ``job`` with the loss ``log`` of ``tune``; returns its path."""
+    environment = Environment(
+        loader=PackageLoader("agentrefine_lib.tuning", "."),
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+    shown = log.iloc[sorted({0, len(log) // 4, len(log) // 2, 3 * len(log) // 4, len(log) - 1})]
+    path = folder / "README.md"
+    path.write_text(
+        environment.get_template("card.md.jinja").render(
+            name=folder.name,
+            folder=str(folder),
+            job=job,
+            recipe=job.recipe.model_dump(),
+            log=log.iloc[-1].to_dict()
+            | {"examples": int(log["examples"].iloc[-1]), "dropped": int(log["dropped"].iloc[-1])},
+            rows=shown.to_dict("records"),
+            versions={name: version(name) for name in ("torch", "transformers", "peft", "accelerate")},
+        ),
+        encoding="utf-8",
+    )
+    return path

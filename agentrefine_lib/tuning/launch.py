@@ -1,0 +1,80 @@
+"""Training in several processes: the job goes to files, ``accelerate launch`` runs it, its output is passed on."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import pandas as pd
+import yaml
+
+from agentrefine_lib.schema import Conversation, read_jsonl, write_jsonl
+from agentrefine_lib.tuning.recipe import Recipe
+from agentrefine_lib.tuning.train import tune
+
+
+def launch(
+    base: Path | str,
+    conversations: Sequence[Conversation],
+    folder: Path,
+    recipe: Recipe,
+    accelerate_config: str | None = None,
+) -> pd.DataFrame:
+    """``tune``, in the processes that an accelerate configuration describes; without one, in this process.
+
+    The configurations of this suite are ``params/accelerate/*.yaml``. Every process must see ``folder``. The output of
+    the processes appears here as they write it. Raises RuntimeError with its end when they fail.
+    """
+    if not accelerate_config or (folder / "loss.csv").exists():
+        return tune(base, conversations, folder, recipe)
+    if not Path(accelerate_config).is_file():
+        raise FileNotFoundError(
+            f"accelerate_config: {Path(accelerate_config).absolute()} does not exist; expected a file like those in "
+            "params/accelerate/, or none to train in this process"
+        )
+    folder.mkdir(parents=True, exist_ok=True)
+    data, recipe_file = folder / "conversations.jsonl", folder / "recipe.json"
+    write_jsonl(data, conversations)
+    recipe_file.write_text(recipe.model_dump_json(indent=1), encoding="utf-8")
+    command = [sys.executable, "-m", "accelerate.commands.launch", "--config_file", accelerate_config]
+    command += ["--main_process_port", "0", "-m", "agentrefine_lib.tuning.launch"]  # a free port
+    processors_only = yaml.safe_load(Path(accelerate_config).read_text(encoding="utf-8")).get("use_cpu")
+    # accelerate's own CPU launcher wants MPI; its GPU launcher starts processes that this variable keeps off the GPUs
+    environment = {"ACCELERATE_USE_CPU": "true"} if processors_only else {}
+    _stream([*command, str(base), str(data), str(folder), str(recipe_file)], environment)
+    data.unlink()
+    recipe_file.unlink()
+    return pd.read_csv(folder / "loss.csv")
+
+
+def _stream(command: list[str], environment: dict[str, str]) -> None:
+    """Run a command and print what it prints, progress bars included; end it when this cell is interrupted."""
+    environment = {"PYTHONUNBUFFERED": "1", "OMP_NUM_THREADS": "1"} | os.environ | environment
+    tail = b""
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, env=environment)
+    assert process.stdout is not None
+    try:
+        while chunk := process.stdout.read1(65_536):  # type: ignore[attr-defined]
+            tail = (tail + chunk)[-4_000:]
+            print(chunk.decode(errors="replace"), end="", flush=True)
+        code = process.wait()
+    finally:
+        process.terminate()  # accelerate ends its workers; nothing happens where it has ended already
+    if code:
+        raise RuntimeError(
+            f"training ended with exit code {code}; what was trained so far is kept, run this again to continue.\n"
+            f"{' '.join(command)}\n…{tail.decode(errors='replace')}"
+        )
+
+
+if __name__ == "__main__":
+    base, data, folder, recipe_file = sys.argv[1:]
+    tune(
+        base,
+        list(read_jsonl(data, Conversation)),
+        Path(folder),
+        Recipe.model_validate_json(Path(recipe_file).read_text(encoding="utf-8")),
+    )

@@ -1,0 +1,168 @@
+"""How fast masks are built and models tuned, ours against others: one line of JSON. Takes about ten minutes.
+
+    python benchmarks/tuning.py [--llama-factory VENV/bin/python] [--base FOLDER] [--rounds 3]
+
+``masks``: conversations a second from messages to ids and labels, and those of the bare tokenizer on the same texts.
+``tuning``: tokens of data a second (padding not counted), median of the rounds, for ours, TRL's SFTTrainer as it is by
+default (padded batches of the same ready ids and labels; only gradient checkpointing is off), and LLaMA-Factory 0.9
+(``pip install llamafactory`` in a virtual environment of its own; it reads the conversations and trains on every
+reply). The same model from the same weights sees the same conversations once, four per step, in float32 on one thread;
+only ``Trainer.train`` is timed, by the wall clock and by the processor time that it took, and the three take turns,
+because the machine is shared.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+ROWS, BATCH, RATE = 120, 4, 1e-3
+LIBRARY = Path(__file__).parents[1]
+TIMED = """
+import json, os, sys, time
+import torch, transformers
+torch.set_num_threads(1)
+train = transformers.Trainer.train
+def timed(self, *rest, **more):
+    wall, processor = time.perf_counter(), time.process_time()
+    result = train(self, *rest, **more)
+    took = {"wall": time.perf_counter() - wall, "processor": time.process_time() - processor}
+    took |= {"steps": self.state.global_step, "loss": result.training_loss}
+    took["tokens"] = sum(len(row["input_ids"]) for row in self.train_dataset)
+    open(os.environ["TOOK"], "w").write(json.dumps(took))
+    return result
+transformers.Trainer.train = timed
+base, data, out = sys.argv[1:]
+"""
+OURS = """
+from pathlib import Path
+from agentrefine_lib.schema import Conversation, read_jsonl
+from agentrefine_lib.tuning import Recipe, tune
+rows = list(read_jsonl(Path(data) / "conversations.jsonl", Conversation))
+limits = {"max_tokens": 10**6, "save_every": 10**6}
+tune(base, rows, Path(out), Recipe(train_steps=len(rows) // %d, batch_size=%d, learning_rate=%g, seed=0, **limits))
+"""
+TRL = """
+from datasets import Dataset
+from trl import SFTConfig, SFTTrainer
+rows = Dataset.from_parquet(data + "/tokens.parquet", cache_dir=out + "/cache")
+config = SFTConfig(output_dir=out, max_length=None, num_train_epochs=1, per_device_train_batch_size=%d,
+    learning_rate=%g, gradient_checkpointing=False, bf16=False, use_cpu=True, report_to="none", save_strategy="no",
+    logging_steps=10)
+SFTTrainer(model=base, train_dataset=rows, args=config,
+    processing_class=transformers.AutoTokenizer.from_pretrained(base)).train()
+"""
+LLAMA_FACTORY = """
+import importlib.machinery, types  # it imports torchaudio, which pip takes for another CUDA than torch's; not used
+sys.modules["torchaudio"] = types.ModuleType("torchaudio")
+sys.modules["torchaudio"].__spec__ = importlib.machinery.ModuleSpec("torchaudio", None)
+from llamafactory.train.tuner import run_exp
+run_exp({"model_name_or_path": base, "stage": "sft", "do_train": True, "finetuning_type": "full", "dataset": "ours",
+    "dataset_dir": data, "cutoff_len": 100000, "output_dir": out, "num_train_epochs": 1.0, "report_to": "none",
+    "per_device_train_batch_size": %d, "learning_rate": %g, "save_strategy": "no", "logging_steps": 10, "bf16": False,
+    "use_cpu": True, "overwrite_cache": True})
+"""
+
+
+def make_inputs(folder: Path, base: str | None) -> tuple[str, dict[str, float]]:
+    """Conversations of the embedded teacher in three formats and, unless given, a model of the laptop's size."""
+    import asyncio
+
+    from transformers import AutoTokenizer
+
+    from agentrefine_lib.dataset import to_conversation
+    from agentrefine_lib.schema import write_jsonl
+    from agentrefine_lib.synthesis import Job, Limits, synthesize_one
+    from agentrefine_lib.teachers import EmbeddedTeacher, embedded_persona
+    from agentrefine_lib.tuning import build_nano
+    from agentrefine_lib.tuning.export import for_trl
+    from agentrefine_lib.tuning.mask import encode_all
+
+    async def plays() -> list:
+        made = [
+            await synthesize_one(EmbeddedTeacher(), Job(f"b-{i}", embedded_persona(i), i), Limits())
+            for i in range(1_000)
+        ]
+        return [to_conversation(trajectory) for trajectory, *_ in made if trajectory is not None]
+
+    conversations = asyncio.run(plays())
+    texts = [m.value for c in conversations for m in c.conversations]
+    base = base or str(build_nano(folder / "base", texts, vocabulary=2048, width=128, layers=3, context=2048, seed=0))
+    tokenizer, rows = AutoTokenizer.from_pretrained(base), conversations[:ROWS]
+    write_jsonl(folder / "conversations.jsonl", rows)
+    for_trl(rows, tokenizer, folder / "tokens.parquet")
+    said = [{"conversations": [{"from": m.sender, "value": m.value} for m in c.conversations]} for c in rows]
+    (folder / "ours.json").write_text(json.dumps(said))
+    info = {"ours": {"file_name": "ours.json", "formatting": "sharegpt"}}
+    (folder / "dataset_info.json").write_text(json.dumps(info))
+
+    def rate(work: Callable[[], object], clock: Callable[[], float] = time.perf_counter) -> float:
+        begin = clock()
+        work()
+        return len(conversations) / (clock() - begin)
+
+    def masks_of_all() -> None:
+        for _ in encode_all(conversations, tokenizer):
+            pass
+
+    joined = ["".join(m.value for m in c.conversations) for c in conversations]
+    masks = {
+        "conversations": len(conversations),
+        "tokens_each": statistics.mean(len(e.input_ids) for e in encode_all(conversations, tokenizer)),
+        "ours_per_s": max(rate(masks_of_all) for _ in range(5)),
+        "ours_per_processor_s": max(rate(masks_of_all, time.process_time) for _ in range(5)),
+        "bare_tokenizer_per_s": max(rate(lambda: tokenizer.backend_tokenizer.encode_batch(joined)) for _ in range(5)),
+    }
+    return base, masks
+
+
+def run(python: str, program: str, base: str, data: Path) -> dict[str, float]:
+    with tempfile.TemporaryDirectory() as out:
+        took = Path(out) / "took.json"
+        environment = os.environ | {"OMP_NUM_THREADS": "1", "TOKENIZERS_PARALLELISM": "false", "TOOK": str(took)}
+        environment |= {"PYTHONPATH": str(LIBRARY) if python == sys.executable else "", "HF_HUB_OFFLINE": "1"}
+        command = [python, "-c", TIMED + program, base, str(data), f"{out}/model"]
+        done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+        if not took.exists():
+            raise RuntimeError(f"{python} failed:\n{done.stdout[-1500:]}\n{done.stderr[-3000:]}")
+        return json.loads(took.read_text())
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--llama-factory", metavar="PYTHON", help="a Python that has llamafactory")
+    parser.add_argument("--base", help="a model to tune; without it, one of the laptop's size with random weights")
+    parser.add_argument("--rounds", type=int, default=3, help="0: masks only")
+    arguments = parser.parse_args()
+    programs = {
+        "ours": (sys.executable, OURS % (BATCH, BATCH, RATE)),
+        "trl": (sys.executable, TRL % (BATCH, RATE)),
+    }
+    if arguments.llama_factory:
+        programs["llama_factory"] = (arguments.llama_factory, LLAMA_FACTORY % (BATCH, RATE))
+    with tempfile.TemporaryDirectory() as folder:
+        base, masks = make_inputs(Path(folder), arguments.base)
+        rounds = []
+        for number in range(arguments.rounds):
+            rounds.append({name: run(*program, base, Path(folder)) for name, program in programs.items()})
+            print(f"round {number + 1}: {json.dumps(rounds[-1])}", file=sys.stderr, flush=True)
+    result: dict[str, dict[str, float]] = {"masks": masks, "tuning": {}}
+    for clock in ("wall", "processor") if rounds else ():
+        for name in programs:
+            rates = [one[name]["tokens"] / one[name][clock] for one in rounds]
+            result["tuning"][f"{name}_tokens_per_{clock}_s"] = round(statistics.median(rates))
+            ratios = [one["ours"]["tokens"] / one["ours"][clock] / r for one, r in zip(rounds, rates, strict=True)]
+            result["tuning"][f"ours_over_{name}_{clock}"] = round(statistics.median(ratios), 2)
+    print(json.dumps(result))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,50 @@
+"""The shipped profiles and launch configurations: everything in them is known to the notebooks and to accelerate."""
+
+import re
+from pathlib import Path
+
+import pytest
+from accelerate.commands.config.config_args import load_config_from_file
+from pydantic_core import PydanticUndefined
+
+from agentrefine_lib.reproduce import load_profile
+from agentrefine_lib.reproduce.parameters import declared_parameters
+from agentrefine_lib.tuning import Recipe
+
+ROOT = Path(__file__).parents[1]
+PROFILES = sorted(path.stem for path in (ROOT / "params").glob("*.yaml") if "\nnotebooks:" in path.read_text())
+LAUNCH = sorted((ROOT / "params" / "accelerate").glob("*.yaml"))
+
+
+def test_the_three_profiles_are_there():
+    assert PROFILES == ["laptop", "paper", "smoke"]
+    assert [path.stem for path in LAUNCH] == ["ddp", "ddp_cpu", "fsdp"]
+
+
+@pytest.mark.parametrize("name", PROFILES)
+def test_a_profile_fits_the_notebooks(name):
+    profile = load_profile(name, ROOT)
+    config = next(n for n in profile.notebooks if n.name == "03_finetuning").given.get("accelerate_config")
+    assert config is None or (ROOT / config).is_file()
+
+
+def test_the_variants_in_the_header_of_the_paper_profile_are_values_that_it_takes():
+    header = [line for line in (ROOT / "params" / "paper.yaml").read_text().splitlines() if line.startswith("#")]
+    written = re.findall(r"(?<![\w-])([a-z]\w+=[^\s\";,…]+)", "\n".join(header))
+    given = [value for value in written if not value.startswith("agentrefine=")]  # an adapter's name for vLLM
+    assert len(given) > 10
+    load_profile("paper", ROOT, given)
+
+
+@pytest.mark.parametrize("path", LAUNCH, ids=lambda path: path.stem)
+def test_accelerate_reads_the_launch_configurations(path):
+    assert load_config_from_file(str(path)).num_processes > 1
+
+
+def test_the_recipe_is_what_notebook_03_declares():
+    problems: list[str] = []
+    declared = declared_parameters(ROOT / "notebooks" / "03_finetuning.ipynb", problems)
+    assert not problems
+    for name, field in Recipe.model_fields.items():
+        parameter = declared["training_seed" if name == "seed" else name]
+        assert field.default is PydanticUndefined or parameter.default == field.default, name

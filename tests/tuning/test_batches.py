@@ -1,0 +1,107 @@
+"""Rows without padding: no conversation sees another, and equation 1 comes out as written by hand."""
+
+from types import SimpleNamespace
+
+import pytest
+import torch
+from transformers import AutoModelForCausalLM, AutoTokenizer
+
+from agentrefine_lib.dataset import to_conversation
+from agentrefine_lib.tuning import IGNORED, Recipe, encode
+from agentrefine_lib.tuning.batches import Examples, Flatten, Order, attend_by_sample, refined_tokens
+from agentrefine_lib.tuning.train import RefinementTrainer, load_base
+
+RECIPE = Recipe(train_steps=1, batch_size=3, learning_rate=1e-3, max_tokens=2000, save_every=1, seed=0)
+
+
+@pytest.fixture(scope="module")
+def examples(nano, trajectories):
+    tokenizer = AutoTokenizer.from_pretrained(nano)
+    return [encode(to_conversation(t), tokenizer) for t in trajectories[:3]]
+
+
+def forward(model, batch, **more):
+    read = {key: value for key, value in batch.items() if key not in ("labels", "refined")}
+    return model(**read, use_cache=False, **more).logits[0]  # with a cache, sdpa and eager would mix conversations
+
+
+@pytest.mark.parametrize("attention", ["by_sample", "sdpa", "eager"])
+def test_a_conversation_in_a_row_is_computed_as_if_it_were_alone(nano, examples, attention):
+    model = AutoModelForCausalLM.from_pretrained(nano, attn_implementation=attention).double().eval()
+    alone = AutoModelForCausalLM.from_pretrained(nano, attn_implementation="eager").double().eval()
+    with torch.no_grad():
+        together = forward(model, Flatten()([Examples(examples)[i] for i in range(3)]))
+        apart = [alone(input_ids=torch.tensor([e.input_ids])).logits[0] for e in examples]
+    assert torch.allclose(together, torch.cat(apart), atol=1e-6, rtol=0)  # the model's norms compute in float32
+
+
+@pytest.mark.parametrize("attention", ["by_sample", "sdpa", "eager"])
+def test_nothing_leaks_from_one_conversation_into_the_next(nano, examples, attention):
+    model = AutoModelForCausalLM.from_pretrained(nano, attn_implementation=attention).double()
+    batch = Flatten()([Examples(examples)[i] for i in range(3)])
+    embedded = model.get_input_embeddings()(batch.pop("input_ids")).detach().requires_grad_()
+    first, second = len(examples[0].input_ids), len(examples[1].input_ids)
+    forward(model, batch, inputs_embeds=embedded)[first : first + second].sum().backward()
+    moved = embedded.grad[0].abs().sum(-1) > 0
+    assert moved[first : first + second].all()
+    assert not moved[:first].any() and not moved[first + second :].any()
+
+
+def test_attention_that_mixes_conversations_is_refused(nano):
+    with pytest.raises(ValueError, match="expected one of by_sample, flash_attention_2"):
+        load_base(nano, RECIPE.model_copy(update={"attention": "paged|sdpa"}))
+    model = load_base(nano, RECIPE)
+    with pytest.raises(ValueError, match="no borders of conversations"):
+        model(input_ids=torch.tensor([[5, 6, 7]]))
+    x, borders = torch.zeros(1, 1, 9, 4), torch.tensor([0, 3, 9])
+    with pytest.raises(ValueError, match="window of 5 tokens"):
+        attend_by_sample(torch.nn.Identity(), x, x, x, None, cu_seq_lens_q=borders, sliding_window=5)
+
+
+def trainer_like():
+    """What compute_loss needs of a trainer, in one process."""
+    return SimpleNamespace(tally=torch.zeros(2, 2, dtype=torch.float64), accelerator=SimpleNamespace(num_processes=1))
+
+
+def test_equation_1_and_its_gradients_by_hand(nano, three_turns):
+    """Log-probabilities of correct turns' tokens, each weighted 1 and all others 0, in float64; gradients too."""
+    tokenizer = AutoTokenizer.from_pretrained(nano)
+    example = encode(to_conversation(three_turns), tokenizer)
+    hand = AutoModelForCausalLM.from_pretrained(nano).double()
+    log_p = hand(input_ids=torch.tensor([example.input_ids])).logits[0].log_softmax(-1)
+    weights = [0.0 if label == IGNORED else 1.0 for label in example.labels]
+    terms = [-w * log_p[i - 1, example.input_ids[i]] for i, w in enumerate(weights) if i]
+    expected = torch.stack(terms).sum() / sum(weights)
+    expected.backward()
+
+    model, trainer = load_base(nano, RECIPE).double(), trainer_like()
+    batch = Flatten()([Examples([example])[0]])
+    count = (batch["labels"] != IGNORED).sum()
+    assert count == sum(weights)
+    logits = {}
+    model.lm_head.register_forward_hook(lambda _, __, out: logits.update(out=out))
+    loss = RefinementTrainer.compute_loss(trainer, model, batch, num_items_in_batch=count)
+    loss.backward()
+    assert loss.item() == pytest.approx(expected.item(), rel=1e-9)  # the model's norms compute in float32
+    for (name, a), b in zip(hand.named_parameters(), model.parameters(), strict=True):
+        assert torch.allclose(a.grad, b.grad, rtol=1e-5, atol=1e-8), name
+    assert logits["out"].shape[1] == count  # erroneous and read tokens have no logits at all, so no gradient either
+    nats, tokens = trainer.tally[:, 0], trainer.tally[:, 1]
+    assert nats.sum().item() / tokens.sum().item() == pytest.approx(expected.item(), rel=1e-9)
+
+
+def test_tokens_of_a_refinement_are_told_from_others(nano, three_turns):
+    tokenizer = AutoTokenizer.from_pretrained(nano)
+    example = encode(to_conversation(three_turns), tokenizer)
+    flags = refined_tokens(example)
+    text = tokenizer.decode([t for t, flag in zip(example.input_ids, flags, strict=True) if flag])
+    assert text == "Thought: Then take it.\nAction: take cup<|end|>"
+    for strategy in ("all_turns", "no_refinement"):  # no reply is masked there, so none is known to mend one
+        assert not refined_tokens(encode(to_conversation(three_turns, strategy), tokenizer)).any()
+
+
+def test_the_order_is_that_of_the_seed_and_every_pass_sees_every_row():
+    order = list(Order(7, 20, seed=3))
+    assert order == list(Order(7, 20, seed=3)) != list(Order(7, 20, seed=4))
+    assert sorted(order[:7]) == sorted(order[7:14]) == list(range(7)) and order[:7] != order[7:14]
+    assert len(order) == len(Order(7, 20, seed=3)) == 20
