@@ -141,8 +141,8 @@ function render({ model, el }) {
       if (node) showError(node);
       jump = false;
     }
-    detail.dataset.shown = model.get("selected");
   };
+  const marked = () => { detail.dataset.shown = model.get("shown"); };
 
   // notes and ways out --------------------------------------------------------------------------------------------
   const tags = make("input", { type: "text", placeholder: "tags, by commas", "aria-label": "tags" });
@@ -203,7 +203,7 @@ function render({ model, el }) {
     draw();
   };
   const events = [
-    ["change:version", refiltered], ["change:selected", selected], ["change:body", shown], ["change:ticked", draw],
+    ["change:version", refiltered], ["change:selected", selected], ["change:body", shown], ["change:shown", marked], ["change:ticked", draw],
     ["change:note", noted], ["change:status", told], ["msg:custom", arrived],
   ];
   for (const [name, react] of events) model.on(name, react);
@@ -211,7 +211,7 @@ function render({ model, el }) {
   el.append(bar, make("div", { class: "ar-line" }, [status, hint]), make("div", { class: "ar-panes" }, [list, detail]), foot);
   const size = new ResizeObserver(draw);
   size.observe(list);
-  showFilters(); told(); noted(); shown(); draw();
+  showFilters(); told(); noted(); shown(); marked(); draw();
   return () => {
     size.disconnect();
     for (const [name, react] of events) model.off(name, react);

@@ -47,6 +47,7 @@ class TrajectoryViewer(anywidget.AnyWidget):
     selected = traitlets.Int(-1).tag(sync=True)  # number in the filtered list
     ticked = traitlets.List(traitlets.Int()).tag(sync=True)  # numbers of records
     body = traitlets.Unicode().tag(sync=True)
+    shown = traitlets.Int(-1).tag(sync=True)  # whose page that is; it trails behind ``selected``
     note = traitlets.Dict({"id": "", "note": "", "tags": []}).tag(sync=True)
     status = traitlets.Unicode().tag(sync=True)
 
@@ -79,14 +80,12 @@ class TrajectoryViewer(anywidget.AnyWidget):
             self._show()
 
     def _show(self) -> None:
-        if not 0 <= self.selected < len(self._left):
-            self.body = "<p>No record passes the filters.</p>"
-            self.note = {"id": "", "note": "", "tags": []}
-            return
-        record = self._index.record(self._left[self.selected])
-        self.body = record_page(record)
-        found = self._notes.get(record.id, Note(id=record.id, note="", tags=[]))
-        self.note = found.model_dump()
+        body, note = "<p>No record passes the filters.</p>", Note(id="", note="", tags=[])
+        if 0 <= self.selected < len(self._left):
+            record = self._index.record(self._left[self.selected])
+            body, note = record_page(record), self._notes.get(record.id, Note(id=record.id, note="", tags=[]))
+        with self.hold_sync():  # one message, so that page and number agree
+            self.body, self.note, self.shown = body, note.model_dump(), self.selected
 
     def _on_message(self, _: Any, content: Mapping[str, Any], buffers: Any) -> None:
         if "rows" in content and content["version"] == self.version:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import secrets
@@ -17,13 +18,18 @@ from typing import NamedTuple
 
 import nbformat
 import pytest
-from playwright.sync_api import Browser, ConsoleMessage, Error, Locator, Page, sync_playwright
+from playwright.sync_api import Browser, ConsoleMessage, Error, Locator, Page, Playwright, TimeoutError, sync_playwright
 
 from agentrefine_lib.schema import Trajectory
 
 ROOT = Path(__file__).parents[2]
 SHOTS = Path(os.environ.get("AGENTREFINE_SHOTS", ""))  # a folder that keeps the screenshots
+DOWNLOAD = "download"
+PATIENCE = 120_000  # milliseconds that anything may take on a machine with other work to do
 HARMLESS = ("favicon", "Failed to load resource", "unload is not allowed", "WebSocket", "net::ERR")  # no network here
+ERROR = "[data-mime-type='application/vnd.jupyter.error']"
+ENDED = """error => document.querySelector(error)
+  || /^\\[\\d+\\]:$/.test([...document.querySelectorAll('.jp-CodeCell .jp-InputPrompt')].at(-1).innerText.trim())"""
 
 
 class Lab(NamedTuple):
@@ -36,16 +42,27 @@ class Lab(NamedTuple):
 
 @pytest.fixture(scope="module")  # while it lives, no other event loop runs in this thread: other tests need theirs
 def browser(trajectories: list[Trajectory], nano: Path) -> Iterator[Browser]:
-    """The system's Chromium, or playwright's own. What needs an event loop is made before it."""
-    found = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+    """An installed Chromium or Chrome, else playwright's own. What needs an event loop is made before it."""
     with sync_playwright() as playwright:
-        try:
-            browser = playwright.chromium.launch(executable_path=found, args=["--no-sandbox"])
-        except Error as error:
-            reason = str(error).strip().partition("\n")[0]
-            pytest.skip(f"no browser: install chromium or run 'playwright install chromium' ({reason})")
+        browser = started(playwright)
         yield browser
         browser.close()
+
+
+def started(playwright: Playwright) -> Browser:
+    """The first browser that starts; without any the test is skipped, and the reason says what to install."""
+    installed = map(shutil.which, ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable"))
+    reasons = []
+    for path in [*filter(None, installed), None, DOWNLOAD]:
+        if path is DOWNLOAD:
+            install = [sys.executable, "-m", "playwright", "install", "chromium"]
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                subprocess.run(install, timeout=150, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=False)
+        try:
+            return playwright.chromium.launch(executable_path=path if path != DOWNLOAD else None, args=["--no-sandbox"])
+        except Error as error:
+            reasons.append(f"{path or 'playwright'}: {str(error).strip().partition(chr(10))[0]}")
+    pytest.skip(f"no browser: install chromium, or run 'playwright install chromium' ({'; '.join(reasons)})")
 
 
 @pytest.fixture(scope="session")
@@ -66,13 +83,14 @@ def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
         server = subprocess.Popen(command, cwd=folder, env=environment, stdout=log, stderr=log)
     url = f"http://127.0.0.1:{port}"
     try:
-        for _ in range(120):
+        deadline = time.monotonic() + PATIENCE / 1000
+        while True:
             try:
                 urllib.request.urlopen(f"{url}/api", timeout=2)
                 break
             except OSError:
-                assert server.poll() is None, (folder / "server.log").read_text()
-                time.sleep(0.5)
+                assert server.poll() is None and time.monotonic() < deadline, (folder / "server.log").read_text()
+                time.sleep(0.2)
         yield Lab(url, folder, token)
     finally:
         server.terminate()
@@ -87,29 +105,27 @@ class Notebook:
         self.complaints: list[str] = []
         page.on("console", self._listen)
         page.on("pageerror", lambda error: self.complaints.append(str(error)))
+        page.set_default_timeout(PATIENCE)
         page.goto(f"{lab.url}/lab/tree/{name}?reset&token={lab.token}")
-        page.locator(".jp-Notebook .jp-Cell").first.wait_for(timeout=60_000)
+        page.locator(".jp-Notebook .jp-Cell").first.wait_for()
 
     def _listen(self, message: ConsoleMessage) -> None:
         if message.type == "error" and not any(word in message.text for word in HARMLESS):
             self.complaints.append(message.text)
 
-    def run_all(self, timeout: int = 60) -> None:
+    def run_all(self) -> None:
         """Run every cell; fails when one raises."""
         idle = self.page.get_by_text("(ipykernel) | Idle")
-        idle.wait_for(timeout=60_000)
+        idle.wait_for()
         self.page.get_by_role("menuitem", name="Run", exact=True).click()
         self.page.get_by_role("menuitem", name="Run All Cells", exact=True).click()
-        numbered = self.page.locator(".jp-CodeCell .jp-InputPrompt").last
-        deadline = time.monotonic() + timeout
-        while not numbered.inner_text().strip("[]: ").isdigit():
-            if time.monotonic() > deadline:
-                self.shoot("still_running")
-                raise AssertionError(f"still running after {timeout} s: {numbered.inner_text()!r}")
-            if (raised := self.page.locator("[data-mime-type='application/vnd.jupyter.error']")).count():
-                raise AssertionError(raised.first.inner_text())
-            self.page.wait_for_timeout(100)
-        idle.wait_for(timeout=timeout * 1000)
+        try:
+            self.page.wait_for_function(ENDED, arg=ERROR)
+        except TimeoutError:
+            self.shoot("still_running")
+            raise
+        assert self.page.locator(ERROR).all_inner_texts() == []
+        idle.wait_for()
         assert self.page.locator("[data-mime-type='application/vnd.jupyter.stderr']").all_inner_texts() == []
 
     def end(self) -> None:
