@@ -28,7 +28,10 @@ class ScriptExplorer(Panel):
             raise ValueError(f"source: found no script in {source!r}")
         self._which = choice("script", list(self._scripts), "34em")
         self._action = widgets.Combobox(
-            description="try", placeholder="type a command of this script", layout=widgets.Layout(width="34em")
+            description="try",
+            placeholder="type a command of this script",
+            layout=widgets.Layout(width="34em"),
+            style={"description_width": "initial"},
         )
         self._action.continuous_update = True
         self._verdict, self._page = Pane(), Pane(height=460)

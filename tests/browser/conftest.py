@@ -18,7 +18,7 @@ from typing import NamedTuple
 
 import nbformat
 import pytest
-from playwright.sync_api import Browser, ConsoleMessage, Error, Locator, Page, Playwright, TimeoutError, sync_playwright
+from playwright.sync_api import Browser, ConsoleMessage, Error, Locator, Page, Playwright, sync_playwright
 
 from agentrefine_lib.schema import Trajectory
 
@@ -121,7 +121,7 @@ class Notebook:
         self.page.get_by_role("menuitem", name="Run All Cells", exact=True).click()
         try:
             self.page.wait_for_function(ENDED, arg=ERROR)
-        except TimeoutError:
+        except Error:
             self.shoot("still_running")
             raise
         assert self.page.locator(ERROR).all_inner_texts() == []
