@@ -46,9 +46,8 @@ def page_of(book: Any, title: str) -> str:
     """A notebook as HTML. Widgets become the pages that they carry: without a kernel their controls would be dead."""
     book.metadata.pop("widgets", None)
     book.cells.insert(0, nbformat.v4.new_markdown_cell("[All chapters](index.html)"))
-    exporter = HTMLExporter(require_js_url="", jquery_url="", jupyter_widgets_base_url="")
-    html, _ = exporter.from_notebook_node(book, {"metadata": {"name": title}})
-    return str(html)
+    html, _ = HTMLExporter(require_js_url="").from_notebook_node(book, {"metadata": {"name": title}})
+    return str(html).replace('<script src=""></script>', "")  # it loads modules of widgets, of which there are none
 
 
 def opening(book: Any) -> tuple[str, str]:

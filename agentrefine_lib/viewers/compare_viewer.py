@@ -36,7 +36,7 @@ class CompareViewer(Panel):
         self._a, self._b = choice("A", policies, "16em"), choice("B", policies, "16em")
         self._b.value = policies[1]
         self._task = choice("task", [], "34em")
-        self._matrix, self._pair = Pane(height=240), Pane(height=560)
+        self._matrix, self._pair = Pane(name="outcomes", height=240), Pane(name="A and B", height=560)
         super().__init__("comparison", [self._matrix, row(self._a, self._b, self._task), self._pair])
         self._list_tasks()
         for control in (self._a, self._b):

@@ -35,7 +35,7 @@ class MaskView(Panel):
         self._strategy = choice("strategy", get_args(Strategy), "18em")
         self._unit = choice("show", [TURNS, *self._tokenizers], "16em")
         self._learn = choice("learn from", get_args(Learn), "16em")
-        self._counts, self._page = Pane(), Pane(height=480)
+        self._counts, self._page = Pane(name="counts"), Pane(name="the record", height=480)
         controls = [self._record, self._strategy, self._unit, self._learn]
         super().__init__("mask", [row(*controls), self._counts, self._page])
         for control in controls:

@@ -1,6 +1,9 @@
 // A page made in Python. What is clicked tells Python its data-pick; keys stay inside the panel it belongs to.
 function render({ model, el }) {
   el.classList.add("ar");
+  el.setAttribute("role", "region");
+  el.setAttribute("aria-label", model.get("name"));
+  if (model.get("height")) el.setAttribute("tabindex", "0"); // so that arrow keys scroll it
   const show = () => {
     const open = [...el.querySelectorAll("details")].map((fold) => fold.open);
     const focused = document.activeElement?.closest?.("[data-pick]")?.dataset.pick;

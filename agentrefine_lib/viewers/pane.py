@@ -19,6 +19,7 @@ class Pane(anywidget.AnyWidget):
     _esm = Path(__file__).parent / "pane.js"
     _css = CSS
 
+    name = traitlets.Unicode().tag(sync=True)  # for screen readers
     body = traitlets.Unicode().tag(sync=True)
     height = traitlets.Int(0).tag(sync=True)  # pixels; 0: as high as it is
     tail = traitlets.Bool(False).tag(sync=True)  # show the end of what is too high
@@ -41,7 +42,7 @@ class Panel(widgets.VBox):
 
 def choice(label: str, options: Sequence[Any], width: str = "22em") -> widgets.Dropdown:
     """A drop-down list whose label is not cut."""
-    style, layout = {"description_width": "initial"}, widgets.Layout(width=width)
+    style, layout = {"description_width": "initial"}, widgets.Layout(width=width, max_width="99%")
     return widgets.Dropdown(options=options, description=label, style=style, layout=layout)
 
 

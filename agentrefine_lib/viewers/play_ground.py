@@ -39,8 +39,9 @@ class PlayGround(Panel):
         self._policy = policy
         self._live: LiveEpisode | None = None
         self._over = False
-        self._scene, self._hint = Pane(body=block(f"{task.engine} is starting …", ""), height=460, tail=True), Pane()
-        wide = widgets.Layout(width="38em")
+        self._scene = Pane(name="the episode", body=block(f"{task.engine} is starting …", ""), height=460, tail=True)
+        self._hint = Pane(name="suggestion")
+        wide = widgets.Layout(width="38em", max_width="99%")
         self.thought = widgets.Text(
             description="Thought", placeholder="what do you make of it? (optional)", layout=wide
         )

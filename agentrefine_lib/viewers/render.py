@@ -140,7 +140,8 @@ def two_page(ours: Episode, theirs: Episode) -> str:
             cells.append(f'<div class="ar-parting ar-label"><b>they part here, at step {number}</b></div>')
         for play in plays:
             left = play.exchanges[number - 1 : number]
-            cells.append(f"<div>{''.join(map(exchange_block, left))}</div>")
+            named = (e._replace(label=f"{play.player} · {e.label}") for e in left)  # in a narrow window they alternate
+            cells.append(f"<div>{''.join(map(exchange_block, named))}</div>")
     if parting > max(len(play.exchanges) for play in plays):
         cells.append('<div class="ar-parting ar-label"><b>they do the same to the end</b></div>')
     return f'<div class="ar-pair">{"".join(cells)}</div>'

@@ -34,7 +34,7 @@ class RunMonitor(Panel):
             value=True, description="follow", indent=False, layout=widgets.Layout(width="7em")
         )
         now = widgets.Button(description="Look now")
-        self._numbers, self._last = Pane(), Pane(height=360)
+        self._numbers, self._last = Pane(name="counts"), Pane(name="the newest record", height=360)
         super().__init__("run monitor", [row(self.following, now), self._numbers, self._last])
         now.on_click(lambda _: self.look())
         self.following.observe(lambda _: self._follow(), "value")

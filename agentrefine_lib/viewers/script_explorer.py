@@ -30,11 +30,11 @@ class ScriptExplorer(Panel):
         self._action = widgets.Combobox(
             description="try",
             placeholder="type a command of this script",
-            layout=widgets.Layout(width="34em"),
+            layout=widgets.Layout(width="34em", max_width="99%"),
             style={"description_width": "initial"},
         )
         self._action.continuous_update = True
-        self._verdict, self._page = Pane(), Pane(height=460)
+        self._verdict, self._page = Pane(name="verdict"), Pane(name="the script", height=460)
         super().__init__("script", [row(self._which, self._action), self._verdict, self._page])
         self._which.observe(lambda _: self._show(), "value")
         self._action.observe(lambda _: self._judge(), "value")

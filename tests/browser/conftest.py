@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import re
 import secrets
 import shutil
 import socket
@@ -27,6 +28,7 @@ SHOTS = Path(os.environ.get("AGENTREFINE_SHOTS", ""))  # a folder that keeps the
 DOWNLOAD = "download"
 PATIENCE = 120_000  # milliseconds that anything may take on a machine with other work to do
 HARMLESS = ("favicon", "Failed to load resource", "unload is not allowed", "WebSocket", "net::ERR")  # no network here
+CONTROLS = "button|checkbox|combobox|listbox|option|progressbar|region|searchbox|spinbutton|textbox"
 ERROR = "[data-mime-type='application/vnd.jupyter.error']"
 ENDED = """error => document.querySelector(error)
   || /^\\[\\d+\\]:$/.test([...document.querySelectorAll('.jp-CodeCell .jp-InputPrompt')].at(-1).innerText.trim())"""
@@ -127,6 +129,12 @@ class Notebook:
         assert self.page.locator(ERROR).all_inner_texts() == []
         idle.wait_for()
         assert self.page.locator("[data-mime-type='application/vnd.jupyter.stderr']").all_inner_texts() == []
+
+    def nameless(self) -> list[str]:
+        """Controls and regions of ours that a screen reader could not name."""
+        ours = self.page.locator(".ar-viewer, .ar-panel, .jp-RenderedHTML .ar").all()
+        told = "\n".join(widget.aria_snapshot() for widget in ours)
+        return re.findall(rf"^ *- (?:{CONTROLS})(?! \").*$", told, re.MULTILINE)
 
     def end(self) -> None:
         """Close the window and end the kernel."""

@@ -42,6 +42,7 @@ def unharmed(book, cells: int) -> None:
     assert book.page.locator(".jp-CodeCell").count() == cells
     assert book.page.locator(".jp-Dialog").count() == 0
     assert book.complaints == []
+    assert book.nameless() == []
 
 
 def test_ten_thousand_trajectories_load_and_page(open_notebook, many):
@@ -214,23 +215,35 @@ def test_a_growing_file_is_followed(open_notebook, lab, trajectories):
     unharmed(book, cells=1)
 
 
-def test_a_narrow_window_and_the_dark_theme(open_notebook, few):
+@pytest.mark.parametrize(("width", "dark"), [(768, True), (1280, True), (768, False)])
+def test_every_widget_fits_a_narrow_window_and_the_dark_theme(open_notebook, few, lab, nano, width, dark):
+    write_jsonl(lab.folder / "two" / "all.jsonl", [play("ours", 1, "look", "go"), play("base", 1, "look", "wait")])
     book = open_notebook(
-        "from agentrefine_lib.schema import Trajectory, read_jsonl\n"
-        "from agentrefine_lib.viewers import TrajectoryViewer, show_trajectory",
+        "from transformers import AutoTokenizer\n"
+        "from agentrefine_lib.schema import Trajectory, read_jsonl\nfrom agentrefine_lib.viewers import *",
+        f"trajectory = next(read_jsonl({few!r}, Trajectory)); show_trajectory(trajectory)",
+        "show_script(trajectory.script)",
         f"TrajectoryViewer({few!r})",
-        f"show_trajectory(next(read_jsonl({few!r}, Trajectory)))",
-        width=768,
-        dark=True,
+        f"MaskView({few!r}, {{'nano': AutoTokenizer.from_pretrained({str(nano)!r})}})",
+        "CompareViewer('two')",
+        "explorer = ScriptExplorer(trajectory); explorer._action.value = 'fly to the moon'; explorer",
+        "PlayGround(trajectory)",
+        f"RunMonitor({few!r}, total=60)",
+        width=width,
+        dark=dark,
     )
     book.run_all()
-    viewer = book.page.locator(".ar-viewer")
-    scheme, back = viewer.evaluate("e => [getComputedStyle(e).colorScheme, getComputedStyle(e).backgroundColor]")
-    assert scheme == "dark"
-    assert sum(map(int, back.removeprefix("rgb(").removesuffix(")").split(","))) < 150
-    assert viewer.evaluate("e => e.scrollWidth <= e.clientWidth + 1")
-    book.shoot("dark_narrow")
-    unharmed(book, cells=3)
+    book.page.locator(".ar-panel", has_text="First observation").last.wait_for()
+    widgets = book.page.locator(".ar-viewer, .ar-panel, .jp-RenderedHTML .ar")
+    assert widgets.count() == 8
+    for number, widget in enumerate(widgets.all()):
+        book.shoot(f"{'dark' if dark else 'light'}_{width}_{number}", widget)
+        assert widget.evaluate("e => e.scrollWidth <= e.clientWidth + 1"), number
+    for page in book.page.locator(".ar").all():
+        scheme, back = page.evaluate("e => [getComputedStyle(e).colorScheme, getComputedStyle(e).backgroundColor]")
+        assert scheme == ("dark" if dark else "light")
+        assert (sum(map(int, back.removeprefix("rgb(").removesuffix(")").split(","))) < 150) == dark
+    unharmed(book, cells=9)
 
 
 def test_a_chapter_runs_and_its_file_shows_the_same_trajectory(open_notebook, lab):
