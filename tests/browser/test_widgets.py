@@ -1,15 +1,10 @@
 """The widgets in a real JupyterLab: what is clicked and typed has its effect, and no key reaches the notebook."""
 
-from pathlib import Path
-
-import nbformat
 import pytest
-from nbconvert import HTMLExporter
 
 from agentrefine_lib.schema import Episode, Step, Task, Trajectory, write_jsonl
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(240)]
-NOTEBOOKS = Path(__file__).parents[2] / "notebooks"
 CLOCK = """window.times = [];
 addEventListener('keydown', () => { window.pressed = performance.now() }, true);
 new MutationObserver(() => requestAnimationFrame(() => times.push(performance.now() - pressed)))
@@ -42,6 +37,7 @@ def unharmed(book, cells: int) -> None:
     assert book.page.locator(".jp-CodeCell").count() == cells
     assert book.page.locator(".jp-Dialog").count() == 0
     assert book.complaints == []
+    assert book.page.locator("[data-mime-type='application/vnd.jupyter.stderr']").all_inner_texts() == []
     assert book.nameless() == []
 
 
@@ -215,7 +211,7 @@ def test_a_growing_file_is_followed(open_notebook, lab, trajectories):
     unharmed(book, cells=1)
 
 
-@pytest.mark.parametrize(("width", "dark"), [(768, True), (1280, True), (768, False)])
+@pytest.mark.parametrize(("width", "dark"), [(768, True), (1280, False)])
 def test_every_widget_fits_a_narrow_window_and_the_dark_theme(open_notebook, few, lab, nano, width, dark):
     write_jsonl(lab.folder / "two" / "all.jsonl", [play("ours", 1, "look", "go"), play("base", 1, "look", "wait")])
     book = open_notebook(
@@ -244,26 +240,3 @@ def test_every_widget_fits_a_narrow_window_and_the_dark_theme(open_notebook, few
         assert scheme == ("dark" if dark else "light")
         assert (sum(map(int, back.removeprefix("rgb(").removesuffix(")").split(","))) < 150) == dark
     unharmed(book, cells=9)
-
-
-def test_a_chapter_runs_and_its_file_shows_the_same_trajectory(open_notebook, lab):
-    chapter = nbformat.read(NOTEBOOKS / "01_synthesis.ipynb", as_version=4)
-    cells = [cell.source for cell in chapter.cells if cell.cell_type == "code"]
-    cells[0] = f"{cells[0]}\nrun_dir, n_trajectories = {str(lab.folder / 'run')!r}, 8"
-    book = open_notebook(*cells)
-    book.run_all()
-    page = book.page
-    page.locator(".ar-viewer .ar-row").nth(7).wait_for()
-    page.locator(".ar-panel").get_by_label("try").fill("fly to the moon")
-    page.get_by_text("✗ format error").wait_for()
-    told = page.locator(".jp-RenderedHTML .ar[aria-label^='trajectory t-']").inner_text()
-    page.locator("[data-jp-item-name='save']").click()
-    page.locator(".jp-mod-dirty").first.wait_for(state="detached")
-    html, _ = HTMLExporter().from_filename(str(book.path))
-    bare = page.context.browser.new_context(java_script_enabled=False).new_page()
-    bare.set_content(html)
-    assert bare.locator(".ar[aria-label^='trajectory t-']").inner_text() == told
-    book.shoot("chapter_1")
-    book.shoot("chapter_1_as_a_page", bare.locator(".ar[aria-label^='trajectory t-']"))
-    bare.context.close()
-    unharmed(book, cells=len(cells))
