@@ -91,7 +91,7 @@ class PlayGround(Panel):
             thought, action, _ = parse_reply(said)
             self.action.value = action
             self._hint.body = block(f"{self._policy.name} suggests", text(f"{thought}\n> {action}"), "say")
-        except EngineFailure as error:
+        except (EngineFailure, ValueError) as error:
             self._fail(error)
         self.suggest.disabled = self._over
 

@@ -9,8 +9,10 @@ from pathlib import Path
 from typing import Any
 
 import ipywidgets as widgets
+from pydantic import ValidationError
 from pydantic_core import from_json
 
+from agentrefine_lib.schema import explain
 from agentrefine_lib.viewers.index import MODELS
 from agentrefine_lib.viewers.page import block, folded, table, text
 from agentrefine_lib.viewers.pane import Pane, Panel, row
@@ -94,7 +96,7 @@ class _Growing:
                 self.last, self.changed = line, time.time()
         now = time.monotonic()
         self._seen.append((now, self._count))
-        while now - self._seen[0][0] > RATE_OVER:
+        while len(self._seen) > 2 and now - self._seen[0][0] > RATE_OVER:
             self._seen.popleft()
 
     def page(self, total: int) -> str:
@@ -109,22 +111,33 @@ class _Growing:
 
     def last_page(self) -> str:
         """The newest record in full."""
-        raw = from_json(self.last)
+        raw = _object(self.last)
         if "reason" in raw:
             return block(f"last: {raw.get('id', '')} · ✗ {raw['reason']}", text(str(raw.get("excerpt", ""))), "bad")
         model = next((model for key, model in MODELS.items() if key in raw), None)
         if model is None:
             return ""
-        return folded(
-            "the newest record", record_page(model.model_validate_json(self.last, by_alias=True, by_name=False))
-        )
+        try:
+            record = model.model_validate_json(self.last, by_alias=True, by_name=False)
+        except ValidationError as error:
+            return block(f"the newest record is no {model.__name__}", text(explain(error)), "bad")
+        return folded("the newest record", record_page(record))
 
 
 def _kind(line: bytes) -> str:
     """Outcome of an episode, domain of a trajectory, reason of a rejection."""
-    raw: dict[str, Any] = from_json(line)
-    if "success" in raw:
-        return f"{raw['task']['engine']}: {'✓ success' if raw['success'] else '✗ no success'}"
+    raw = _object(line)
+    if "success" in raw and isinstance(raw.get("task"), dict):
+        return f"{raw['task'].get('engine')}: {'✓ success' if raw['success'] else '✗ no success'}"
     if "reason" in raw:
         return f"✗ {raw['reason']}"
-    return str(raw.get("domain") or "record")
+    return str(raw.get("domain") or ("record" if raw else "✗ no record"))
+
+
+def _object(line: bytes) -> dict[str, Any]:
+    """The JSON object of a line; empty for anything else, which must not end the watch."""
+    try:
+        raw = from_json(line)
+    except ValueError:
+        return {}
+    return raw if isinstance(raw, dict) else {}

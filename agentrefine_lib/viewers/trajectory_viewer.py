@@ -52,7 +52,7 @@ class TrajectoryViewer(anywidget.AnyWidget):
     status = traitlets.Unicode().tag(sync=True)
 
     def __init__(self, source: Source, out: Path | str = ".") -> None:
-        self._index = source if isinstance(source, Index) else Index(source)
+        self._index = Index(source)
         self._out = Path(out)
         self._notes = self._read_notes()
         self._left: list[int] = []

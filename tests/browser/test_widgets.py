@@ -72,10 +72,10 @@ def test_the_trajectory_viewer_reads_keys_and_keeps_them(open_notebook, few, lab
     page, viewer = book.page, book.page.locator(".ar-viewer")
     viewer.get_by_text(trajectories[1].id).click()
     viewer.locator(".ar-detail[data-shown='1']").wait_for()
-    book.shoot("trajectory_viewer")
     detail = viewer.locator(".ar-detail")
     page.keyboard.press("n")
     assert "✗" in detail.locator(".ar-here").inner_text()
+    book.shoot("trajectory_viewer", viewer)  # README's picture: AGENTREFINE_SHOTS=figures pytest tests/browser -k keys
     for _ in range(detail.locator("[data-error]").count()):  # through this record's errors into the next one
         page.keyboard.press("n")
     viewer.locator(".ar-detail[data-shown='2'] .ar-here", has_text="✗").wait_for()

@@ -117,4 +117,8 @@ def test_the_monitor_counts_whole_lines_once(trajectories, tmp_path):
         out.write(trajectories[2].to_json()[100:] + "\n")
     monitor.look()
     assert "3 of 5" in monitor._numbers.body
+    with open(tmp_path / "trajectories.jsonl", "a") as out:
+        out.write('[]\n{"trajectory": 3}\n{\n')
+    monitor.look()  # what is no record is counted and does not end the watch
+    assert "✗ no record</td><td>2" in monitor._numbers.body
     assert len(list(read_jsonl(tmp_path / "rejections.jsonl", Rejection))) == 1  # the run's files are as they were
