@@ -32,12 +32,17 @@ def episode_table(paths: Iterable[Path], models: pd.DataFrame | None = None) -> 
     policy that is not in it is a method of its own. ``recovery`` is missing where no step but the last was refused.
     """
     rows = [_row(episode) for path in paths for episode in read_jsonl(path, Episode)]
-    table = pd.DataFrame(rows)
+    return label_policies(pd.DataFrame(rows), models).sort_values(["policy", "engine", "task"], ignore_index=True)
+
+
+def label_policies(table: pd.DataFrame, models: pd.DataFrame | None = None) -> pd.DataFrame:
+    """The table with ``method`` and ``seed`` of each row's ``policy``."""
     known = {} if models is None else models.set_index("policy")[["method", "seed"]].to_dict()
     methods, seeds = known.get("method", {}), known.get("seed", {})
-    table.insert(1, "method", [methods.get(policy, policy) for policy in table["policy"]])
-    table.insert(2, "seed", [seeds.get(policy, 0) for policy in table["policy"]])
-    return table.sort_values(["policy", "engine", "task"], ignore_index=True)
+    return table.assign(
+        method=[methods.get(policy, policy) for policy in table["policy"]],
+        seed=[seeds.get(policy, 0) for policy in table["policy"]],
+    )
 
 
 def _row(episode: Episode) -> dict[str, Any]:
@@ -51,7 +56,7 @@ def _row(episode: Episode) -> dict[str, Any]:
         "progress_max": max(step.progress for step in steps),
         "grounding": _share(step.error is None for step in steps),
         "format_errors": _share(step.error in FORMAT_ERRORS for step in steps),
-        "repeats": sum(_repeats(before, after) for before, after in pairwise(steps)) / len(steps),
+        "repeats": sum(is_repeat(before, after) for before, after in pairwise(steps)) / len(steps),
         "recovery": _share(after.error is None for before, after in pairwise(steps) if before.error),
         "steps": len(steps),
         "dropped": episode.dropped,
@@ -60,7 +65,8 @@ def _row(episode: Episode) -> dict[str, Any]:
     }
 
 
-def _repeats(before: Step, after: Step) -> bool:
+def is_repeat(before: Step, after: Step) -> bool:
+    """Whether a step does once more, word for word, what was refused one step before."""
     return before.error is not None and after.action == before.action
 
 
