@@ -18,6 +18,7 @@ from agentrefine_lib.metrics.paired import (
     compare,
     difference,
     grid,
+    over_engines,
     paired_permutation,
     sign_test,
     verdict,
@@ -29,6 +30,7 @@ from agentrefine_lib.metrics.robustness import (
     old_wording_table,
     robustness,
     spread,
+    spread_claim,
 )
 from agentrefine_lib.metrics.trends import halves, rank_correlation, slope
 
@@ -52,12 +54,14 @@ __all__ = [
     "mean_interval",
     "old_wording",
     "old_wording_table",
+    "over_engines",
     "paired_permutation",
     "rank_correlation",
     "robustness",
     "sign_test",
     "slope",
     "spread",
+    "spread_claim",
     "steps_table",
     "success_interval",
     "summarise",

@@ -8,6 +8,7 @@ over tasks. With few seeds it is too narrow: the spread of S seeds is underestim
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 
 import numpy as np
@@ -63,3 +64,9 @@ def task_weights(count: int, rng: np.random.Generator, strata: Sequence[str] = (
         size = len(members)
         weights[:, members] = rng.multinomial(size, np.full(size, 1 / size), size=RESAMPLES) / size
     return weights / len(set(labels))
+
+
+def even_weights(strata: Sequence[str]) -> np.ndarray:
+    """Weights of tasks, (tasks,), with which every stratum weighs the same; they sum to one."""
+    sizes = Counter(strata)
+    return np.array([1 / sizes[stratum] / len(sizes) for stratum in strata])

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 from scipy.stats import binomtest, permutation_test
 
-from agentrefine_lib.metrics.intervals import RESAMPLES, percentiles, resampled_means, task_weights
+from agentrefine_lib.metrics.intervals import RESAMPLES, even_weights, percentiles, resampled_means, task_weights
 
 ALPHA = 0.05
 YES, NO, OPEN = "yes", "no", "not decided"
@@ -57,24 +57,45 @@ def grid(episodes: pd.DataFrame, method: str, metric: str) -> pd.DataFrame:
     return values.pivot_table(index="seed", columns="task", values="value", dropna=False)
 
 
+def shared_tasks(*grids: pd.DataFrame) -> list[str]:
+    """Tasks, in order, of which every grid has at least one seed's value."""
+    played = [{str(task) for task in table.dropna(axis=1, how="all")} for table in grids]
+    return sorted(set.intersection(*played)) if played else []
+
+
+def engine_of(task: str) -> str:
+    """The engine of a task id, which is what tasks are stratified by."""
+    return task.partition("/")[0]
+
+
 def difference(ours: pd.DataFrame, theirs: pd.DataFrame, metric: str = "", seed: int = 0) -> Difference:
-    """Two ``grid``s compared on the tasks that they share; a task's stratum is what stands before its first slash."""
-    tasks = sorted(
-        str(task)
-        for task in ours.dropna(axis=1, how="all").columns.intersection(theirs.dropna(axis=1, how="all").columns)
-    )
+    """Two ``grid``s compared on the tasks that they share; every engine weighs the same."""
+    tasks, seeds = shared_tasks(ours, theirs), min(len(ours), len(theirs))
     if not tasks:
-        nothing = float("nan")
-        return Difference(nothing, nothing, nothing, nothing, 0, min(len(ours), len(theirs)))
-    strata = [task.partition("/")[0] for task in tasks]
+        return Difference(np.nan, np.nan, np.nan, np.nan, 0, seeds)
+    engines = [engine_of(task) for task in tasks]
     cells = [table[tasks].to_numpy(float) for table in (ours, theirs)]
     change = np.nanmean(cells[0], axis=0) - np.nanmean(cells[1], axis=0)
-    weights = np.array([1 / strata.count(stratum) / len(set(strata)) for stratum in strata])
+    weights = even_weights(engines)
     rng = np.random.default_rng(seed)
-    drawn = task_weights(len(tasks), rng, strata)
+    drawn = task_weights(len(tasks), rng, engines)
     low, high = percentiles(resampled_means(cells[0], drawn, rng) - resampled_means(cells[1], drawn, rng))
     p = sign_test(change) if metric == "success" else paired_permutation(change * weights, seed)
-    return Difference(float(change @ weights), low, high, p, len(tasks), min(len(ours), len(theirs)))
+    return Difference(float(change @ weights), low, high, p, len(tasks), seeds)
+
+
+def over_engines(episodes: pd.DataFrame, metric: str, seed: int = 0) -> pd.DataFrame:
+    """One row per method: the mean of ``metric`` in which all engines weigh the same, as in ``summarise``."""
+    rows = []
+    for method, group in episodes.groupby("method", sort=False):
+        table = grid(group, str(method), metric)
+        cells, engines = table.to_numpy(float), [engine_of(str(task)) for task in table.columns]
+        rng = np.random.default_rng(seed)
+        low, high = percentiles(resampled_means(cells, task_weights(len(engines), rng, engines), rng))
+        value = float(np.nanmean(cells, axis=0) @ even_weights(engines))
+        found = {"value": value, "low": low, "high": high, "n": cells.size, "seeds": len(cells)}
+        rows.append({"method": method, "engine": "all", "metric": metric, **found})
+    return pd.DataFrame(rows)
 
 
 def sign_test(change: np.ndarray, seed: int = 0) -> float:

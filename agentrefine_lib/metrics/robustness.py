@@ -10,8 +10,8 @@ import pandas as pd
 
 from agentrefine_lib.environments.perturbations import perturbations
 from agentrefine_lib.environments.signature import parse_command
-from agentrefine_lib.metrics.intervals import percentiles, task_weights
-from agentrefine_lib.metrics.paired import grid
+from agentrefine_lib.metrics.intervals import even_weights, percentiles, task_weights
+from agentrefine_lib.metrics.paired import engine_of, grid, shared_tasks
 from agentrefine_lib.schema import Episode, read_jsonl
 
 UNPERTURBED = "none"
@@ -71,23 +71,36 @@ def spread(
 ) -> tuple[float, np.ndarray]:
     """A measure of one method over perturbations, and its values in resamples of tasks and seeds.
 
-    The same ``seed`` draws the same tasks and seeds, so that two methods of one panel are compared draw by draw.
+    Every seed must have played every task under every perturbation. The same ``seed`` draws the same tasks, so that two
+    methods are compared draw by draw.
     """
     grids = {str(name): grid(part, method, metric) for name, part in episodes.groupby("perturbation")}
-    tasks = sorted(set.intersection(*(set(table.dropna(axis=1)) for table in grids.values())))
+    tasks = shared_tasks(*grids.values())
+    engines = [engine_of(task) for task in tasks]
     rng = np.random.default_rng(seed)
-    weights = task_weights(len(tasks), rng, [task.partition("/")[0] for task in tasks])
-    count = max(len(table) for table in grids.values())
+    weights = task_weights(len(tasks), rng, engines)
+    cells = {name: table[tasks].to_numpy(float) for name, table in grids.items()}
+    count = max(len(table) for table in cells.values())
     seeds = rng.multinomial(count, np.full(count, 1 / count), size=len(weights)) / count
-    plain = {name: float(_stratified(table[tasks]).mean()) for name, table in grids.items()}
-    drawn = {name: ((seeds @ table[tasks].to_numpy()) * weights).sum(1) for name, table in grids.items()}
-    value = _measure({name: np.array([mean]) for name, mean in plain.items()}, measure)
-    return float(value[0]), _measure(drawn, measure)
+    plain = {name: np.array([table.mean(0) @ even_weights(engines)]) for name, table in cells.items()}
+    drawn = {name: ((seeds @ table) * weights).sum(1) for name, table in cells.items()}
+    return float(_measure(plain, measure)[0]), _measure(drawn, measure)
 
 
-def _stratified(table: pd.DataFrame) -> pd.Series:
-    """Means per engine, so that every engine weighs the same."""
-    return table.mean().groupby(lambda task: task.partition("/")[0]).mean()
+def spread_claim(
+    name: str, episodes: pd.DataFrame, method: str, baseline: str, metric: str, seed: int = 0
+) -> dict[str, object]:
+    """A row for ``claims``: does the method's ``metric`` vary more over perturbations than the baseline's? No p."""
+    found: dict[str, object] = {"claim": name, "compared": f"{method} - {baseline}, standard deviation of {metric}"}
+    if not {method, baseline} <= set(episodes["method"]):
+        return found
+    (ours, draws), (theirs, others) = (spread(episodes, who, metric, "std", seed) for who in (method, baseline))
+    if not np.isfinite([ours, theirs]).all():
+        return found
+    low, high = percentiles(draws - others)
+    seeds = int(episodes[episodes["method"].isin([method, baseline])].groupby("method")["seed"].nunique().min())
+    n = episodes["task"].nunique()
+    return found | {"difference": ours - theirs, "low": low, "high": high, "n": n, "seeds": seeds}
 
 
 def _measure(means: dict[str, np.ndarray], measure: str) -> np.ndarray:

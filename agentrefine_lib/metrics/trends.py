@@ -8,8 +8,15 @@ import numpy as np
 import pandas as pd
 from scipy.stats import bootstrap, permutation_test, spearmanr
 
-from agentrefine_lib.metrics.intervals import CONFIDENCE, RESAMPLES, percentiles, resampled_means, task_weights
-from agentrefine_lib.metrics.paired import Difference
+from agentrefine_lib.metrics.intervals import (
+    CONFIDENCE,
+    RESAMPLES,
+    even_weights,
+    percentiles,
+    resampled_means,
+    task_weights,
+)
+from agentrefine_lib.metrics.paired import Difference, engine_of, shared_tasks
 
 
 def slope(grids: Mapping[int, pd.DataFrame], seed: int = 0) -> Difference:
@@ -18,21 +25,19 @@ def slope(grids: Mapping[int, pd.DataFrame], seed: int = 0) -> Difference:
     The interval draws tasks (the same for all sizes) and each size's seeds anew. Sizes must differ: fewer than two
     give a row of nothing.
     """
-    tasks = sorted(set.intersection(*(set(table.dropna(axis=1)) for table in grids.values()))) if grids else []
-    seeds = min((len(table) for table in grids.values()), default=0)
+    tasks, seeds = shared_tasks(*grids.values()), min((len(table) for table in grids.values()), default=0)
     nothing = float("nan")
     if len(grids) < 2 or not tasks:
         return Difference(nothing, nothing, nothing, nothing, len(tasks), seeds)
-    strata = [task.partition("/")[0] for task in tasks]
+    engines = [engine_of(task) for task in tasks]
+    cells = [table[tasks].to_numpy(float) for table in grids.values()]
     x = np.log2(np.array(list(grids), float))
     pull = (x - x.mean()) / ((x - x.mean()) ** 2).sum()
-    weights = np.array([1 / strata.count(stratum) / len(set(strata)) for stratum in strata])
-    means = np.array([table[tasks].to_numpy(float).mean(0) @ weights for table in grids.values()])
     rng = np.random.default_rng(seed)
-    drawn = task_weights(len(tasks), rng, strata)
-    draws = np.array([resampled_means(table[tasks].to_numpy(float), drawn, rng) for table in grids.values()])
-    low, high = percentiles(pull @ draws)
-    return Difference(float(pull @ means), low, high, nothing, len(tasks), seeds)
+    drawn = task_weights(len(tasks), rng, engines)
+    low, high = percentiles(pull @ np.array([resampled_means(table, drawn, rng) for table in cells]))
+    value = pull @ np.array([np.nanmean(table, axis=0) @ even_weights(engines) for table in cells])
+    return Difference(float(value), low, high, nothing, len(tasks), seeds)
 
 
 def rank_correlation(x: np.ndarray, y: np.ndarray, seed: int = 0) -> Difference:

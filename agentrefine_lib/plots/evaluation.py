@@ -77,12 +77,25 @@ def main_table(
         ["method", "engine"], key=lambda names: names.map(rank), kind="stable"
     )
     trained = [engine in held_in.get(m, []) for m, engine in zip(ours["method"], ours["engine"], strict=True)]
-    ours = ours.assign(source=OURS, family=model, method=ours["method"].map(labels), held_in=trained)
-    ours[["value", "low", "high"]] = ours[["value", "low", "high"]] * 100
-    paper = reported[(reported["artefact"] == "tab1_main") & reported["engine"].isin(summary["engine"])]
-    paper = paper.assign(citation=paper["source"], source=PAPER)
+    ours = percent(ours.assign(method=ours["method"].map(labels), held_in=trained))
     columns = ["source", "family", "method", "held_in", "engine", "metric", "value", "low", "high", "k", "n", "seeds"]
-    return pd.concat([ours, paper], ignore_index=True).reindex(columns=[*columns, "citation"])
+    table = beside_paper(ours, reported[reported["engine"].isin(summary["engine"])], "tab1_main", model)
+    return table.reindex(columns=[*columns, "citation"])
+
+
+def beside_paper(ours: pd.DataFrame, reported: pd.DataFrame, artefact: str, model: str) -> pd.DataFrame:
+    """Our rows and those that the paper reports for an artefact; ``source`` keeps the two apart.
+
+    ``reported`` is params/reported.csv. Columns that only one of the two has are empty in the other.
+    """
+    paper = reported[reported["artefact"] == artefact].drop(columns=["artefact", "confidence"])
+    paper = paper.assign(citation=paper["source"], source=PAPER)
+    return pd.concat([ours.assign(source=OURS, family=model), paper], ignore_index=True)
+
+
+def percent(scores: pd.DataFrame) -> pd.DataFrame:
+    """Value, low and high times a hundred."""
+    return scores.assign(**{name: scores[name] * 100 for name in ("value", "low", "high")})
 
 
 def overall(table: pd.DataFrame, family: str) -> tuple[Figure, pd.DataFrame]:

@@ -2,6 +2,6 @@
 
 from agentrefine_lib.rollout.cluster import roll_out_on_ray
 from agentrefine_lib.rollout.loop import Limits, UnplayedError, episode_id, roll_out
-from agentrefine_lib.rollout.side_by_side import roll_out_all
+from agentrefine_lib.rollout.side_by_side import roll_out_all, roll_out_served
 
-__all__ = ["Limits", "UnplayedError", "episode_id", "roll_out", "roll_out_all", "roll_out_on_ray"]
+__all__ = ["Limits", "UnplayedError", "episode_id", "roll_out", "roll_out_all", "roll_out_on_ray", "roll_out_served"]

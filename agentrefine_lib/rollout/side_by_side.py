@@ -1,4 +1,4 @@
-"""Several policies on the same tasks, some at a time in processes of their own: one file of episodes each."""
+"""Several policies on the same tasks, one file of episodes each: local models side by side, or served ones."""
 
 from __future__ import annotations
 
@@ -9,9 +9,11 @@ from pathlib import Path
 
 from joblib import Parallel, delayed
 
+from agentrefine_lib.agent import Prompting
+from agentrefine_lib.endpoint import Endpoint, EndpointSettings
 from agentrefine_lib.environments import make_environment
 from agentrefine_lib.environments.process import MakeEnvironment
-from agentrefine_lib.policies import Policy
+from agentrefine_lib.policies import EndpointPolicy, Policy
 from agentrefine_lib.rollout.loop import DEFAULT_LIMITS, Limits, roll_out
 from agentrefine_lib.schema import Task
 
@@ -48,3 +50,27 @@ def _play(
         "spawn", force=True
     )  # joblib's own, "loky", is unknown to the engines' processes, which are told it
     return asyncio.run(roll_out(policy(), tasks, path, limits, make))
+
+
+async def roll_out_served(
+    served: Mapping[str, str],
+    settings: EndpointSettings,
+    tasks: Sequence[Task],
+    folder: Path,
+    recording: Path,
+    limits: Limits = DEFAULT_LIMITS,
+    make: MakeEnvironment = make_environment,
+    *,
+    seed: int = 0,
+    prompting: Prompting = Prompting(),  # noqa: B008
+) -> list[Path]:
+    """``roll_out`` of models behind one URL: policy → the model's name there, in place of the ``settings``' own.
+
+    Answers go to ``recording`` and are not paid for twice. Raises what ``EndpointPolicy`` raises.
+    """
+    paths = []
+    for name, model in served.items():
+        async with Endpoint(settings.model_copy(update={"model": model}), recording) as endpoint:
+            policy = EndpointPolicy(endpoint, name, seed=seed, prompting=prompting)
+            paths.append(await roll_out(policy, tasks, folder / f"{name}.jsonl", limits, make))
+    return paths
