@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterable
 from itertools import pairwise
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 from scipy.stats import CensoredData, ecdf
 
@@ -60,7 +60,8 @@ def survival(loops_of: pd.DataFrame) -> pd.DataFrame:
         stuck = group["stuck"].to_numpy(bool)
         times = group["step"].to_numpy(float)
         free = ecdf(CensoredData(uncensored=times[stuck], right=times[~stuck])).sf
-        with np.errstate(divide="ignore", invalid="ignore"):
+        with warnings.catch_warnings():  # where nobody is stuck, or everybody is, Greenwood's formula gives none
+            warnings.simplefilter("ignore", RuntimeWarning)
             interval = free.confidence_interval(CONFIDENCE, method="log-log")
         lows, highs = interval.low.probabilities, interval.high.probabilities
         rows.append({"method": method, "step": 0.0, "free": 1.0, "low": 1.0, "high": 1.0, "n": len(group)})
