@@ -155,6 +155,11 @@ def _orthogonal(size: int) -> torch.Tensor:
     return torch.nn.init.orthogonal_(torch.empty(size, size))
 
 
+def base_folder(base_model: str) -> str:
+    """What ``AutoModelForCausalLM`` loads for this name: for "nano" the model that comes with the suite."""
+    return str(NANO) if base_model == "nano" else base_model
+
+
 def build_nano(
     folder: Path, texts: Iterable[str], *, vocabulary: int, width: int, layers: int, context: int, seed: int
 ) -> Path:
