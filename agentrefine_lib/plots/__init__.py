@@ -14,7 +14,6 @@ from agentrefine_lib.plots.evaluation import (
     method_labels,
     outcomes,
     overall,
-    percent,
 )
 from agentrefine_lib.plots.files import save, style, write_table
 from agentrefine_lib.plots.pipeline import agreement, errors_by_position, funnel, pipeline, training_curves
@@ -39,7 +38,6 @@ __all__ = [
     "method_labels",
     "outcomes",
     "overall",
-    "percent",
     "perturbed",
     "pipeline",
     "question_answering",
