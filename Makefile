@@ -7,7 +7,7 @@ BIN := .venv/bin
 PIP = $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 REPRODUCE = $(BIN)/python -m agentrefine_lib.reproduce $(PROFILE) $(if $(ONLY),--only $(ONLY)) $(if $(P),-p $(P)) $(ARGS)
 
-.PHONY: reproduce smoke test check lab why clean help
+.PHONY: reproduce smoke test check gallery lab why clean help
 
 help: ## list the commands
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
@@ -21,6 +21,9 @@ smoke: ## the same, as small as it gets: does everything run?
 
 why: .venv/ready ## say what is up to date, what is stale, and why
 	$(REPRODUCE) --why
+
+gallery: .venv/ready ## the executed notebooks as pages that open from disk
+	$(BIN)/python -m agentrefine_lib.reproduce.gallery $(PROFILE)
 
 lab: .venv/ready ## open the notebooks in JupyterLab
 	$(BIN)/jupyter lab notebooks

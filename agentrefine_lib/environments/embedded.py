@@ -10,11 +10,12 @@ from __future__ import annotations
 
 import importlib.metadata
 import random
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 from itertools import product
 
 from agentrefine_lib.environments.protocol import StepResult
-from agentrefine_lib.schema import Task
+from agentrefine_lib.schema import Task, Trajectory
 from agentrefine_lib.schema.actions import fill
 from agentrefine_lib.teachers.embedded import EmbeddedTeacher, load_domains
 from agentrefine_lib.teachers.embedded.errors import judge, read_command
@@ -46,7 +47,9 @@ class Embedded:
     version = f"agentrefine-lib {importlib.metadata.version('agentrefine_lib')}"
     rules = "Name things and places exactly as you have read them."
 
-    def __init__(self) -> None:
+    def __init__(self, brief: Brief | None = None, fixed_grammar: bool = False) -> None:
+        """``brief``: the world of a teacher's work instead of the task's own; see ``world_of``."""
+        self._brief, self._fixed_grammar = brief, fixed_grammar
         self.goal = ""
         self.commands: dict[str, str] = {}
         self._done = True
@@ -55,7 +58,8 @@ class Embedded:
         """Start the world of this domain and seed."""
         if task.name not in load_domains():
             raise ValueError(f"unknown domain {task.name!r}: expected one of {', '.join(sorted(load_domains()))}")
-        self._game = EmbeddedTeacher(domains=(task.name,)).game(Brief(persona=task.name, seed=task.seed))
+        teacher = EmbeddedTeacher(domains=(task.name,), fixed_grammar=self._fixed_grammar)
+        self._game = teacher.game(self._brief or Brief(persona=task.name, seed=task.seed))
         self._rng = random.Random(f"thoughts {task.id}")
         operations = {form.signature: form.operation for form in self._game.forms.values()}
         self.commands = {s: MEANINGS[operations[s].partition(":")[0]] for s in self._game.script.available_actions}
@@ -124,3 +128,23 @@ class Embedded:
 
     def _result(self, observation: str, error: str | None = None) -> StepResult:
         return StepResult(observation, self._progress, self._done, self._done, error)
+
+
+ATTEMPTS_TRIED = 20  # of a brief; the loop of chapter 1 gives up after five
+
+
+def world_of(trajectory: Trajectory) -> tuple[Task, Callable[[Task], Embedded]] | None:
+    """The world that the embedded teacher drew for a trajectory, to be played by others; None for other teachers'."""
+    if trajectory.domain not in load_domains():
+        return None
+    for fixed_grammar, attempt in product((False, True), range(ATTEMPTS_TRIED)):
+        brief = Brief(trajectory.persona, trajectory.seed, attempt)
+        drawn = EmbeddedTeacher(domains=(trajectory.domain,), fixed_grammar=fixed_grammar).game(brief)
+        if drawn.script == trajectory.script:
+            task = Task(engine="embedded", name=trajectory.domain, seed=trajectory.seed)
+            return task, partial(_made, brief, fixed_grammar)
+    return None
+
+
+def _made(brief: Brief, fixed_grammar: bool, task: Task) -> Embedded:
+    return Embedded(brief, fixed_grammar)

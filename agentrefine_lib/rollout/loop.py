@@ -109,7 +109,7 @@ class _Run:
         episode = LiveEpisode(task, engine, await engine.start(task))
         done = False
         while not done and len(episode.steps) < self.limits.steps:
-            done = await _advance(episode, await crew.reply(episode))
+            done = await advance(episode, await crew.reply(episode))
         return episode
 
     def try_again(self, task: Task, failure: EngineFailure) -> bool:
@@ -144,8 +144,8 @@ class _Run:
         self.bar.update()
 
 
-async def _advance(episode: LiveEpisode, text: str) -> bool:
-    """Play one reply; True when the engine says that the episode is over."""
+async def advance(episode: LiveEpisode, text: str) -> bool:
+    """Play one raw reply of a policy; True when the engine says that the episode is over."""
     thought, action, well_formed = parse_reply(text)
     result = await episode.engine.step(action)
     error = result.error if well_formed or result.error else "reply"

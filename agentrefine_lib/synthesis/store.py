@@ -50,7 +50,7 @@ class Store:
                 given_up.add(rejection.id)
         self.todo = [job for job in self.jobs if job.id not in self._accepted.done and job.id not in given_up]
         done = len(self.jobs) - len(self.todo)
-        self._accepted_here = 0
+        self._done_before, self._finished, self._accepted_here = done, 0, 0  # a disabled bar counts nothing
         self._bar = self._stack.enter_context(
             tqdm(total=len(self.jobs), initial=done, desc="synthesis", unit="trajectory", mininterval=1)
         )
@@ -64,9 +64,10 @@ class Store:
             self._accepted.append(outcome.trajectory)
             self._accepted_here += 1
         self._bar.update()
-        finished = self._bar.n - self._bar.initial
-        share = f"accepted {self._accepted_here / finished:.0%}"
-        self._bar.set_postfix_str(f"{share} {note(self._bar.n / len(self.jobs))}".rstrip(), refresh=False)
+        self._finished += 1
+        share = f"accepted {self._accepted_here / self._finished:.0%}"
+        told = note((self._done_before + self._finished) / len(self.jobs))
+        self._bar.set_postfix_str(f"{share} {told}".rstrip(), refresh=False)
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None

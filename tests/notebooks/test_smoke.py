@@ -7,28 +7,18 @@ import sys
 from pathlib import Path
 
 import pytest
+import yaml
+from bs4 import BeautifulSoup
+
+from agentrefine_lib.reproduce.gallery import build
+from agentrefine_lib.reproduce.profile import load_profile
 
 ROOT = Path(__file__).parents[2]
-QUICK = ["n_trajectories=24", "train_steps=3", "max_steps=4", "reply_tokens=12"]
-
-
-def reproduce(run: Path, *words: str) -> subprocess.CompletedProcess[str]:
-    values = [*QUICK, f"run_dir={run}", f"figures_dir={run}/figures"]
-    command = [sys.executable, "-m", "agentrefine_lib.reproduce", "smoke", *words, "-p", *values]
-    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=280, check=False)
-
-
-@pytest.fixture(scope="module")
-def first_run(tmp_path_factory):
-    run = tmp_path_factory.mktemp("first")
-    done = reproduce(run)
-    assert done.returncode == 0, done.stderr[-3000:]
-    return run
 
 
 @pytest.mark.slow
 @pytest.mark.timeout(600)
-def test_two_runs_of_one_seed_give_the_same_bytes(first_run, tmp_path):
+def test_two_runs_of_one_seed_give_the_same_bytes(reproduce, first_run, tmp_path):
     assert reproduce(tmp_path).returncode == 0
     names = sorted(path.name for path in (first_run / "figures").iterdir())
     assert {"tab1_main.csv", "fig1_overall.png", "fig1_overall.pdf", "manifest.json"} <= set(names)
@@ -37,10 +27,11 @@ def test_two_runs_of_one_seed_give_the_same_bytes(first_run, tmp_path):
 
 
 @pytest.mark.slow
-def test_the_second_run_skips_everything_and_the_manifest_tells_of_the_first(first_run):
+def test_the_second_run_skips_everything_and_the_manifest_tells_of_the_first(reproduce, first_run):
     again = reproduce(first_run)
     assert again.returncode == 0
-    assert again.stdout.count("is up to date") == 4
+    notebooks = yaml.safe_load((ROOT / "params" / "smoke.yaml").read_text())["notebooks"]
+    assert again.stdout.count("is up to date") == len(notebooks)
     manifest = json.loads((first_run / "figures" / "manifest.json").read_text())
     notebook = manifest["notebooks"]["03_finetuning"]
     assert notebook["parameters"]["given"]["train_steps"] == 3
@@ -56,7 +47,22 @@ def test_what_a_cell_shows_is_in_the_executed_notebook(first_run):
     assert '"output_type": "error"' not in text
 
 
-def test_a_misspelt_parameter_is_refused_before_anything_runs(tmp_path):
+@pytest.mark.slow
+def test_the_gallery_opens_from_disk(first_run, quick_values):
+    """Every page is linked and shows what the cells showed; nothing but the typesetter of formulas is fetched."""
+    index = build(load_profile("smoke", ROOT, quick_values))
+    names = [link["href"] for link in BeautifulSoup(index.read_text(), "html.parser").select("a")]
+    assert len(names) >= 5
+    for name in names:
+        page = BeautifulSoup((index.parent / name).read_text(), "html.parser")
+        fetched = [node["src"] for node in page.select("script[src], img[src], link[src]")]
+        assert [place for place in fetched if not place.startswith("data:") and "mathjax" not in place] == []
+        assert page.select_one("a[href='index.html']")
+        assert page.select_one("div.ar") or page.select_one("img")
+    assert "application/vnd.jupyter.widget" not in page.decode()
+
+
+def test_a_misspelt_parameter_is_refused_before_anything_runs(reproduce, tmp_path):
     refused = reproduce(tmp_path, "-p", "train_step=5", "-p", "max_steps=many")
     assert refused.returncode == 2
     assert "train_step" in refused.stderr

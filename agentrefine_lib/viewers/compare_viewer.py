@@ -1,0 +1,105 @@
+"""Who won which task, and what two policies did in one of them, side by side."""
+
+from __future__ import annotations
+
+from html import escape
+
+from agentrefine_lib.schema import Episode
+from agentrefine_lib.viewers.index import Index, Source
+from agentrefine_lib.viewers.pane import Pane, Panel, choice, row
+from agentrefine_lib.viewers.render import two_page
+
+HINT = "✓ won · ✗ not won, with its progress · – not played. Click a cell: its task is shown, its policy as A."
+
+
+class CompareViewer(Panel):
+    """``CompareViewer(run / "episodes")``: a matrix of outcomes; a click shows two policies on that task.
+
+    Tasks where the two policies differ come first in the list. Raises ValueError when no task was played by two.
+    """
+
+    def __init__(self, source: Source) -> None:
+        self._index = Index(source)
+        self._played: dict[tuple[str, str], int] = {}  # (policy, task) → number of the episode
+        self._told: dict[tuple[str, str], tuple[bool, float]] = {}
+        for number in range(len(self._index)):
+            episode = self._index.record(number)
+            if isinstance(episode, Episode):
+                key = (episode.policy, episode.task.id)
+                self._played[key], self._told[key] = number, (episode.success, episode.progress)
+        policies = list(dict.fromkeys(policy for policy, _ in self._played))
+        if len(policies) < 2:
+            raise ValueError(
+                f"source: found episodes of {policies or 'nobody'}, expected those of two policies or more"
+            )
+        self._tasks = list(dict.fromkeys(task for _, task in self._played))
+        self._a, self._b = choice("A", policies, "16em"), choice("B", policies, "16em")
+        self._b.value = policies[1]
+        self._task = choice("task", [], "34em")
+        self._matrix, self._pair = Pane(name="outcomes", height=240), Pane(name="A and B", height=560)
+        super().__init__("comparison", [self._matrix, row(self._a, self._b, self._task), self._pair])
+        self._list_tasks()
+        for control in (self._a, self._b):
+            control.observe(lambda _: self._list_tasks(), "value")
+        self._task.observe(lambda _: self._show(), "value")
+        self._matrix.observe(lambda change: self._pick(change.new), "picked")
+
+    def _list_tasks(self) -> None:
+        """What both played, where they differ most first."""
+        a, b, before = self._a.value, self._b.value, self._task.value
+        both = [t for t in self._tasks if (a, t) in self._played and (b, t) in self._played]
+        both.sort(key=lambda t: -self._difference(a, b, t))
+        names = [(f"{t} · A {self._word(a, t)} · B {self._word(b, t)}", t) for t in both]
+        self._task.options = names
+        if both:
+            self._task.value = before if before in both else both[0]
+        self._show()
+
+    def _difference(self, a: str, b: str, task: str) -> float:
+        (won, progress), (lost, other) = self._told[a, task], self._told[b, task]
+        return abs(won - lost) + abs(progress - other)
+
+    def _word(self, policy: str, task: str) -> str:
+        success, progress = self._told[policy, task]
+        return "✓" if success else f"✗ {progress:.2f}"
+
+    def _pick(self, picked: str) -> None:
+        """A cell of the matrix: its policy becomes A; B stays, or is the next policy that played this task."""
+        policy, _, number = picked.rpartition("|")
+        task = self._tasks[int(number)]
+        others = [p for p in (self._b.value, *self._b.options) if p != policy and (p, task) in self._played]
+        if others:
+            self._a.value, self._b.value, self._task.value = policy, others[0], task
+
+    def _show(self) -> None:
+        self._matrix.body = self._matrix_page()
+        task = self._task.value
+        if task is None:
+            self._pair.body = "<p>These two have no task in common.</p>"
+            return
+        ours, theirs = (self._index.record(self._played[p, task]) for p in (self._a.value, self._b.value))
+        assert isinstance(ours, Episode) and isinstance(theirs, Episode)
+        self._pair.body = two_page(ours, theirs)
+
+    def _matrix_page(self) -> str:
+        head = "".join(f'<th scope="col" title="{escape(t)}">{n}</th>' for n, t in enumerate(self._tasks, start=1))
+        rows = []
+        for policy in self._a.options:
+            cells = "".join(f"<td>{self._cell(policy, n)}</td>" for n in range(len(self._tasks)))
+            won = sum(success for (who, _), (success, _) in self._told.items() if who == policy)
+            played = sum(who == policy for who, _ in self._told)
+            rows.append(f'<tr><th scope="row">{escape(policy)}</th><td>{won}/{played}</td>{cells}</tr>')
+        top = f'<tr><th scope="col">policy</th><th scope="col">won</th>{head}</tr>'
+        return f'<div class="ar-label">{HINT}</div><table><thead>{top}</thead><tbody>{"".join(rows)}</tbody></table>'
+
+    def _cell(self, policy: str, number: int) -> str:
+        task = self._tasks[number]
+        if (policy, task) not in self._played:
+            return "–"
+        here = task == self._task.value and policy in (self._a.value, self._b.value)
+        word, mood = self._word(policy, task), "good" if self._told[policy, task][0] else "bad"
+        name = f"{policy}, {task}: {word}"
+        return (
+            f'<button type="button" class="ar-cell {mood}" data-pick="{escape(policy)}|{number}" '
+            f'aria-pressed="{str(here).lower()}" aria-label="{escape(name)}" title="{escape(name)}">{word}</button>'
+        )

@@ -1,0 +1,152 @@
+"""You are the Player: act in an engine or in a synthesised world, a policy's suggestion and the verdict beside you."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Coroutine
+from functools import partial
+from typing import Any
+
+import ipywidgets as widgets
+
+from agentrefine_lib.agent import parse_reply
+from agentrefine_lib.dataset import reply
+from agentrefine_lib.environments import make_environment
+from agentrefine_lib.environments.embedded import world_of
+from agentrefine_lib.environments.process import EngineFailure, EngineProcess, MakeEnvironment
+from agentrefine_lib.environments.rules_only import RulesOnly
+from agentrefine_lib.policies import ExpertPolicy, LiveEpisode, Policy
+from agentrefine_lib.rollout import advance
+from agentrefine_lib.schema import Episode, Script, Task, Trajectory
+from agentrefine_lib.viewers.page import block, folded, table, text
+from agentrefine_lib.viewers.pane import Pane, Panel, row
+from agentrefine_lib.viewers.play import as_play
+from agentrefine_lib.viewers.render import play_page
+from agentrefine_lib.viewers.script_explorer import verdict_page
+
+
+class PlayGround(Panel):
+    """``PlayGround("babyai/GoToDoor/1234")``, a Task, a trajectory or a script; shown by a cell, it starts by itself.
+
+    A trajectory of the embedded teacher is played in the world that it was played in. Of any other script there is
+    only the text: its rules judge your commands, and nothing happens. ``policy`` suggests what to do; by default it is
+    the engine's expert. ``policy=None`` keeps the field empty. Needs a running event loop, as notebooks have;
+    ``await playground.ready`` waits for the engine.
+    """
+
+    def __init__(self, what: str | Task | Trajectory | Script, policy: Policy | None = ExpertPolicy()) -> None:  # noqa: B008
+        task, make, self._script = _stage(what)
+        self._policy = policy
+        self._live: LiveEpisode | None = None
+        self._over = False
+        self._scene = Pane(name="the episode", body=block(f"{task.engine} is starting …", ""), height=460, tail=True)
+        self._hint = Pane(name="suggestion")
+        wide = widgets.Layout(width="38em", max_width="99%")
+        self.thought = widgets.Text(
+            description="Thought", placeholder="what do you make of it? (optional)", layout=wide
+        )
+        self.action = widgets.Combobox(description="Action", placeholder="type, or choose a valid one", layout=wide)
+        small = widgets.Layout(width="7em")
+        self.act = widgets.Button(description="Act", button_style="primary", disabled=True, layout=small)
+        self.suggest = widgets.Button(
+            description="Suggest", disabled=True, layout=small, tooltip="what the policy would do"
+        )
+        super().__init__(
+            "play ground", [self._scene, self._hint, self.thought, row(self.action, self.act, self.suggest)]
+        )
+        self.act.on_click(lambda _: self._soon(self._act()))
+        self.suggest.on_click(lambda _: self._soon(self._suggest()))
+        self._loop = asyncio.get_running_loop()
+        self._engine = EngineProcess(make)
+        self.ready = self._loop.create_task(self._start(task))
+
+    def _soon(self, work: Coroutine[Any, Any, None]) -> None:
+        asyncio.run_coroutine_threadsafe(work, self._loop)  # kernels may deliver a click on another thread
+
+    async def _start(self, task: Task) -> None:
+        try:
+            self._live = LiveEpisode(task, self._engine, await self._engine.start(task))
+            await self._show()
+        except (EngineFailure, ValueError, ImportError) as error:
+            self._fail(error)
+
+    async def _act(self) -> None:
+        action = self.action.value.strip()
+        if not action or self._live is None or self.act.disabled:
+            return
+        self.act.disabled = True  # one click, one step
+        try:
+            self._over = await advance(self._live, reply(self.thought.value.strip(), action))
+            self.thought.value = self.action.value = self._hint.body = ""
+            await self._show()
+        except EngineFailure as error:
+            self._fail(error)
+
+    async def _suggest(self) -> None:
+        if self._live is None or self._policy is None or self.suggest.disabled:
+            return
+        self.suggest.disabled = True
+        try:
+            [said] = await self._policy.act([self._live])
+            thought, action, _ = parse_reply(said)
+            self.action.value = action
+            self._hint.body = block(f"{self._policy.name} suggests", text(f"{thought}\n> {action}"), "say")
+        except (EngineFailure, ValueError) as error:
+            self._fail(error)
+        self.suggest.disabled = self._over
+
+    async def _show(self) -> None:
+        live = self._live
+        assert live is not None
+        last = live.steps[-1].action if live.steps else ""
+        judged = (
+            folded("what the script's rules say", verdict_page(self._script, last)) if self._script and last else ""
+        )
+        told = table(("command", "what it does"), live.opening.commands.items()) if live.opening.commands else ""
+        end = block("✓ you did it" if live.success else "the episode is over", "", "good") if self._over else ""
+        play = as_play(self.episode) if self._over else as_play(self.episode)._replace(outcome="under way")
+        rules = folded("rules and commands", text(live.opening.rules) + told)
+        self._scene.body = end + rules + play_page(play) + judged
+        self.action.options = () if self._over else tuple(await live.engine.valid_actions())
+        self.act.disabled = self._over
+        self.suggest.disabled = self._over or self._policy is None
+
+    @property
+    def episode(self) -> Episode:
+        """What you have played so far. Raises RuntimeError before the engine has started."""
+        live = self._live
+        if live is None:
+            raise RuntimeError("the engine has not started: await playground.ready")
+        return Episode(
+            id=f"human/{live.task.id}",
+            policy="human",
+            task=live.task,
+            rules=live.opening.rules,
+            commands=live.opening.commands,
+            goal=live.opening.goal,
+            observation=live.opening.observation,
+            steps=live.steps,
+            success=live.success,
+            progress=live.steps[-1].progress if live.steps else 0.0,
+            engine_version=live.opening.version,
+        )
+
+    def close(self) -> None:
+        """End the engine, too."""
+        self.ready.cancel()
+        self._engine.close()
+        super().close()
+
+    def _fail(self, error: Exception) -> None:
+        self._over = self.act.disabled = self.suggest.disabled = True
+        self._scene.body = block("✗ the engine failed", text(str(error)), "bad") + self._scene.body
+
+
+def _stage(what: str | Task | Trajectory | Script) -> tuple[Task, MakeEnvironment, Script | None]:
+    """The task, what plays it, and the script whose rules judge commands."""
+    if isinstance(what, Trajectory) and (world := world_of(what)):
+        return *world, what.script
+    if isinstance(what, Trajectory | Script):
+        script = what.script if isinstance(what, Trajectory) else what
+        return Task(engine=RulesOnly.engine, name="script"), partial(RulesOnly, script), script
+    return (Task.from_id(what) if isinstance(what, str) else what), make_environment, None

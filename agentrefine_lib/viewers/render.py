@@ -1,0 +1,152 @@
+"""Records as pages: what a notebook shows of a script, a trajectory, a mask, an episode, or two episodes."""
+
+from __future__ import annotations
+
+from html import escape
+from itertools import groupby
+from typing import Any
+
+from IPython.display import HTML
+
+from agentrefine_lib.dataset.exports import is_trained
+from agentrefine_lib.metrics import first_divergence
+from agentrefine_lib.schema import Conversation, Episode, Script, Trajectory
+from agentrefine_lib.tuning import IGNORED, Example
+from agentrefine_lib.viewers.page import block, folded, shown, sparkline, table, text, tree
+from agentrefine_lib.viewers.play import Exchange, Play, Playable, as_play
+
+KEY = (
+    "underlined on green: trained · struck through on red: a turn of the model, read but not trained · plain grey: read"
+)
+
+
+def show_script(script: Script, height: int = 420) -> HTML:
+    """Goal, conditions, actions with their checks, and the environment as a folded tree."""
+    return shown(script_page(script), f"script: {script.goal}", height)
+
+
+def show_trajectory(trajectory: Trajectory, height: int = 520) -> HTML:
+    """The play, one block per action; the dungeon master's flags and what is masked in words."""
+    return shown(play_page(as_play(trajectory)), f"trajectory {trajectory.id}", height)
+
+
+def show_episode(episode: Episode, height: int = 520) -> HTML:
+    """One rollout, step by step, with progress and refused actions in words."""
+    return shown(play_page(as_play(episode)), f"episode {episode.id}", height)
+
+
+def show_conversation(conversation: Conversation, height: int = 520) -> HTML:
+    """Message by message: read, trained or masked."""
+    return shown(conversation_page(conversation), f"conversation {conversation.id}", height)
+
+
+def show_mask(example: Example, tokenizer: Any, height: int = 520) -> HTML:
+    """Every token: trained ones underlined, masked replies struck through, what the model reads plain."""
+    return shown(tokens_page(example, tokenizer), "tokens, trained and masked", height)
+
+
+def show_two(ours: Episode, theirs: Episode, height: int = 620) -> HTML:
+    """Two episodes of one task side by side; a line where they part. Raises ValueError for two different tasks."""
+    return shown(two_page(ours, theirs), f"{ours.policy} and {theirs.policy} on {ours.task.id}", height)
+
+
+def script_page(script: Script) -> str:
+    """The body of ``show_script``."""
+    rows = [
+        (signature, "; ".join(f"{name}: {', '.join(values)}" for name, values in spec.parameters.items()))
+        for signature, spec in script.available_actions.items()
+    ]
+    codes = [(signature, spec.verification_code) for signature, spec in script.available_actions.items()]
+    places = "".join(tree(place, name) for name, place in script.environment.items())
+    return "".join(
+        [
+            block("Goal", text(script.goal), "good"),
+            block("Completion conditions", text("\n".join(script.completion_conditions)), "good"),
+            block("Available actions", table(("action", "its parameters may be"), rows), "say"),
+            folded("Verification codes (RE2)", f'<div class="ar-code">{table(("action", "code"), codes)}</div>'),
+            block(f"Environment: {len(script.environment)} places", places),
+        ]
+    )
+
+
+def play_page(play: Play) -> str:
+    """Who plays what, how it ended, and each exchange."""
+    return play_head(play) + "".join(map(exchange_block, play.exchanges))
+
+
+def play_head(play: Play) -> str:
+    """Outcome, counts, progress, goal and what was told first."""
+    values = [e.progress for e in play.exchanges if e.progress is not None]
+    mark = {"success": "✓ success", "no success": "✗ no success"}.get(play.outcome, play.outcome)
+    words = [play.id, play.group, play.player, mark, f"{len(play.exchanges)} actions"]
+    words += [f"{play.errors} refused", f"{play.refinements} mended"] if play.outcome else []
+    words += [f"progress {sparkline(values)} {values[-1]:.2f}"] if values else []
+    told = [block("Persona", text(play.persona))] if play.persona else []
+    told += [block("Goal", text(play.goal), "good")] if play.goal else []
+    told += [block("First observation", text(play.opening))] if play.opening else []
+    mood = {"success": "good", "no success": "bad"}.get(play.outcome, "")
+    return block(" · ".join(word for word in words if word), "", mood) + "".join(told)
+
+
+def exchange_block(exchange: Exchange) -> str:
+    """Thought, action, observation; error, refinement, mask and progress as words in the label."""
+    words = [exchange.label]
+    words += [f"✗ {exchange.error}"] if exchange.error else []
+    words += ["↻ mends the error before"] if exchange.refines else []
+    words += ["masked: read, not trained"] if exchange.masked else []
+    words += [f"progress {exchange.progress:.2f}"] if exchange.progress is not None else []
+    body = [f'<div class="ar-thought">{text(exchange.thought)}</div>'] if exchange.thought else []
+    body.append(f'<div class="ar-action ar-code">{text("> " + exchange.action)}</div>')
+    body += [text(exchange.observation)] if exchange.observation else []
+    mood = "bad" if exchange.error or exchange.masked else "good" if exchange.refines else "say"
+    return block(" · ".join(words), "".join(body), mood, "data-error" if exchange.error else "")
+
+
+def conversation_page(conversation: Conversation) -> str:
+    """The body of ``show_conversation``."""
+    blocks = []
+    for number, message in enumerate(conversation.conversations):
+        if message.sender == "human":
+            blocks.append(block(f"{number} · human · read", text(message.value)))
+        elif is_trained(message):
+            blocks.append(block(f"{number} · gpt · ✓ trained", text(message.value), "good"))
+        else:
+            label = f"{number} · gpt · ✗ masked: read, not trained"
+            blocks.append(block(label, f"<s>{text(message.value)}</s>", "bad"))
+    return "".join(blocks)
+
+
+def tokens_page(example: Example, tokenizer: Any) -> str:
+    """The body of ``show_mask``: one element per token, so that its borders can be seen."""
+    tokens = zip(example.input_ids, example.labels, example.message, strict=True)
+    spans = []
+    for (trained, owned), run in groupby(tokens, key=lambda t: (t[1] != IGNORED, t[2] >= 0)):
+        texts = (escape(tokenizer.decode([token])).replace("\n", "⏎\n") for token, *_ in run)
+        if trained or owned:
+            name = "ins" if trained else "s"
+            spans += [f"<{name}>{piece}</{name}>" for piece in texts]
+        else:
+            spans.append(f"<span>{''.join(texts)}</span>")
+    return f'<div class="ar-label">{KEY}</div><div class="ar-tokens ar-code"><pre>{"".join(spans)}</pre></div>'
+
+
+def two_page(ours: Episode, theirs: Episode) -> str:
+    """The body of ``show_two``."""
+    parting = first_divergence(ours, theirs)
+    plays = as_play(ours), as_play(theirs)
+    cells = [f"<div>{play_head(play)}</div>" for play in plays]
+    for number in range(1, max(len(play.exchanges) for play in plays) + 1):
+        if number == parting:
+            cells.append(f'<div class="ar-parting ar-label"><b>they part here, at step {number}</b></div>')
+        for play in plays:
+            left = play.exchanges[number - 1 : number]
+            named = (e._replace(label=f"{play.player} · {e.label}") for e in left)  # in a narrow window they alternate
+            cells.append(f"<div>{''.join(map(exchange_block, named))}</div>")
+    if parting > max(len(play.exchanges) for play in plays):
+        cells.append('<div class="ar-parting ar-label"><b>they do the same to the end</b></div>')
+    return f'<div class="ar-pair">{"".join(cells)}</div>'
+
+
+def record_page(record: Playable) -> str:
+    """Whatever a file of records may hold."""
+    return conversation_page(record) if isinstance(record, Conversation) else play_page(as_play(record))

@@ -1,0 +1,143 @@
+"""A running synthesis or rollout, watched through the files that it appends to."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import Counter, deque
+from pathlib import Path
+from typing import Any
+
+import ipywidgets as widgets
+from pydantic import ValidationError
+from pydantic_core import from_json
+
+from agentrefine_lib.schema import explain
+from agentrefine_lib.viewers.index import MODELS
+from agentrefine_lib.viewers.page import block, folded, table, text
+from agentrefine_lib.viewers.pane import Pane, Panel, row
+from agentrefine_lib.viewers.render import record_page
+
+RATE_OVER = 60.0  # seconds over which the speed is taken
+
+
+class RunMonitor(Panel):
+    """``RunMonitor(run / "synthesis", total=400)``: a JSONL file or a folder of them, read on as they grow.
+
+    Works from any notebook, beside the run or after it; nothing is asked of the run itself. ``total`` is how many
+    records are expected in each file, 0 when nobody knows. Looks again every ``every`` seconds while
+    "follow" is ticked.
+    """
+
+    def __init__(self, path: Path | str, total: int = 0, every: float = 1.0) -> None:
+        self._path, self._total, self._every = Path(path), total, every
+        self._files: dict[Path, _Growing] = {}
+        self.following = widgets.Checkbox(
+            value=True, description="follow", indent=False, layout=widgets.Layout(width="7em")
+        )
+        now = widgets.Button(description="Look now")
+        self._numbers, self._last = Pane(name="counts"), Pane(name="the newest record", height=360)
+        super().__init__("run monitor", [row(self.following, now), self._numbers, self._last])
+        now.on_click(lambda _: self.look())
+        self.following.observe(lambda _: self._follow(), "value")
+        self.look()
+        self._follow()
+
+    def look(self) -> None:
+        """Read what was appended since, and show it."""
+        paths = sorted(self._path.glob("*.jsonl")) if self._path.is_dir() else [self._path]
+        for path in filter(Path.exists, paths):
+            self._files.setdefault(path, _Growing(path)).read_on()
+        pages = [block(path.name, file.page(self._total), "say") for path, file in self._files.items()]
+        self._numbers.body = "".join(pages) or block("waiting", text(f"nothing at {self._path} yet"))
+        grown = [file for file in self._files.values() if file.last]
+        if grown:
+            self._last.body = max(grown, key=lambda file: file.changed).last_page()
+
+    def _follow(self) -> None:
+        try:
+            loop = asyncio.get_running_loop()
+        except RuntimeError:
+            return  # outside a notebook: look() is there
+        if self.following.value:
+            self._watch = loop.create_task(self._look_on())
+
+    async def _look_on(self) -> None:
+        while self.following.value and self.comm is not None:  # a closed widget has none
+            await asyncio.sleep(self._every)
+            self.look()
+
+
+class _Growing:
+    """A file that is being appended to: each line is read once, as soon as it is whole."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._begin()
+
+    def _begin(self) -> None:
+        self.last, self.changed = b"", 0.0
+        self._offset = self._count = 0
+        self._kinds: Counter[str] = Counter()
+        self._seen: deque[tuple[float, int]] = deque()
+
+    def read_on(self) -> None:
+        """Count what is new."""
+        if self.path.stat().st_size < self._offset:  # begun again
+            self._begin()
+        with open(self.path, "rb") as lines:
+            lines.seek(self._offset)
+            for line in lines:
+                if not line.endswith(b"\n"):
+                    break
+                self._offset += len(line)
+                self._count += 1
+                self._kinds[_kind(line)] += 1
+                self.last, self.changed = line, time.time()
+        now = time.monotonic()
+        self._seen.append((now, self._count))
+        while len(self._seen) > 2 and now - self._seen[0][0] > RATE_OVER:
+            self._seen.popleft()
+
+    def page(self, total: int) -> str:
+        """How many of how many, how fast, how long still, and of which kinds."""
+        (then, before), (now, count) = self._seen[0], self._seen[-1]
+        rate = (count - before) / (now - then) if now > then else 0.0
+        words = [f"{count} of {total}" if total else f"{count} records", f"{rate * 60:.1f} per minute"]
+        left = (total - count) / rate / 60 if rate and total > count else 0.0
+        words += [f"about {left:.0f} minutes left" if left > 1 else "less than a minute left"] if left else []
+        bar = f'<progress max="{total}" value="{min(count, total)}" aria-label="progress"></progress> ' if total else ""
+        return f"<div>{bar}{' · '.join(words)}</div>" + table(("what", "records"), self._kinds.most_common(12))
+
+    def last_page(self) -> str:
+        """The newest record in full."""
+        raw = _object(self.last)
+        if "reason" in raw:
+            return block(f"last: {raw.get('id', '')} · ✗ {raw['reason']}", text(str(raw.get("excerpt", ""))), "bad")
+        model = next((model for key, model in MODELS.items() if key in raw), None)
+        if model is None:
+            return ""
+        try:
+            record = model.model_validate_json(self.last, by_alias=True, by_name=False)
+        except ValidationError as error:
+            return block(f"the newest record is no {model.__name__}", text(explain(error)), "bad")
+        return folded("the newest record", record_page(record))
+
+
+def _kind(line: bytes) -> str:
+    """Outcome of an episode, domain of a trajectory, reason of a rejection."""
+    raw = _object(line)
+    if "success" in raw and isinstance(raw.get("task"), dict):
+        return f"{raw['task'].get('engine')}: {'✓ success' if raw['success'] else '✗ no success'}"
+    if "reason" in raw:
+        return f"✗ {raw['reason']}"
+    return str(raw.get("domain") or ("record" if raw else "✗ no record"))
+
+
+def _object(line: bytes) -> dict[str, Any]:
+    """The JSON object of a line; empty for anything else, which must not end the watch."""
+    try:
+        raw = from_json(line)
+    except ValueError:
+        return {}
+    return raw if isinstance(raw, dict) else {}

@@ -1,0 +1,45 @@
+"""One run of the real notebooks, as small as it gets, for all tests that look at it."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+QUICK = ["n_trajectories=24", "train_steps=3", "max_steps=4", "reply_tokens=12", "lesson_steps=3", "lesson_turns=4"]
+Reproduce = Callable[..., subprocess.CompletedProcess[str]]
+
+
+def quick(run: Path) -> list[str]:
+    """The values of such a run in a folder of its own."""
+    return [*QUICK, f"run_dir={run}", f"figures_dir={run}/figures"]
+
+
+@pytest.fixture(scope="session")
+def reproduce() -> Reproduce:
+    """The runner as a reader calls it."""
+
+    def command(run: Path, *words: str) -> subprocess.CompletedProcess[str]:
+        words = (sys.executable, "-m", "agentrefine_lib.reproduce", "smoke", *words, "-p", *quick(run))
+        return subprocess.run(words, cwd=ROOT, capture_output=True, text=True, timeout=280, check=False)
+
+    return command
+
+
+@pytest.fixture(scope="session")
+def first_run(reproduce: Reproduce, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a run that went well."""
+    run = tmp_path_factory.mktemp("first")
+    done = reproduce(run)
+    assert done.returncode == 0, done.stderr[-3000:]
+    return run
+
+
+@pytest.fixture(scope="session")
+def quick_values(first_run: Path) -> list[str]:
+    """What that run was given."""
+    return quick(first_run)

@@ -1,0 +1,115 @@
+"""Paging through files: facts, filters, search, notes and exports agree with the records themselves."""
+
+import json
+
+import pytest
+
+from agentrefine_lib.schema import SchemaError, Trajectory, read_jsonl, write_jsonl
+from agentrefine_lib.viewers import Index, TrajectoryViewer
+from agentrefine_lib.viewers.play import as_play
+
+
+@pytest.fixture
+def path(trajectories, tmp_path):
+    write_jsonl(tmp_path / "trajectories.jsonl", trajectories)
+    return tmp_path / "trajectories.jsonl"
+
+
+def ids(viewer):
+    """What the list of a viewer shows."""
+    said = []
+    viewer.send = said.append
+    viewer._on_message(viewer, {"rows": [0, 10_000], "version": viewer.version}, [])
+    return [row["title"] for row in said[0]["rows"]]
+
+
+def test_the_facts_of_the_index_are_those_of_the_records(path, trajectories):
+    for entry, trajectory in zip(Index(path).entries, trajectories, strict=True):
+        play = as_play(trajectory)
+        assert (entry.id, entry.outcome, entry.refinements) == (play.id, play.outcome, play.refinements)
+        assert (len(entry.errors), entry.length) == (play.errors, len(play.exchanges))
+
+
+def test_filters_leave_what_they_say(path, trajectories, tmp_path):
+    viewer = TrajectoryViewer(path, out=tmp_path)
+    assert viewer.count == len(trajectories)
+    domain = trajectories[0].domain
+    viewer.filters = {"engine": domain, "error": "logic error", "longest": 14}
+    wanted = [
+        t.id
+        for t in trajectories
+        if t.domain == domain
+        and any(getattr(turn, "logic_error", False) for turn in t.turns)
+        and sum(turn.role == "Player" for turn in t.turns) <= 14
+    ]
+    assert 0 < len(wanted) < len(trajectories)
+    assert ids(viewer) == wanted
+    viewer.filters = {"engine": "no such"}
+    assert viewer.count == 0
+    assert "No record" in viewer.body
+
+
+@pytest.mark.parametrize("words", ["RAISES", 'say "hi"', "parameter", "naïve"])
+def test_search_reads_texts_and_not_the_names_of_fields(path, trajectories, words, tmp_path):
+    odd = trajectories[3].turns[1].model_copy(update={"thought": f'It raises: say "hi", Naïve {words}'})
+    changed = trajectories[3].model_copy(update={"turns": [trajectories[3].turns[0], odd, *trajectories[3].turns[2:]]})
+    viewer = TrajectoryViewer([*trajectories[:3], changed], out=tmp_path)
+    viewer.filters = {"search": words}
+    assert trajectories[3].id in ids(viewer)
+    assert viewer.count < 4
+
+
+def test_the_next_error_is_in_a_later_record(path, trajectories, tmp_path):
+    clean = trajectories[0].model_copy(update={"id": "clean", "turns": trajectories[0].turns[:1]})
+    viewer = TrajectoryViewer([trajectories[0], clean, clean, trajectories[1]], out=tmp_path)
+    viewer._on_message(viewer, {"next_error": 0}, [])
+    assert viewer.selected == 3
+    viewer._on_message(viewer, {"next_error": 3}, [])
+    assert viewer.status == "no later record holds an error"
+
+
+def test_notes_outlive_the_viewer(path, tmp_path):
+    viewer = TrajectoryViewer(path, out=tmp_path / "notes")
+    viewer.selected = 2
+    viewer.save_note("first", ["odd"])
+    viewer.save_note("again", [" odd ", "", "loop"])
+    again = TrajectoryViewer(path, out=tmp_path / "notes")
+    assert again.note["note"] == ""
+    again.selected = 2
+    assert again.note == {"id": "t-0002", "note": "again", "tags": ["odd", "loop"]}
+
+
+def test_exports_hold_what_is_ticked_or_what_is_left(path, trajectories, tmp_path):
+    viewer = TrajectoryViewer(path, out=tmp_path / "out")
+    viewer.filters = {"shortest": 12}
+    assert [t.id for t in read_jsonl(viewer.export("jsonl"), Trajectory)] == ids(viewer)
+    viewer.ticked = [5, 1]
+    assert list(read_jsonl(viewer.export("jsonl"), Trajectory)) == [trajectories[1], trajectories[5]]
+    html = viewer.export("html").read_text()
+    assert trajectories[5].id in html
+    assert "http" not in html  # opens from disk, asks nobody
+    with pytest.raises(ValueError, match="expected jsonl or html"):
+        viewer.export("pdf")
+
+
+@pytest.mark.parametrize("line", ["{", "[]", "{}", '{"id": "a", "trajectory": [{}]}', '{"id": "a", "steps": [3]}'])
+def test_a_line_that_is_no_record_is_named(path, line):
+    with open(path, "a") as out:
+        out.write(line + "\n")
+    with pytest.raises(SchemaError, match=r"trajectories.jsonl:61"):
+        Index(path)
+
+
+def test_a_record_is_checked_when_it_is_looked_at(path):
+    lines = path.read_text().splitlines()
+    broken = json.loads(lines[4]) | {"seed": "three"}
+    path.write_text("\n".join([*lines[:4], json.dumps(broken), *lines[5:]]) + "\n")
+    index = Index(path)
+    with pytest.raises(SchemaError, match=r"trajectories.jsonl:5: not a Trajectory: field seed"):
+        index.record(4)
+
+
+def test_a_line_being_written_is_left_for_later(path):
+    with open(path, "a") as out:
+        out.write('{"id": "unfini')
+    assert len(Index(path)) == 60
