@@ -48,7 +48,8 @@ function render({ model, el }) {
   fields.search = search;
   bar.append(labelled("search", search));
   const showFilters = () => {
-    for (const [name, field] of Object.entries(fields)) field.value = model.get("filters")[name] ?? "";
+    for (const [name, field] of Object.entries(fields))
+      if (!field.matches(":focus")) field.value = model.get("filters")[name] ?? ""; // what is being typed stays
   };
 
   // the list ------------------------------------------------------------------------------------------------------

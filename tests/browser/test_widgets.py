@@ -87,7 +87,7 @@ def test_the_trajectory_viewer_reads_keys_and_keeps_them(open_notebook, few, lab
     page.keyboard.press("/")
     page.keyboard.type("djk")
     page.keyboard.press("Enter")
-    viewer.get_by_text("0 of 60 records").wait_for()
+    viewer.get_by_text("0 of 60 records", exact=True).wait_for()
     viewer.get_by_label("search").fill("")
     page.keyboard.press("Enter")
     viewer.get_by_text("60 of 60 records").wait_for()
