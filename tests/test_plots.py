@@ -16,7 +16,7 @@ REPORTED = pd.read_csv(ROOT / "params" / "reported.csv")
 @pytest.fixture
 def table():
     rows = [
-        {"policy": p, "engine": e, "metric": m, "value": v, "low": v - 0.1, "high": v + 0.1, "k": k, "n": 8}
+        {"method": p, "engine": e, "metric": m, "value": v, "low": v - 0.1, "high": v + 0.1, "k": k, "n": 8, "seeds": 1}
         for p, v in (("tuned", 0.5), ("random", 0.25))
         for e in ("hotpotqa", "babyai")
         for m, k in (("success", int(8 * v)), ("progress", None))
@@ -80,16 +80,17 @@ def test_two_episodes_part_at_their_first_different_action():
 def test_every_episode_is_one_cell():
     episodes = pd.DataFrame(
         [
-            {"policy": p, "engine": e, "task": f"{e}/{t}", "success": p == "b", "progress": 0.5}
-            for p in "ab"
+            {"method": m, "seed": s, "engine": e, "task": f"{e}/{t}", "success": m == "b" and s <= t, "progress": 0.5}
+            for m in "ab"
+            for s in (0, 1)
             for e in ("pddl", "babyai")
             for t in range(3)
         ]
     )
     figure, shown = plots.outcomes(episodes, {"a": "A", "b": "B"})
     assert len(shown) == 12
-    dots = [text for ax in figure.axes for text in ax.texts]
-    assert len(dots) == 6
+    marks = "".join(text.get_text() for ax in figure.axes for text in ax.texts)
+    assert marks == "◦••" * 2  # the second seed lost the first task
     assert [ax.get_title().partition(" ·")[0] for ax in figure.axes] == ["BabyAI", "PDDL"]
 
 
@@ -104,10 +105,19 @@ def test_the_readmes_table_is_the_one_that_the_figures_give(table, tmp_path):
     assert committed in (ROOT / "README.md").read_text()
 
 
+def test_methods_have_one_order_and_one_name():
+    found = plots.method_labels(["expert", "mine", "agentrefine_500", "agentrefine", "random", "agentrefine_1000"])
+    assert list(found) == ["random", "agentrefine_500", "agentrefine_1000", "agentrefine", "expert", "mine"]
+    assert found["agentrefine_1000"] == "AgentRefine, 1,000"
+
+
 def test_training_curves_show_each_kind_of_reply_that_there_is():
     steps = {"step": [1, 2, 3], "loss": [3.0, 2.0, 1.0], "loss_ordinary": [2.9, 1.9, 0.9]}
-    mended = pd.DataFrame({**steps, "loss_refinement": [3.5, 2.5, 1.5], "model": "agentrefine"})
-    plain = pd.DataFrame({**steps, "loss_refinement": [float("nan")] * 3, "model": "expert_only"})
-    figure = plots.training_curves(pd.concat([mended, plain], ignore_index=True))
-    drawn = [tuple(line.get_ydata()) for line in figure.axes[0].lines if len(line.get_ydata())]
-    assert sorted(drawn) == sorted([(3.0, 2.0, 1.0), (2.9, 1.9, 0.9)] * 2 + [(3.5, 2.5, 1.5)])
+    mended = pd.DataFrame({**steps, "loss_refinement": [3.5, 2.5, 1.5], "model": "agentrefine", "policy": "a-0"})
+    second = mended.assign(policy="a-1", loss=[3.1, 2.1, 1.1])
+    plain = pd.DataFrame({**steps, "loss_refinement": [float("nan")] * 3, "model": "expert_only", "policy": "e-0"})
+    figure = plots.training_curves(pd.concat([mended, second, plain], ignore_index=True))
+    drawn = [[tuple(line.get_ydata()) for line in ax.lines if len(line.get_ydata())] for ax in figure.axes]
+    assert sorted(drawn[0]) == [(3.0, 2.0, 1.0), (3.0, 2.0, 1.0), (3.1, 2.1, 1.1)]
+    assert drawn[1].count((3.5, 2.5, 1.5)) == 2
+    assert drawn[2] == [(2.9, 1.9, 0.9)] * 3

@@ -2,6 +2,7 @@
 
 from agentrefine_lib.endpoint.budget import Budget, BudgetExceededError, Usage
 from agentrefine_lib.endpoint.client import Endpoint, Statistics
+from agentrefine_lib.endpoint.embeddings import embed_by_endpoint
 from agentrefine_lib.endpoint.failures import EndpointError
 from agentrefine_lib.endpoint.prices import Estimate, Price, PriceError, estimate, load_prices, price_of
 from agentrefine_lib.endpoint.recording import NotRecordedError
@@ -20,6 +21,7 @@ __all__ = [
     "PriceError",
     "Statistics",
     "Usage",
+    "embed_by_endpoint",
     "estimate",
     "load_prices",
     "price_of",

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+from collections.abc import Iterable, Mapping
 from textwrap import shorten, wrap
 
 import matplotlib.pyplot as plt
@@ -22,8 +24,39 @@ ENGINE_NAMES = {
     "pddl": "PDDL",
     "jericho": "Jericho",
     "hotpotqa": "HotpotQA",
+    "embedded": "Unseen synthetic worlds",  # of the embedded teacher: ours, none of the paper's
 }
+TABLE_1_ENGINES = ("alfworld", "babyai", "scienceworld", "pddl", "jericho")  # of the paper's table 1
 TABLE_1 = ("success", "progress", "grounding")
+METHOD_NAMES = {  # in the order in which they are shown
+    "random": "random valid action",
+    "untuned": "untuned",
+    "expert_only": "expert only",
+    "no_refinement": "no refinement data",
+    "all_turns": "loss on errors too",
+    "agentrefine": "AgentRefine",
+    "expert": "scripted expert",
+}
+
+
+def method_labels(methods: Iterable[str], more: Mapping[str, str] = {}) -> dict[str, str]:
+    """What figures call the methods, in the order to be shown: ``agentrefine_500`` is "AgentRefine, 500"."""
+    found, names = list(dict.fromkeys(methods)), METHOD_NAMES | dict(more)
+    labels = {name: _label(name, names) for name in found}
+    ranks = list(names)
+    return dict(sorted(labels.items(), key=lambda item: (_rank(item[0], ranks), item[0])))
+
+
+def _label(method: str, names: Mapping[str, str]) -> str:
+    stem, _, size = method.rpartition("_")
+    return names.get(method) or (f"{names[stem]}, {int(size):,}" if stem in names and size.isdecimal() else method)
+
+
+def _rank(method: str, ranks: list[str]) -> tuple[int, int]:
+    stem, _, size = method.rpartition("_")
+    sized = stem in ranks and size.isdecimal() and method not in ranks
+    known = stem if sized else method
+    return (ranks.index(known) if known in ranks else len(ranks), int(size) if sized else sys.maxsize)
 
 
 def main_table(
@@ -35,21 +68,34 @@ def main_table(
 ) -> pd.DataFrame:
     """tab1_main: our rows and the paper's, in percent, for the engines that were played, in the paper's order.
 
-    ``summary`` is of ``metrics.summarise``; ``labels`` names each policy, in the order to be shown; ``held_in`` lists
-    the engines that a policy was trained on. Our rows have low, high, k and n; the paper gives none. ``source`` keeps
-    the two apart.
+    ``summary`` is of ``metrics.summarise``; ``labels`` names each method, in the order to be shown; ``held_in`` lists
+    the engines that a method was trained on. Our rows have low, high, k, n and seeds; the paper gives none. ``source``
+    keeps the two apart.
     """
     rank = {name: number for number, name in enumerate([*labels, *ENGINE_NAMES])}
     ours = summary[summary["metric"].isin(TABLE_1)].sort_values(
-        ["policy", "engine"], key=lambda names: names.map(rank), kind="stable"
+        ["method", "engine"], key=lambda names: names.map(rank), kind="stable"
     )
-    ours = ours.assign(source=OURS, family=model, method=ours["policy"].map(labels))
-    ours[["value", "low", "high"]] = ours[["value", "low", "high"]] * 100
-    ours["held_in"] = [engine in held_in.get(p, []) for p, engine in zip(ours["policy"], ours["engine"], strict=True)]
-    paper = reported[(reported["artefact"] == "tab1_main") & reported["engine"].isin(summary["engine"])]
+    trained = [engine in held_in.get(m, []) for m, engine in zip(ours["method"], ours["engine"], strict=True)]
+    ours = percent(ours.assign(method=ours["method"].map(labels), held_in=trained))
+    columns = ["source", "family", "method", "held_in", "engine", "metric", "value", "low", "high", "k", "n", "seeds"]
+    table = beside_paper(ours, reported[reported["engine"].isin(summary["engine"])], "tab1_main", model)
+    return table.reindex(columns=[*columns, "citation"])
+
+
+def beside_paper(ours: pd.DataFrame, reported: pd.DataFrame, artefact: str, model: str) -> pd.DataFrame:
+    """Our rows and those that the paper reports for an artefact; ``source`` keeps the two apart.
+
+    ``reported`` is params/reported.csv. Columns that only one of the two has are empty in the other.
+    """
+    paper = reported[reported["artefact"] == artefact].drop(columns=["artefact", "confidence"])
     paper = paper.assign(citation=paper["source"], source=PAPER)
-    columns = ["source", "family", "method", "held_in", "engine", "metric", "value", "low", "high", "k", "n"]
-    return pd.concat([ours, paper], ignore_index=True).reindex(columns=[*columns, "citation"])
+    return pd.concat([ours.assign(source=OURS, family=model), paper], ignore_index=True)
+
+
+def percent(scores: pd.DataFrame) -> pd.DataFrame:
+    """Value, low and high times a hundred."""
+    return scores.assign(**{name: scores[name] * 100 for name in ("value", "low", "high")})
 
 
 def overall(table: pd.DataFrame, family: str) -> tuple[Figure, pd.DataFrame]:
@@ -78,10 +124,9 @@ def overall(table: pd.DataFrame, family: str) -> tuple[Figure, pd.DataFrame]:
 
 
 def outcomes(episodes: pd.DataFrame, labels: dict[str, str]) -> tuple[Figure, pd.DataFrame]:
-    """fig_outcomes: a cell per task and policy, dark with progress, a dot where the task was won."""
-    shown = episodes[["policy", "engine", "task", "success", "progress"]].assign(
-        method=episodes["policy"].map(labels).astype("category").cat.set_categories([*labels.values()])
-    )
+    """fig_outcomes: a cell per task and method, dark with progress; a dot where all seeds won, a ring where some."""
+    shown = episodes.groupby(["method", "engine", "task"], as_index=False, sort=False)[["success", "progress"]].mean()
+    shown["method"] = shown["method"].map(labels).astype("category").cat.set_categories([*labels.values()])
     engines = [engine for engine in ENGINE_NAMES if engine in set(shown["engine"])]
     figure, rows = plt.subplots(
         len(engines), 1, figsize=(11, 0.5 + (0.45 + 0.24 * len(labels)) * len(engines)), squeeze=False
@@ -89,7 +134,7 @@ def outcomes(episodes: pd.DataFrame, labels: dict[str, str]) -> tuple[Figure, pd
     for ax, engine in zip(rows[:, 0], engines, strict=True):
         _outcome_grid(ax, shown[shown["engine"] == engine], ENGINE_NAMES[engine])
     figure.tight_layout()
-    return figure, shown.drop(columns="method")
+    return figure, shown
 
 
 def _outcome_grid(ax: Axes, part: pd.DataFrame, title: str) -> None:
@@ -97,8 +142,9 @@ def _outcome_grid(ax: Axes, part: pd.DataFrame, title: str) -> None:
     won = part.pivot_table(index="method", columns="task", values="success", observed=True).fillna(0).to_numpy()
     sns.heatmap(grid, ax=ax, vmin=0, vmax=1, cmap="crest", cbar=False, linewidths=0.4, xticklabels=False)
     for row, column in zip(*won.nonzero(), strict=True):
-        ax.text(column + 0.5, row + 0.5, "•", ha="center", va="center", color="white", fontsize=7)
-    ax.set(xlabel="", ylabel="", title=f"{title} · {grid.shape[1]} tasks · colour: progress, dot: won")
+        mark = "•" if won[row, column] == 1 else "◦"
+        ax.text(column + 0.5, row + 0.5, mark, ha="center", va="center", color="white", fontsize=7)
+    ax.set(xlabel="", ylabel="", title=f"{title} · {grid.shape[1]} tasks · colour: progress, dot: won, ring: by some")
     ax.title.set_fontsize(10)
 
 

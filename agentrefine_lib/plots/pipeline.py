@@ -11,13 +11,18 @@ from agentrefine_lib.plots.bars import bars
 
 
 def training_curves(logs: pd.DataFrame) -> Figure:
-    """Loss per trained token against the optimiser step: a colour per model, a dash for each kind of reply."""
-    kinds = {"loss": "all", "loss_refinement": "refinements", "loss_ordinary": "ordinary"}
-    named = logs.rename(columns=kinds)[["step", "model", *kinds.values()]]
-    lines = named.melt(["step", "model"], var_name="replies", value_name="nats").dropna()
-    figure, ax = plt.subplots(figsize=(7, 3.5), layout="constrained")
-    sns.lineplot(lines, x="step", y="nats", hue="model", style="replies", style_order=list(kinds.values()), ax=ax)
-    ax.set(ylabel="loss (nats per trained token)", xlabel="optimiser step", ylim=(0, None))
+    """Loss per trained token against the optimiser step: a panel per kind of reply, a colour per model, lines per seed.
+
+    ``logs`` has step, loss, loss_refinement, loss_ordinary, model and policy (one model with one seed).
+    """
+    kinds = {"loss": "all replies", "loss_refinement": "refinements", "loss_ordinary": "ordinary replies"}
+    figure, axes = plt.subplots(1, len(kinds), figsize=(12, 3.6), sharey=True, layout="constrained")
+    for ax, (column, title) in zip(axes, kinds.items(), strict=True):
+        lines = {"hue": "model", "units": "policy", "estimator": None, "hue_order": list(dict.fromkeys(logs["model"]))}
+        sns.lineplot(logs, x="step", y=column, ax=ax, legend=ax is axes[-1], linewidth=1.2, **lines)
+        ax.set(title=title, xlabel="optimiser step", ylabel="loss (nats per trained token)", ylim=(0, None))
+        ax.title.set_fontsize(10)
+    sns.move_legend(axes[-1], "upper left", bbox_to_anchor=(1, 1), title="")
     return figure
 
 

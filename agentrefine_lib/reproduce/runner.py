@@ -11,10 +11,11 @@ from agentrefine_lib.reproduce.attempt import attempt
 from agentrefine_lib.reproduce.fingerprint import Digests, judge
 from agentrefine_lib.reproduce.manifest import write_manifest
 from agentrefine_lib.reproduce.profile import Notebook, Profile, ProfileError, makers, overlap
+from agentrefine_lib.reproduce.results import write_results
 
 
 def run(profile: Profile, only: Sequence[str] = (), force: bool = False) -> Path:
-    """Run what is stale, then write the manifest, whose path is returned.
+    """Run what is stale, then write the manifest, whose path is returned, and the results page.
 
     Raises ProfileError before anything runs, NotebookFailedError at the first notebook that fails.
     """
@@ -29,7 +30,10 @@ def run(profile: Profile, only: Sequence[str] = (), force: bool = False) -> Path
                 state = attempt(notebook, profile, digests, verdict)
                 print(f"{step} done in {state.wall_s:.1f} s", flush=True)
             digests.save()
-        return write_manifest(profile)
+        manifest = write_manifest(profile)
+        for page in write_results(profile):
+            print(f"results: {profile.shown(page)}", flush=True)
+        return manifest
 
 
 def explain_plan(profile: Profile, only: Sequence[str] = (), force: bool = False, every_reason: bool = False) -> None:

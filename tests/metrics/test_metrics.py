@@ -1,17 +1,23 @@
 """Each number against a hand-worked one."""
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from agentrefine_lib.metrics import (
+    claim,
+    claims,
     compare,
+    difference,
     episode_table,
     mean_interval,
     paired_permutation,
     sign_test,
     success_interval,
     summarise,
+    verdict,
 )
+from agentrefine_lib.metrics.intervals import resampled_means, task_weights
 from agentrefine_lib.schema import Episode, Step, Task, write_jsonl
 
 
@@ -96,6 +102,70 @@ def test_two_policies_on_the_same_tasks_by_hand(tmp_path):
     assert table.loc[("babyai", "progress"), "p"] == pytest.approx(2 * 0.5**5)  # of 2⁸ sign patterns, these two ends
     with pytest.raises(ValueError, match="no task in common"):
         compare(episode_table([tmp_path / "e.jsonl"]), "p", "nobody")
+
+
+MODELS = pd.DataFrame({"policy": ["p-0", "p-1"], "method": "p", "seed": [0, 1]})
+
+
+def test_two_seeds_are_one_method(tmp_path):
+    won = {"p-0": "ab", "p-1": "a", "q": ""}
+    write_jsonl(
+        tmp_path / "e.jsonl",
+        [
+            episode(task, [float(task in won[policy])], [None], task in won[policy], policy=policy)
+            for policy in won
+            for task in "abcd"
+        ],
+    )
+    table = episode_table([tmp_path / "e.jsonl"], MODELS)
+    rows = summarise(table).set_index(["method", "metric"])
+    assert rows.loc[("p", "success"), ["value", "k", "n", "seeds"]].tolist() == [3 / 8, 3, 8, 2]
+    assert rows.loc[("p", "progress"), "value"] == 3 / 8
+    assert rows.loc[("q", "success"), ["low", "high"]].tolist() == pytest.approx(success_interval(0, 4))
+    found = compare(table, "p", "q").set_index(["engine", "metric"]).loc[("all", "success")]
+    assert found[["difference", "n", "seeds"]].tolist() == [3 / 8, 4, 1]
+    assert found["p"] == pytest.approx(2 * 0.5**2)  # two tasks differ, both one way
+
+
+def test_tasks_and_seeds_are_drawn_anew_each_on_its_own():
+    """Two seeds that play two tasks: the means of resamples, by hand."""
+    cells = np.array([[0.0, 0.0], [1.0, 1.0]])  # seeds differ, tasks do not
+    rng = np.random.default_rng(0)
+    draws = resampled_means(cells, task_weights(2, rng), rng)
+    share = [float((draws == value).mean()) for value in (0, 0.5, 1)]
+    assert share == pytest.approx([1 / 4, 1 / 2, 1 / 4], abs=0.02)  # of the four equally likely draws of two seeds
+    mixed = resampled_means(np.array([[0.0, 1.0], [1.0, 1.0]]), task_weights(2, rng), rng)
+    # 0: the first seed twice and the first task twice, 1/16; 1: no cell of the first seed and task, 7/16
+    assert [float((mixed == value).mean()) for value in (0, 1)] == pytest.approx([1 / 16, 7 / 16], abs=0.02)
+    assert mean_interval(cells, seed=0) == (0.0, 1.0)
+
+
+def test_every_engine_weighs_the_same_and_a_missing_cell_is_left_out():
+    ours = pd.DataFrame({"a/1": [1.0], "a/2": [1.0], "a/3": [1.0], "b/1": [0.5], "b/2": [np.nan]})
+    theirs = pd.DataFrame({"a/1": [0.0], "a/2": [0.0], "a/3": [0.0], "b/1": [0.5], "b/2": [0.0]})
+    found = difference(ours, theirs, "progress")
+    assert (found.difference, found.n) == (0.5, 4)  # engine a: 1, engine b: 0
+    assert found.p == pytest.approx(2 * 0.5**3)
+    assert (found.low, found.high) == pytest.approx((0.5, 0.5))
+    assert np.isnan(difference(ours, theirs[["b/2"]], "progress").difference)
+
+
+def test_a_claim_is_decided_by_interval_and_test_together(tmp_path):
+    assert [verdict(0.1, 0.3, 0.01), verdict(-0.3, -0.1, 0.01)] == ["yes", "no"]
+    assert {verdict(0.1, 0.3, 0.2), verdict(-0.1, 0.3, 0.01), verdict(float("nan"), 1, 0)} == {"not decided"}
+    assert verdict(88.5, 90, against=88) == "yes"
+    write_jsonl(
+        tmp_path / "e.jsonl",
+        [
+            episode(f"{task}", [float(policy == "p")], [None], policy == "p", policy=policy)
+            for policy in "pq"
+            for task in range(8)
+        ],
+    )
+    table = episode_table([tmp_path / "e.jsonl"])
+    rows = claims(claim("x", table, "p", "q"), claim("y", table, "q", "p"), claim("z", table, "p", "nobody"))
+    assert rows["verdict"].tolist() == ["yes", "no", "not decided"]
+    assert rows.loc[0, ["difference", "n"]].tolist() == [1.0, 8]
 
 
 def test_a_difference_of_nothing_is_no_evidence():

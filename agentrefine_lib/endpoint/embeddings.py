@@ -1,0 +1,55 @@
+"""Texts as vectors from an OpenAI-compatible ``/embeddings`` URL; what was paid for is kept and never asked again."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from hashlib import sha256
+from pathlib import Path
+
+import numpy as np
+import openai
+
+from agentrefine_lib.endpoint.failures import EndpointError, scrubber
+from agentrefine_lib.endpoint.request import EndpointSettings
+from agentrefine_lib.schema import Journal, read_jsonl
+from agentrefine_lib.schema.models import Record
+
+BATCH = 64  # texts of one request
+
+
+class Embedded(Record):
+    """One line of the recording: ``key`` is of model and text."""
+
+    key: str
+    vector: list[float]
+
+
+async def embed_by_endpoint(settings: EndpointSettings, texts: Sequence[str], recording: Path) -> np.ndarray:
+    """One vector per text, (texts, dimensions), of unit length. Raises EndpointError, without the key, on a failure.
+
+    The client retries (429, 5xx, broken connections) as often as ``settings.retries`` says.
+    """
+    keys = [sha256(f"{settings.model}\0{text}".encode()).hexdigest() for text in texts]
+    key = os.environ.get(settings.key_variable, "").strip() or ("none" if settings.is_local else "")
+    if not key:
+        raise EndpointError(
+            f"{settings.base_url}: no key; put it into the environment variable {settings.key_variable}"
+        )
+    with Journal(recording, Embedded, key=lambda line: line.key) as journal:
+        missing = list(dict.fromkeys(pair for pair in zip(keys, texts, strict=True) if pair[0] not in journal.done))
+        async with openai.AsyncOpenAI(
+            api_key=key, base_url=settings.base_url, max_retries=settings.retries, timeout=settings.timeout_s
+        ) as client:
+            for start in range(0, len(missing), BATCH):
+                asked = missing[start : start + BATCH]
+                try:
+                    answer = await client.embeddings.create(model=settings.model, input=[text for _, text in asked])
+                except openai.OpenAIError as error:
+                    told = scrubber(key)(str(error))
+                    raise EndpointError(f"{settings.base_url}, model {settings.model!r}: {told}") from None
+                for (name, _), item in zip(asked, answer.data, strict=True):
+                    journal.append(Embedded(key=name, vector=[float(number) for number in item.embedding]))
+    found = {line.key: line.vector for line in read_jsonl(recording, Embedded)}
+    vectors = np.array([found[name] for name in keys])
+    return vectors / np.linalg.norm(vectors, axis=1, keepdims=True)

@@ -1,0 +1,36 @@
+"""Best of N: what the best of k samples is worth, from n of them, without bias."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from math import comb
+
+import numpy as np
+import pandas as pd
+
+
+def best_of(values: Sequence[float], k: int) -> float:
+    """The expected maximum of ``k`` values drawn without replacement from ``values``.
+
+    For values of 0 and 1 this is pass@k, 1 - C(n - c, k) / C(n, k) with c ones (Chen et al. 2021, eq. 1). Raises
+    ValueError for k below 1 or above n.
+    """
+    n = len(values)
+    if not 1 <= k <= n:
+        raise ValueError(f"best of {k}: expected from 1 to {n}, the number of samples")
+    ordered = np.sort(np.asarray(values, float))
+    chances = np.array([comb(rank, k - 1) for rank in range(n)], float) / comb(n, k)  # that this one is the largest
+    return float(ordered @ chances)
+
+
+def best_of_table(samples: pd.DataFrame, metric: str, sizes: Sequence[int]) -> pd.DataFrame:
+    """One row per policy, task and size: ``best_of`` (k), and ``value``, the expected best of k in ``metric``.
+
+    ``samples`` has a row per episode, several per policy and task. Tasks with fewer samples than k are left out of k.
+    """
+    rows = []
+    for (policy, method, engine, task), group in samples.groupby(["policy", "method", "engine", "task"], sort=False):
+        key = {"policy": policy, "method": method, "engine": engine, "task": task, "metric": metric}
+        values = group[metric].astype(float).tolist()
+        rows += [key | {"best_of": k, "value": best_of(values, k)} for k in sizes if k <= len(values)]
+    return pd.DataFrame(rows).assign(seed=0)

@@ -1,0 +1,121 @@
+"""What episodes say about a method, one definition for each number.
+
+Success, progress and grounding follow AgentBoard (Ma et al. 2024): the share of tasks won; the episode's last progress
+value, in [0, 1]; the share of an episode's steps whose action the engine accepted. The others are ours:
+``progress_max`` is the largest progress value of the episode; ``format_errors`` the share of steps whose reply had no
+action line or was no command; ``repeats`` the share of steps that do once more, word for word, what was refused one
+step before (a stuck loop); ``recovery`` the share of refused steps, the last step apart, whose next step was accepted.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from agentrefine_lib.metrics.intervals import mean_interval, success_interval
+from agentrefine_lib.metrics.paired import grid
+from agentrefine_lib.schema import Episode, Step, read_jsonl
+
+FORMAT_ERRORS = ("reply", "format")
+MEANS = ("progress", "progress_max", "grounding", "format_errors", "repeats", "recovery", "steps")
+
+
+def episode_table(paths: Iterable[Path], models: pd.DataFrame | None = None) -> pd.DataFrame:
+    """One row per episode: policy, method, seed, engine, task, success, MEANS, dropped, retries, engine_version.
+
+    ``models`` says which policies are models of one method, with which training seed (``tuning.models_table``); a
+    policy that is not in it is a method of its own. ``recovery`` is missing where no step but the last was refused.
+    """
+    rows = [_row(episode) for path in paths for episode in read_jsonl(path, Episode)]
+    return label_policies(pd.DataFrame(rows), models).sort_values(["policy", "engine", "task"], ignore_index=True)
+
+
+def label_policies(table: pd.DataFrame, models: pd.DataFrame | None = None) -> pd.DataFrame:
+    """The table with ``method`` and ``seed`` of each row's ``policy``."""
+    known = {} if models is None else models.set_index("policy")[["method", "seed"]].to_dict()
+    methods, seeds = known.get("method", {}), known.get("seed", {})
+    return table.assign(
+        method=[methods.get(policy, policy) for policy in table["policy"]],
+        seed=[seeds.get(policy, 0) for policy in table["policy"]],
+    )
+
+
+def _row(episode: Episode) -> dict[str, Any]:
+    steps = episode.steps
+    return {
+        "policy": episode.policy,
+        "engine": episode.task.engine,
+        "task": episode.task.id,
+        "success": episode.success,
+        "progress": episode.progress,
+        "progress_max": max(step.progress for step in steps),
+        "grounding": _share(step.error is None for step in steps),
+        "format_errors": _share(step.error in FORMAT_ERRORS for step in steps),
+        "repeats": sum(is_repeat(before, after) for before, after in pairwise(steps)) / len(steps),
+        "recovery": _share(after.error is None for before, after in pairwise(steps) if before.error),
+        "steps": len(steps),
+        "dropped": episode.dropped,
+        "retries": episode.retries,
+        "engine_version": episode.engine_version,
+    }
+
+
+def is_repeat(before: Step, after: Step) -> bool:
+    """Whether a step does once more, word for word, what was refused one step before."""
+    return before.error is not None and after.action == before.action
+
+
+def _share(events: Iterable[bool]) -> float:
+    found = list(events)
+    return sum(found) / len(found) if found else float("nan")
+
+
+def summarise(episodes: pd.DataFrame, seed: int = 0) -> pd.DataFrame:
+    """One row per method, engine and metric: value, low, high (95 %), k (wins; empty for means), n (episodes), seeds.
+
+    Values are means over tasks and seeds. Success of one model has Wilson's interval; everything else a bootstrap over
+    tasks and seeds (``intervals``). Where all models win nothing, or everything, Wilson's for the tasks of one.
+    """
+    rows = []
+    for (method, engine), group in episodes.groupby(["method", "engine"], sort=False):
+        key = {"method": method, "engine": engine, "seeds": group["seed"].nunique()}
+        for metric in ("success", *MEANS):
+            values = grid(group, str(method), metric).to_numpy(float)
+            if n := int(np.isfinite(values).sum()):
+                wins = int(values.sum()) if metric == "success" else None
+                low, high = _interval(values, wins, seed)
+                found = {"metric": metric, "value": np.nanmean(values), "low": low, "high": high, "k": wins, "n": n}
+                rows.append(key | found)
+    table = pd.DataFrame(rows)[["method", "engine", "metric", "value", "low", "high", "k", "n", "seeds"]]
+    return table.astype({"k": "Int64"})
+
+
+def _interval(values: np.ndarray, wins: int | None, seed: int) -> tuple[float, float]:
+    seeds, tasks = values.shape
+    if wins is not None and (seeds == 1 or wins in (0, values.size)):
+        return success_interval(wins // seeds, tasks)
+    return mean_interval(values, seed)
+
+
+def telling_task(episodes: pd.DataFrame, method: str, baseline: str) -> tuple[str, str, str]:
+    """The task where the method's first model is furthest ahead of the baseline's in progress, and the two policies.
+
+    A case to look at, chosen to differ: it says nothing about how often this happens.
+    """
+    ours, theirs = (min(episodes.loc[episodes["method"] == name, "policy"]) for name in (method, baseline))
+    progress = episodes.pivot_table(index="task", columns="policy", values="progress")
+    return str((progress[ours] - progress[theirs]).dropna().idxmax()), ours, theirs
+
+
+def first_divergence(ours: Episode, theirs: Episode) -> int:
+    """The first step, counted from 1, whose actions differ. Raises ValueError for two different tasks."""
+    if ours.task != theirs.task:
+        raise ValueError(f"these play different tasks: {ours.task.id} and {theirs.task.id}")
+    pairs = enumerate(zip(ours.steps, theirs.steps, strict=False), start=1)
+    shorter = min(len(ours.steps), len(theirs.steps))
+    return next((number for number, (a, b) in pairs if a.action != b.action), shorter + 1)

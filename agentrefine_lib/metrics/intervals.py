@@ -1,0 +1,72 @@
+"""95 % intervals: Wilson's for a share, a bootstrap over tasks and seeds for everything that is averaged over both.
+
+Every model of a method plays the same tasks, so tasks and training seeds are crossed, not nested. The bootstrap draws
+both anew, each on its own, and averages the cells that meet (the pigeonhole bootstrap: Owen 2007, *Annals of Applied
+Statistics* 1(2); McCullagh 2000). It answers for other tasks and other seeds. With one seed it is the plain bootstrap
+over tasks. With few seeds it is too narrow: the spread of S seeds is underestimated by the factor (S - 1) / S.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+
+import numpy as np
+from scipy.stats import binomtest
+
+CONFIDENCE = 0.95
+RESAMPLES = 9_999
+
+
+def success_interval(wins: int, n: int) -> tuple[float, float]:
+    """Wilson's interval for a share: unlike a bootstrap it is not empty when nothing or everything is won."""
+    interval = binomtest(wins, n).proportion_ci(CONFIDENCE, method="wilson")
+    return interval.low, interval.high
+
+
+def mean_interval(values: np.ndarray, seed: int) -> tuple[float, float]:
+    """Percentile bootstrap of the mean. ``values``: (tasks,), or (seeds, tasks) with NaN where a value is missing."""
+    cells = np.atleast_2d(values)
+    found = cells[np.isfinite(cells)]
+    if not len(found):
+        return float("nan"), float("nan")
+    if np.ptp(found) == 0:
+        return float(found[0]), float(found[0])  # nothing to resample
+    rng = np.random.default_rng(seed)
+    return percentiles(resampled_means(cells, task_weights(cells.shape[1], rng), rng))
+
+
+def percentiles(draws: np.ndarray) -> tuple[float, float]:
+    """The middle 95 % of resampled values."""
+    low, high = np.nanquantile(draws, [(1 - CONFIDENCE) / 2, (1 + CONFIDENCE) / 2])
+    return float(low), float(high)
+
+
+def resampled_means(cells: np.ndarray, tasks: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Weighted means of ``cells`` (seeds, tasks) for task weights (resamples, tasks), the seeds drawn anew each."""
+    count = len(cells)
+    seeds = rng.multinomial(count, np.full(count, 1 / count), size=len(tasks)) / count
+    there = np.isfinite(cells)
+    total = ((seeds @ np.where(there, cells, 0.0)) * tasks).sum(1)
+    weight = ((seeds @ there) * tasks).sum(1)
+    return np.divide(total, weight, out=np.full(len(tasks), np.nan), where=weight > 0)
+
+
+def task_weights(count: int, rng: np.random.Generator, strata: Sequence[str] = ()) -> np.ndarray:
+    """Weights of ``count`` tasks in each resample, (resamples, tasks), each row summing to one.
+
+    With ``strata``, a label per task (its engine), tasks are drawn within each and every stratum weighs the same.
+    """
+    labels = np.asarray(strata if len(strata) else [""] * count)
+    weights = np.zeros((RESAMPLES, count))
+    for label in dict.fromkeys(labels):
+        (members,) = (labels == label).nonzero()
+        size = len(members)
+        weights[:, members] = rng.multinomial(size, np.full(size, 1 / size), size=RESAMPLES) / size
+    return weights / len(set(labels))
+
+
+def even_weights(strata: Sequence[str]) -> np.ndarray:
+    """Weights of tasks, (tasks,), with which every stratum weighs the same; they sum to one."""
+    sizes = Counter(strata)
+    return np.array([1 / sizes[stratum] / len(sizes) for stratum in strata])

@@ -1,0 +1,146 @@
+"""Two methods on the same tasks: the difference with its interval, a paired test, and what that decides of a claim."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+from scipy.stats import binomtest, permutation_test
+
+from agentrefine_lib.metrics.intervals import RESAMPLES, even_weights, percentiles, resampled_means, task_weights
+
+ALPHA = 0.05
+YES, NO, OPEN = "yes", "no", "not decided"
+
+
+class Difference(NamedTuple):
+    """Ours minus theirs: a mean over tasks and seeds, its 95 % interval, a two-sided p over tasks, and the sizes."""
+
+    difference: float
+    low: float
+    high: float
+    p: float
+    n: int  # tasks that both played
+    seeds: int  # models of the method that has fewer
+
+
+def compare(episodes: pd.DataFrame, method: str, baseline: str, seed: int = 0) -> pd.DataFrame:
+    """Two methods on the tasks that both played, per engine and over all, where every engine weighs the same.
+
+    One row per engine and metric: the fields of ``Difference``. Success: exact McNemar test, i.e. a sign test on the
+    tasks where the two differ. Progress: permutation test of the paired difference. Both are two-sided, on means over
+    seeds; the interval is over tasks and seeds. Raises ValueError where the two have no task in common.
+    """
+    rows = []
+    for metric in ("success", "progress"):
+        for engine in [*engines_of_both(episodes, method, baseline), "all"]:
+            played = episodes if engine == "all" else episodes[episodes["engine"] == engine]
+            found = difference(grid(played, method, metric), grid(played, baseline, metric), metric, seed)
+            rows.append({"method": method, "baseline": baseline, "engine": engine, "metric": metric, **found._asdict()})
+    return pd.DataFrame(rows).sort_values("engine", kind="stable", key=lambda e: e == "all", ignore_index=True)
+
+
+def engines_of_both(episodes: pd.DataFrame, method: str, baseline: str) -> list[str]:
+    """Engines of the tasks that both methods played. Raises ValueError where there is none."""
+    ours, theirs = (set(episodes.loc[episodes["method"] == name, "task"]) for name in (method, baseline))
+    shared = episodes[episodes["task"].isin(ours & theirs)]
+    if shared.empty:
+        raise ValueError(f"{method!r} and {baseline!r} have no task in common")
+    return list(dict.fromkeys(shared["engine"]))
+
+
+def grid(episodes: pd.DataFrame, method: str, metric: str) -> pd.DataFrame:
+    """A method's values of a metric: a row per seed, a column per task."""
+    ours = episodes[episodes["method"] == method]
+    values = ours.assign(value=ours[metric].astype(float))
+    return values.pivot_table(index="seed", columns="task", values="value", dropna=False)
+
+
+def shared_tasks(*grids: pd.DataFrame) -> list[str]:
+    """Tasks, in order, of which every grid has at least one seed's value."""
+    played = [{str(task) for task in table.dropna(axis=1, how="all")} for table in grids]
+    return sorted(set.intersection(*played)) if played else []
+
+
+def engine_of(task: str) -> str:
+    """The engine of a task id, which is what tasks are stratified by."""
+    return task.partition("/")[0]
+
+
+def difference(ours: pd.DataFrame, theirs: pd.DataFrame, metric: str = "", seed: int = 0) -> Difference:
+    """Two ``grid``s compared on the tasks that they share; every engine weighs the same."""
+    tasks, seeds = shared_tasks(ours, theirs), min(len(ours), len(theirs))
+    if not tasks:
+        return Difference(np.nan, np.nan, np.nan, np.nan, 0, seeds)
+    engines = [engine_of(task) for task in tasks]
+    cells = [table[tasks].to_numpy(float) for table in (ours, theirs)]
+    change = np.nanmean(cells[0], axis=0) - np.nanmean(cells[1], axis=0)
+    weights = even_weights(engines)
+    rng = np.random.default_rng(seed)
+    drawn = task_weights(len(tasks), rng, engines)
+    low, high = percentiles(resampled_means(cells[0], drawn, rng) - resampled_means(cells[1], drawn, rng))
+    p = sign_test(change) if metric == "success" else paired_permutation(change * weights, seed)
+    return Difference(float(change @ weights), low, high, p, len(tasks), seeds)
+
+
+def over_engines(episodes: pd.DataFrame, metric: str, seed: int = 0) -> pd.DataFrame:
+    """One row per method: the mean of ``metric`` in which all engines weigh the same, as in ``summarise``."""
+    rows = []
+    for method, group in episodes.groupby("method", sort=False):
+        table = grid(group, str(method), metric)
+        cells, engines = table.to_numpy(float), [engine_of(str(task)) for task in table.columns]
+        rng = np.random.default_rng(seed)
+        low, high = percentiles(resampled_means(cells, task_weights(len(engines), rng, engines), rng))
+        value = float(np.nanmean(cells, axis=0) @ even_weights(engines))
+        found = {"value": value, "low": low, "high": high, "n": cells.size, "seeds": len(cells)}
+        rows.append({"method": method, "engine": "all", "metric": metric, **found})
+    return pd.DataFrame(rows)
+
+
+def sign_test(change: np.ndarray, seed: int = 0) -> float:
+    """Two-sided p of McNemar's exact test from paired differences; 1.0 when no pair differs."""
+    gained, lost = int((change > 0).sum()), int((change < 0).sum())
+    return float(binomtest(gained, gained + lost).pvalue) if gained + lost else 1.0
+
+
+def paired_permutation(change: np.ndarray, seed: int = 0) -> float:
+    """Two-sided p that the sum of paired differences is zero, under random signs; exact up to 13 that differ."""
+    moved = change[change != 0]
+    if len(moved) < 2:
+        return 1.0
+    zeros = np.zeros_like(moved)
+    result = permutation_test(
+        (moved, zeros), _sum_of_differences, permutation_type="samples", n_resamples=RESAMPLES, rng=seed
+    )
+    return float(result.pvalue)
+
+
+def _sum_of_differences(x: np.ndarray, y: np.ndarray, axis: int) -> np.ndarray:
+    return np.sum(x - y, axis=axis)
+
+
+def verdict(low: float, high: float, p: float = float("nan"), against: float = 0.0) -> str:
+    """What an interval and a test decide of the claim that a value is above ``against``.
+
+    "yes": the interval lies above and p, where there is a test, is at most ALPHA. "no": the interval lies below, and
+    the same. Anything else is "not decided". ALPHA is not corrected for the number of claims.
+    """
+    if not np.isfinite([low, high]).all() or p > ALPHA:
+        return OPEN
+    return YES if low > against else NO if high < against else OPEN
+
+
+def claim(
+    name: str, episodes: pd.DataFrame, method: str, baseline: str, metric: str = "progress", seed: int = 0
+) -> dict[str, object]:
+    """One row for ``claims``: is the method above the baseline in ``metric``? Where one did not play, nothing is."""
+    found = difference(grid(episodes, method, metric), grid(episodes, baseline, metric), metric, seed)
+    return {"claim": name, "compared": f"{method} - {baseline}, {metric}", **found._asdict()}
+
+
+def claims(*rows: dict[str, object]) -> pd.DataFrame:
+    """A chapter's claims: ``claim`` (its id in params/artefacts.yaml), what was compared, Difference, verdict."""
+    table = pd.DataFrame(rows, columns=["claim", "compared", *Difference._fields])
+    table["verdict"] = [verdict(*row) for row in table[["low", "high", "p"]].itertuples(index=False)]
+    return table

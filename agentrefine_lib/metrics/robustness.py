@@ -1,0 +1,111 @@
+"""What renamed commands cost: mean and spread over perturbations, drops, and replies in the old wording."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from agentrefine_lib.environments.perturbations import perturbations
+from agentrefine_lib.environments.signature import parse_command
+from agentrefine_lib.metrics.intervals import even_weights, percentiles, task_weights
+from agentrefine_lib.metrics.paired import engine_of, grid, shared_tasks
+from agentrefine_lib.schema import Episode, read_jsonl
+
+UNPERTURBED = "none"
+MEASURES = ("mean", "std", "drop")
+
+
+def old_wording(episode: Episode, perturbation: str) -> list[bool]:
+    """For each step, whether its action is a command in the wording before the perturbation and none in the new one."""
+    renamed = perturbations(episode.task.engine)[perturbation].signatures
+    gone = [old for old, new in renamed.items() if new in episode.commands and old not in episode.commands]
+    return [
+        parse_command(step.action, gone) is not None and parse_command(step.action, episode.commands) is None
+        for step in episode.steps
+    ]
+
+
+def old_wording_table(paths: Iterable[Path], perturbation: str) -> pd.DataFrame:
+    """One row per episode: policy, task, and the share of its steps in the old wording."""
+    rows = [
+        {"policy": e.policy, "task": e.task.id, "old_wording": float(np.mean(old_wording(e, perturbation)))}
+        for path in paths
+        for e in read_jsonl(path, Episode)
+    ]
+    return pd.DataFrame(rows).assign(perturbation=perturbation)
+
+
+def kept(episodes: pd.DataFrame, metric: str) -> pd.DataFrame:
+    """One row per policy and task: ``kept``, the mean of ``metric`` over perturbations minus its unperturbed value."""
+    keys = ["policy", "method", "seed", "engine", "task"]
+    values = episodes.assign(value=episodes[metric].astype(float)).pivot_table(
+        index=keys, columns="perturbation", values="value"
+    )
+    change = values.drop(columns=UNPERTURBED).mean(axis=1) - values[UNPERTURBED]
+    return change.rename("kept").dropna().reset_index()
+
+
+def robustness(episodes: pd.DataFrame, metric: str, seed: int = 0) -> pd.DataFrame:
+    """tab3_robustness: a row per method, engine and measure, with a bootstrap over tasks and seeds.
+
+    ``mean`` and ``std`` (sample standard deviation, at least two perturbations) are over the perturbations' means;
+    ``drop`` is the unperturbed mean minus that mean. ``n``: episodes under perturbations.
+    """
+    rows = []
+    for (method, engine), group in episodes.groupby(["method", "engine"], sort=False):
+        draws = {m: spread(group, str(method), metric, m, seed) for m in MEASURES}
+        perturbed = group[group["perturbation"] != UNPERTURBED]
+        for measure, (value, resampled) in draws.items():
+            low, high = percentiles(resampled) if np.isfinite(resampled).any() else (np.nan, np.nan)
+            key = {"method": method, "engine": engine, "metric": f"{metric}_{measure}"}
+            found = {"value": value, "low": low, "high": high, "n": len(perturbed), "seeds": group["seed"].nunique()}
+            rows.append(key | found)
+    return pd.DataFrame(rows)
+
+
+def spread(
+    episodes: pd.DataFrame, method: str, metric: str, measure: str = "std", seed: int = 0
+) -> tuple[float, np.ndarray]:
+    """A measure of one method over perturbations, and its values in resamples of tasks and seeds.
+
+    Every seed must have played every task under every perturbation. The same ``seed`` draws the same tasks, so that two
+    methods are compared draw by draw.
+    """
+    grids = {str(name): grid(part, method, metric) for name, part in episodes.groupby("perturbation")}
+    tasks = shared_tasks(*grids.values())
+    engines = [engine_of(task) for task in tasks]
+    rng = np.random.default_rng(seed)
+    weights = task_weights(len(tasks), rng, engines)
+    cells = {name: table[tasks].to_numpy(float) for name, table in grids.items()}
+    count = max(len(table) for table in cells.values())
+    seeds = rng.multinomial(count, np.full(count, 1 / count), size=len(weights)) / count
+    plain = {name: np.array([table.mean(0) @ even_weights(engines)]) for name, table in cells.items()}
+    drawn = {name: ((seeds @ table) * weights).sum(1) for name, table in cells.items()}
+    return float(_measure(plain, measure)[0]), _measure(drawn, measure)
+
+
+def spread_claim(
+    name: str, episodes: pd.DataFrame, method: str, baseline: str, metric: str, seed: int = 0
+) -> dict[str, object]:
+    """A row for ``claims``: does the method's ``metric`` vary more over perturbations than the baseline's? No p."""
+    found: dict[str, object] = {"claim": name, "compared": f"{method} - {baseline}, standard deviation of {metric}"}
+    if not {method, baseline} <= set(episodes["method"]):
+        return found
+    (ours, draws), (theirs, others) = (spread(episodes, who, metric, "std", seed) for who in (method, baseline))
+    if not np.isfinite([ours, theirs]).all():
+        return found
+    low, high = percentiles(draws - others)
+    seeds = int(episodes[episodes["method"].isin([method, baseline])].groupby("method")["seed"].nunique().min())
+    n = episodes["task"].nunique()
+    return found | {"difference": ours - theirs, "low": low, "high": high, "n": n, "seeds": seeds}
+
+
+def _measure(means: dict[str, np.ndarray], measure: str) -> np.ndarray:
+    perturbed = np.array([values for name, values in means.items() if name != UNPERTURBED])
+    if measure == "std":
+        return perturbed.std(axis=0, ddof=1) if len(perturbed) > 1 else np.full(perturbed.shape[1], np.nan)
+    mean: np.ndarray = perturbed.mean(axis=0)
+    return mean if measure == "mean" else means[UNPERTURBED] - mean

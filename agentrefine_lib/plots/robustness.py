@@ -1,0 +1,36 @@
+"""Chapter 5: what renamed commands do to each method."""
+
+from __future__ import annotations
+
+import matplotlib.pyplot as plt
+import pandas as pd
+import seaborn as sns
+from matplotlib.figure import Figure
+
+from agentrefine_lib.metrics import UNPERTURBED
+from agentrefine_lib.plots.evaluation import ENGINE_NAMES, OURS
+
+
+def perturbed(table: pd.DataFrame, metric: str = "progress") -> Figure:
+    """fig3_perturbation: a panel per engine, a group of points per perturbation, a colour per method, 95 % whiskers."""
+    shown = table[(table["source"] == OURS) & (table["metric"] == metric)]
+    engines = [engine for engine in ENGINE_NAMES if engine in set(shown["engine"])]
+    names = [UNPERTURBED, *(name for name in dict.fromkeys(shown["perturbation"]) if name != UNPERTURBED)]
+    methods = list(dict.fromkeys(shown["method"]))
+    size = (2.2 + 2.3 * len(engines), 1.2 + 0.24 * len(names) * len(methods))
+    figure, axes = plt.subplots(1, len(engines), figsize=size, squeeze=False, layout="constrained", sharey=True)
+    for ax, engine in zip(axes[0], engines, strict=True):
+        for number, (method, colour) in enumerate(zip(methods, sns.color_palette(n_colors=len(methods)), strict=True)):
+            part = shown[(shown["engine"] == engine) & (shown["method"] == method)].set_index("perturbation")
+            part = part.reindex(names)
+            rows = [row + 0.7 * (number + 0.5) / len(methods) - 0.35 for row in range(len(names))]
+            whiskers = [(part["value"] - part["low"]).to_numpy(), (part["high"] - part["value"]).to_numpy()]
+            ax.errorbar(
+                part["value"], rows, xerr=whiskers, fmt="o", color=colour, capsize=2, label=method, markersize=5
+            )
+        ax.set(title=ENGINE_NAMES[engine], xlim=(-4, 104), yticks=range(len(names)), yticklabels=names)
+        ax.title.set_fontsize(10)
+    axes[0, 0].invert_yaxis()
+    axes[0, -1].legend(loc="upper left", bbox_to_anchor=(1, 1), frameon=False)
+    figure.supxlabel(f"{metric} (%)", fontsize=10)
+    return figure

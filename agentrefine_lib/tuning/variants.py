@@ -1,0 +1,102 @@
+"""The models of an experiment as data: training set, size and seeds of each; several are tuned side by side."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+from joblib import Parallel, delayed
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from agentrefine_lib.schema import Conversation, explain
+from agentrefine_lib.tuning.launch import launch
+from agentrefine_lib.tuning.recipe import Recipe
+from agentrefine_lib.tuning.train import tune
+
+UNTUNED = "untuned"
+Logs = dict[str, pd.DataFrame]
+
+
+class Method(BaseModel):
+    """How the models of one name are made: which training set, how much of it, one model per seed."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+    variant: str  # a training set of chapter 2
+    conversations: int | None = Field(default=None, gt=0)  # its first ones; none: all. Smaller sets lie in larger ones
+    seeds: list[int] = Field(min_length=1)
+
+
+class Planned(BaseModel):
+    """One model to be tuned. ``policy`` names its folder and its results; ``method`` is what its seeds share."""
+
+    policy: str
+    method: str
+    variant: str
+    seed: int
+    conversations: int | None
+
+
+def plan(models: Mapping[str, Any]) -> list[Planned]:
+    """The models that a mapping of name → Method means: ``name-seed`` for each. Raises ValueError naming the entry."""
+    planned = []
+    for name, entry in models.items():
+        try:
+            method = Method.model_validate({"variant": name} | entry)
+        except ValidationError as error:
+            raise ValueError(f"models: {name}: {explain(error)}") from None
+        planned += [
+            Planned(policy=f"{name}-{seed}", method=name, seed=seed, **method.model_dump(exclude={"seeds"}))
+            for seed in method.seeds
+        ]
+    return planned
+
+
+def tune_all(
+    base: Path | str,
+    data: Mapping[str, Sequence[Conversation]],
+    folder: Path,
+    planned: Sequence[Planned],
+    recipe: Recipe,
+    accelerate_config: str | None = None,
+    processes: int = 1,
+) -> Logs:
+    """Tune every planned model from the same base with the same recipe; returns the loss log of each policy.
+
+    Only the data, and its order (``recipe.seed`` plus the model's), differ. ``processes`` models are tuned at a time,
+    one thread each; with an ``accelerate_config`` one after the other. What is finished is not done again, and what a
+    stop interrupted continues from its last checkpoint. Raises ValueError where a set is smaller than a model asks for.
+    """
+    jobs = [
+        (base, chosen(data, model), folder / model.policy, recipe.model_copy(update={"seed": recipe.seed + model.seed}))
+        for model in planned
+    ]
+    if accelerate_config or processes == 1:
+        logs = [launch(*job, accelerate_config) for job in jobs]
+    else:
+        logs = Parallel(n_jobs=processes, batch_size=1)(delayed(tune)(*job) for job in jobs)
+    return {model.policy: log for model, log in zip(planned, logs, strict=True)}
+
+
+def chosen(data: Mapping[str, Sequence[Conversation]], model: Planned) -> list[Conversation]:
+    """What a model is tuned on. Raises ValueError where there is less of it than the model asks for."""
+    if model.variant not in data:
+        raise ValueError(f"models: {model.method}: no training set {model.variant!r}; there are: {', '.join(data)}")
+    found = list(data[model.variant])[: model.conversations]
+    if model.conversations and len(found) < model.conversations:
+        raise ValueError(
+            f"models: {model.method}: found {len(found)} conversations in {model.variant}, expected at least "
+            f"{model.conversations}; make more of them (n_trajectories) or ask for fewer"
+        )
+    return found
+
+
+def models_table(planned: Sequence[Planned], logs: Logs, base: str) -> pd.DataFrame:
+    """A row per model, the untuned base first: policy, method, variant, seed, conversations (read in tuning), base."""
+    rows = [{"policy": UNTUNED, "method": UNTUNED, "variant": "", "seed": 0, "conversations": 0}]
+    for model in planned:
+        row = model.model_dump(include={"policy", "method", "variant", "seed"})
+        rows.append(row | {"conversations": int(logs[model.policy]["examples"].iloc[-1])})
+    return pd.DataFrame(rows).assign(base=base)

@@ -1,0 +1,73 @@
+"""Scores of diversity by hand, an embedding that is the same twice, and one from a server."""
+
+import asyncio
+
+import numpy as np
+import pytest
+from starlette.applications import Starlette
+from starlette.responses import JSONResponse
+from starlette.routing import Route
+
+from agentrefine_lib import diversity
+from agentrefine_lib.endpoint import EndpointSettings, embed_by_endpoint
+from agentrefine_lib.teachers.server import serve
+
+
+def test_vendi_counts_different_vectors():
+    axes = np.eye(4)
+    assert diversity.vendi(axes) == pytest.approx(4)
+    assert diversity.vendi(axes[[0, 0, 0]]) == pytest.approx(1)
+    assert diversity.vendi(axes[[0, 0, 1, 1]]) == pytest.approx(2)
+
+
+def test_words_by_hand():
+    texts = ["go to the shop", "go to the park"]
+    assert diversity.distinct(texts, 1) == 5 / 8
+    assert diversity.distinct(texts, 2) == 4 / 6
+    assert np.isnan(diversity.distinct(["word"], 2))
+    assert diversity.self_bleu(["the same five words here"] * 5) == pytest.approx(1)
+    assert diversity.self_bleu(["one two three four", "five six seven eight"]) < 0.05
+
+
+def test_the_offline_embedding_is_deterministic_and_knows_what_is_alike():
+    texts = ["open the red door", "open the blue door", "measure the temperature", "measure the weight", "go north"] * 4
+    vectors = diversity.embed(texts, seed=3)
+    assert (vectors == diversity.embed(texts, seed=3)).all()
+    assert np.linalg.norm(vectors, axis=1) == pytest.approx(np.ones(20))
+    assert vectors[0] @ vectors[1] > vectors[0] @ vectors[2] + 0.2
+    assert (diversity.project(vectors, 3) == diversity.project(vectors, 3)).all()
+
+
+def test_the_nearest_of_a_set_is_not_itself():
+    vectors = np.eye(3)[[0, 0, 1]]
+    assert diversity.nearest(vectors, vectors, itself=True).tolist() == [1, 1, 0]
+    assert diversity.nearest(np.eye(3)[[2]], vectors).tolist() == [0]
+
+
+def test_halves_keep_conversations_whole():
+    seen = []
+    groups = ["a", "a", "b", "c", "c", "d"]
+    diversity.over_halves(lambda rows: seen.append({groups[i] for i in rows}) or len(rows), groups, seed=0, halves=20)
+    assert all(len(names) == 2 for names in seen)
+    assert len({frozenset(names) for names in seen}) > 3
+
+
+def test_an_endpoint_embeds_each_text_once(tmp_path):
+    asked = []
+
+    async def embeddings(request):
+        texts = (await request.json())["input"]
+        asked.extend(texts)
+        data = [{"object": "embedding", "index": i, "embedding": [len(t), 1.0]} for i, t in enumerate(texts)]
+        return JSONResponse(
+            {"object": "list", "model": "m", "data": data, "usage": {"prompt_tokens": 1, "total_tokens": 1}}
+        )
+
+    app = Starlette(routes=[Route("/v1/embeddings", embeddings, methods=["POST"])])
+    with serve(app) as url:
+        settings = EndpointSettings(base_url=url, model="m")
+        first = asyncio.run(embed_by_endpoint(settings, ["a", "bbb", "a"], tmp_path / "e.jsonl"))
+        again = asyncio.run(embed_by_endpoint(settings, ["bbb", "cc"], tmp_path / "e.jsonl"))
+    assert asked == ["a", "bbb", "cc"]
+    assert first.tolist() == pytest.approx(np.array([[1, 1], [3, 1], [1, 1]]) / np.sqrt([[2], [10], [2]]))
+    assert (again[0] == first[1]).all()

@@ -1,0 +1,115 @@
+"""The measures of chapters 5 to 8, each against a hand-worked number."""
+
+from itertools import combinations
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from agentrefine_lib import metrics
+from agentrefine_lib.schema import Episode, Step, Task, write_jsonl
+
+
+def played(policy: str, actions: str, errors: str, task: str = "babyai/PickupLoc/1", **more) -> Episode:
+    """One letter per step: its action, and its error ("." is none, l logic, f format)."""
+    kinds = {".": None, "l": "logic", "f": "format"}
+    steps = [
+        Step(reply="", thought="", action=a, observation="", progress=0.0, error=kinds[e])
+        for a, e in zip(actions, errors, strict=True)
+    ]
+    told = {"goal": "g", "observation": "o", "success": False, "progress": 0.0, "engine_version": "e"}
+    return Episode(id=f"{policy}/{task}", policy=policy, task=Task.from_id(task), steps=steps, **told | more)
+
+
+def test_best_of_is_the_mean_over_all_subsets():
+    values = [0.0, 0.5, 0.5, 1.0, 0.25]
+    for k in range(1, 6):
+        assert metrics.best_of(values, k) == pytest.approx(np.mean([max(s) for s in combinations(values, k)]))
+    assert metrics.best_of([1, 0, 0, 0], 2) == pytest.approx(1 - 3 / 6)  # pass@k: 1 - C(3, 2) / C(4, 2)
+    with pytest.raises(ValueError, match="best of 6: expected from 1 to 5"):
+        metrics.best_of(values, 6)
+
+
+def test_robustness_by_hand():
+    """Two tasks; one perturbation keeps all, the other loses one task."""
+    progress = {"none": [1.0, 1.0], "synonyms": [1.0, 1.0], "nonsense": [1.0, 0.0]}
+    episodes = pd.DataFrame(
+        [
+            {"policy": "m-0", "method": "m", "seed": 0, "engine": "babyai", "task": f"babyai/{t}", "perturbation": name}
+            | {"progress": value}
+            for name, values in progress.items()
+            for t, value in enumerate(values)
+        ]
+    )
+    rows = metrics.robustness(episodes, "progress").set_index("metric")
+    assert rows["value"].to_dict() == pytest.approx(
+        {"progress_mean": 0.75, "progress_std": np.std([1.0, 0.5], ddof=1), "progress_drop": 0.25}
+    )
+    assert rows.loc["progress_drop", ["low", "high"]].tolist() == [0.0, 0.5]  # neither task drawn, or only the second
+    kept = metrics.kept(episodes, "progress").set_index("task")["kept"]
+    assert kept.to_dict() == {"babyai/0": 0.0, "babyai/1": -0.5}
+
+
+def test_the_old_wording_of_a_renamed_command():
+    old, new = "go to {object}", "wugo {object}"
+    from agentrefine_lib.environments.perturbations import perturbations
+
+    new = perturbations("babyai")["nonsense"].signatures[old]
+    spoken = new.replace("{object}", "red ball 1")
+    episode = played("p", "abc", "ff.", commands={new: "walk"})
+    steps = [
+        s.model_copy(update={"action": a})
+        for s, a in zip(episode.steps, ["go to red ball 1", "dance", spoken], strict=True)
+    ]
+    assert metrics.old_wording(episode.model_copy(update={"steps": steps}), "nonsense") == [True, False, False]
+
+
+def test_loops_and_their_survival(tmp_path):
+    write_jsonl(
+        tmp_path / "e.jsonl",
+        [
+            played("p", "xx", "ll", "babyai/a/1"),  # stuck at step 2
+            played("p", "xyzz", "l.ll", "babyai/b/1"),  # stuck at step 4
+            played("p", "xyz", "...", "babyai/c/1"),  # ends at step 3, free
+            played("p", "xxxx", "....", "babyai/d/1"),  # what works may be repeated
+        ],
+    )
+    loops = metrics.loops([tmp_path / "e.jsonl"])
+    assert loops[["step", "stuck"]].to_numpy().tolist() == [[2, True], [4, True], [3, False], [4, False]]
+    curve = metrics.survival(loops.assign(method="p")).set_index("step")["free"]
+    assert curve[2] == pytest.approx(3 / 4)
+    assert curve[4] == pytest.approx(3 / 4 * 1 / 2)  # the one that ended at step 3 no longer counts
+
+
+def test_kinds_of_errors_are_shares_of_steps(tmp_path):
+    write_jsonl(tmp_path / "e.jsonl", [played("p", "abcd", "..lf")])
+    steps = metrics.steps_table([tmp_path / "e.jsonl"]).assign(method="p")
+    shares = metrics.taxonomy(steps).set_index("error")["share"]
+    assert shares.to_dict() == {"accepted": 0.5, "format": 0.25, "logic": 0.25}
+
+
+def test_slope_by_hand():
+    grids = {n: pd.DataFrame({"a/1": [n / 4], "a/2": [n / 4], "b/1": [0.0]}) for n in (1, 2, 4)}
+    found = metrics.slope(grids)  # over engines: 1/8, 1/4, 1/2 at log2 n = 0, 1, 2
+    assert found.difference == pytest.approx((0.5 - 0.125) / 2)
+    assert (found.low, found.high) == pytest.approx((found.difference, found.difference))
+    assert np.isnan(metrics.slope({1: grids[1]}).difference)
+
+
+def test_rank_correlation_and_its_limits():
+    x = np.arange(8.0)
+    up = metrics.rank_correlation(x, x**3)
+    assert (up.difference, up.n) == (1.0, 8)
+    assert up.p < 0.001 and up.low > 0.9
+    assert np.isnan(metrics.rank_correlation(x, np.ones(8)).difference)
+    assert np.isnan(metrics.rank_correlation(x[:3], x[:3]).difference)
+
+
+def test_halves_split_every_engine():
+    tasks = pd.DataFrame({"engine": ["a"] * 4 + ["b"] * 2, "task": ["a/3", "a/1", "a/2", "a/1", "b/1", "b/2"]})
+    assert metrics.halves(tasks).tolist() == [0, 0, 1, 0, 0, 1]
+
+
+def test_over_engines_weighs_engines_not_tasks():
+    table = pd.DataFrame({"task": ["a/1", "a/2", "b/1"], "method": "m", "seed": 0, "progress": [1.0, 1.0, 0.0]})
+    assert metrics.over_engines(table, "progress")["value"].tolist() == [0.5]

@@ -1,0 +1,88 @@
+"""The registry of artefacts and the page made from it."""
+
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from agentrefine_lib.reproduce import load_profile, write_manifest
+from agentrefine_lib.reproduce.artefacts import load_artefacts
+from agentrefine_lib.reproduce.results import as_text, write_results
+
+ROOT = Path(__file__).parents[2]
+PAPER = {  # the last table of PAPER.md
+    *["fig1_overall", "fig2_memorization", "fig3_perturbation", "fig4_pipeline", "fig5_scaling", "fig_cases"],
+    *["fig_thoughts", "fig_environments", "fig_judge", "tab1_main", "tab2_ablation", "tab3_robustness", "tab4_bestofn"],
+    *["tab5_teacher", "tab6_hotpotqa", "tab_data", "tab_hyperparameters", "alg1_verification", "eq1_loss"],
+}
+REGISTRY = """\
+- id: fig
+  title: A figure
+  notebook: 02_draw
+  columns: [source, method, engine, metric, value]
+  reported: second-hand
+  claims: [{id: up, says: It goes up., test: a sign test}, {id: untested, says: Who knows., test: none}]
+"""
+SCORES = """\
+source,method,engine,metric,value,low,high,k,n,citation
+this run,<b>ours</b>,babyai,success,25,10.04,40,1,4,
+this run,<b>ours</b>,babyai,progress,0.125,,,,4,
+paper,theirs,babyai,success,37.5,,,,,their page
+"""
+
+
+@pytest.mark.parametrize("name", ["smoke", "laptop", "paper"])
+def test_every_artefact_is_written_by_its_notebook_and_nothing_else_is(name):
+    artefacts = load_artefacts(ROOT)
+    assert {a.id for a in artefacts if not a.beyond} == PAPER
+    declared = {
+        (path.stem, notebook.name)
+        for notebook in load_profile(name, ROOT).notebooks
+        for path in notebook.outputs
+        if path.suffix == ".csv" and not path.stem.startswith("claims_")
+    }
+    assert declared - {("tab_domains", "02_verification")} == {(a.id, a.notebook) for a in artefacts}
+
+
+def test_reported_numbers_say_whose_they_are():
+    reported = pd.read_csv(ROOT / "params" / "reported.csv")
+    told = {a.id: a.reported for a in load_artefacts(ROOT)}
+    for artefact in reported["artefact"].unique():
+        assert told[artefact] in ("first-hand", "second-hand"), artefact
+
+
+def test_the_page_shows_ours_beside_the_papers_escaped_and_every_claim(suite):
+    suite.write("params/artefacts.yaml", REGISTRY)
+    suite.write("runs/tiny/figures/fig.csv", SCORES)
+    suite.write(
+        "runs/tiny/figures/claims_02.csv",
+        "claim,compared,difference,low,high,p,n,seeds,verdict\nup,a - b,0.5,0.25,0.75,0.01,8,3,yes\n",
+    )
+    profile = load_profile("tiny", suite.root)
+    write_manifest(profile)
+    page, text = (path.read_text() for path in write_results(profile))
+    assert "<b>ours</b>" not in page and "&lt;b&gt;ours&lt;/b&gt;" in page
+    assert page.index("37.5") < page.index("25 [10, 40] (1/4)")  # the paper's table, then ours
+    assert "0.125 (n = 4)" in page and "their page" in page
+    for told in (page, text):
+        assert "0.5 [0.25, 0.75], p = 0.01, n = 8, 3 seeds" in told
+        assert "not tested in this run" in told
+        assert "1 of 1 artefacts" in told
+    assert "src=" not in page and "http" not in page.replace("http-equiv", "")
+
+
+def test_a_csv_that_does_not_keep_its_promise_is_named(suite):
+    suite.write("params/artefacts.yaml", REGISTRY)
+    suite.write("runs/tiny/figures/fig.csv", "source,method\nthis run,x\n")
+    profile = load_profile("tiny", suite.root)
+    write_manifest(profile)
+    with pytest.raises(ValueError, match=r"fig\.csv: found no column engine, metric, value"):
+        write_results(profile)
+    suite.write("params/artefacts.yaml", REGISTRY + REGISTRY)
+    with pytest.raises(ValueError, match="fig, untested, up: stands there twice"):
+        write_results(profile)
+
+
+def test_a_long_table_says_how_much_is_left_out():
+    told = as_text(pd.DataFrame({"x": range(100)}))
+    assert (len(told["rows"]), told["left_out"]) == (60, 40)
