@@ -14,7 +14,6 @@ from agentrefine_lib.plots.evaluation import (
     method_labels,
     outcomes,
     overall,
-    percent,
 )
 from agentrefine_lib.plots.files import save, style, write_table
 from agentrefine_lib.plots.nano import copying, pretraining
@@ -41,7 +40,6 @@ __all__ = [
     "method_labels",
     "outcomes",
     "overall",
-    "percent",
     "perturbed",
     "pipeline",
     "pretraining",
