@@ -25,7 +25,7 @@ def reproduce() -> Reproduce:
 
     def command(run: Path, *words: str) -> subprocess.CompletedProcess[str]:
         words = (sys.executable, "-m", "agentrefine_lib.reproduce", "smoke", *words, "-p", *quick(run))
-        return subprocess.run(words, cwd=ROOT, capture_output=True, text=True, timeout=280, check=False)
+        return subprocess.run(words, cwd=ROOT, capture_output=True, text=True, timeout=600, check=False)
 
     return command
 
