@@ -25,7 +25,7 @@ ROOT = Path(__file__).parents[2]
 POLICIES = ["untuned", "agentrefine-0", "expert_only-0"]
 SMALL = {
     "n_trajectories": 10, "teacher_model": "embedded", "n_judged": 5,
-    "expert_panel": {"babyai": {"PickupLoc": [0, 1]}}, "held_in": {"expert_only": ["babyai"]},
+    "expert_panel": {"babyai": {"PickupLoc": [0, 1, 2, 3]}}, "held_in": {"expert_only": ["babyai"]},
     "models": {"agentrefine": {"seeds": [0]}, "expert_only": {"seeds": [0]}}, "ablated": ["untuned", "agentrefine"],
     "train_steps": 2, "batch_size": 2, "accumulation": 1, "precision": "float32", "optimizer": "adamw_torch",
     "gradient_checkpointing": False, "accelerate_config": None, "max_tokens": 2000, "save_every": 2,
