@@ -8,7 +8,7 @@ function render({ model, el }) {
     const open = [...el.querySelectorAll("details")].map((fold) => fold.open);
     const focused = document.activeElement?.closest?.("[data-pick]")?.dataset.pick;
     el.innerHTML = model.get("body"); // escaped in Python
-    el.style.maxHeight = model.get("height") ? model.get("height") + "px" : "";
+    el.style.setProperty("--ar-height", model.get("height") + "px"); // max-height itself belongs to the widget's layout
     if (open.length === el.querySelectorAll("details").length)
       el.querySelectorAll("details").forEach((fold, i) => { fold.open = open[i]; });
     el.classList.toggle("ar-scroll", Boolean(model.get("height")));

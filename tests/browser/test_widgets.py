@@ -87,7 +87,7 @@ def test_the_trajectory_viewer_reads_keys_and_keeps_them(open_notebook, few, lab
     page.keyboard.press("/")
     page.keyboard.type("djk")
     page.keyboard.press("Enter")
-    viewer.get_by_text("0 of 60 records").wait_for()
+    viewer.get_by_text("0 of 60 records", exact=True).wait_for()
     viewer.get_by_label("search").fill("")
     page.keyboard.press("Enter")
     viewer.get_by_text("60 of 60 records").wait_for()
@@ -235,6 +235,7 @@ def test_every_widget_fits_a_narrow_window_and_the_dark_theme(open_notebook, few
     for number, widget in enumerate(widgets.all()):
         book.shoot(f"{'dark' if dark else 'light'}_{width}_{number}", widget)
         assert widget.evaluate("e => e.scrollWidth <= e.clientWidth + 1"), number
+        assert widget.evaluate("e => e.offsetHeight < 950"), number  # what is longer scrolls
     for page in book.page.locator(".ar").all():
         scheme, back = page.evaluate("e => [getComputedStyle(e).colorScheme, getComputedStyle(e).backgroundColor]")
         assert scheme == ("dark" if dark else "light")
