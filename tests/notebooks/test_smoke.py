@@ -18,10 +18,7 @@ pytestmark = pytest.mark.timeout(900)  # whoever comes first waits for the first
 
 
 @pytest.mark.slow
-<<<<<<< HEAD
 @pytest.mark.timeout(1300)
-=======
->>>>>>> main
 def test_two_runs_of_one_seed_give_the_same_bytes(reproduce, first_run, tmp_path):
     assert reproduce(tmp_path).returncode == 0
     names = sorted(path.name for path in (first_run / "figures").iterdir())
