@@ -7,6 +7,7 @@ import pytest
 from accelerate.commands.config.config_args import load_config_from_file
 from pydantic_core import PydanticUndefined
 
+from agentrefine_lib.environments import panel
 from agentrefine_lib.reproduce import load_profile
 from agentrefine_lib.reproduce.parameters import declared_parameters
 from agentrefine_lib.tuning import Recipe
@@ -17,7 +18,7 @@ LAUNCH = sorted((ROOT / "params" / "accelerate").glob("*.yaml"))
 
 
 def test_the_three_profiles_are_there():
-    assert PROFILES == ["laptop", "paper", "smoke"]
+    assert {"development", "laptop", "paper", "smoke"} <= set(PROFILES)
     assert [path.stem for path in LAUNCH] == ["ddp", "ddp_cpu", "fsdp"]
 
 
@@ -48,3 +49,21 @@ def test_the_recipe_is_what_notebook_03_declares():
     for name, field in Recipe.model_fields.items():
         parameter = declared["training_seed" if name == "seed" else name]
         assert field.default is PydanticUndefined or parameter.default == field.default, name
+
+
+def played(name: str, parameter: str) -> set[str]:
+    """The tasks of one parameter of a profile."""
+    given = {key: value for n in load_profile(name, ROOT).notebooks for key, value in n.given.items()}
+    return {task.id for task in panel(given.get(parameter, {}))}
+
+
+@pytest.mark.parametrize("name", PROFILES)
+def test_nothing_that_is_played_later_was_not_played_in_chapter_4(name):
+    assert played(name, "robust_panel") | played(name, "sampled_panel") <= played(name, "panel")
+    assert not played(name, "expert_panel") & played(name, "panel")
+
+
+def test_nothing_is_chosen_on_a_task_of_the_results():
+    developed = played("development", "panel")
+    assert len(developed) > 40
+    assert not developed & played("laptop", "panel")

@@ -1,7 +1,7 @@
 """One definition for each number, with an interval: what episodes say about a method, and about two on equal tasks."""
 
 from agentrefine_lib.metrics.behaviour import loops, steps_table, survival, taxonomy
-from agentrefine_lib.metrics.best_of import best_of, best_of_table
+from agentrefine_lib.metrics.best_of import best_of, best_of_scores, best_of_table
 from agentrefine_lib.metrics.episodes import (
     MEANS,
     episode_table,
@@ -39,6 +39,7 @@ __all__ = [
     "UNPERTURBED",
     "Difference",
     "best_of",
+    "best_of_scores",
     "best_of_table",
     "claim",
     "claims",

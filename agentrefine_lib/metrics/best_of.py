@@ -8,6 +8,8 @@ from math import comb
 import numpy as np
 import pandas as pd
 
+from agentrefine_lib.metrics.intervals import mean_interval
+
 
 def best_of(values: Sequence[float], k: int) -> float:
     """The expected maximum of ``k`` values drawn without replacement from ``values``.
@@ -34,3 +36,14 @@ def best_of_table(samples: pd.DataFrame, metric: str, sizes: Sequence[int]) -> p
         values = group[metric].astype(float).tolist()
         rows += [key | {"best_of": k, "value": best_of(values, k)} for k in sizes if k <= len(values)]
     return pd.DataFrame(rows).assign(seed=0)
+
+
+def best_of_scores(expected: pd.DataFrame, seed: int = 0) -> pd.DataFrame:
+    """Means of ``best_of_table`` over tasks: a row per method, engine, metric and size, with a bootstrap over tasks."""
+    keys = ["method", "engine", "metric", "best_of"]
+    rows = []
+    for key, part in expected.groupby(keys, sort=False):
+        values = part["value"].to_numpy(float)
+        low, high = mean_interval(values, seed)
+        rows.append([*key, values.mean(), low, high, len(values)])
+    return pd.DataFrame(rows, columns=[*keys, "value", "low", "high", "n"]).sort_values(keys, ignore_index=True)

@@ -87,7 +87,7 @@ def summarise(episodes: pd.DataFrame, seed: int = 0) -> pd.DataFrame:
         for metric in ("success", *MEANS):
             values = grid(group, str(method), metric).to_numpy(float)
             if n := int(np.isfinite(values).sum()):
-                wins = int(values.sum()) if metric == "success" else None
+                wins = int(np.nansum(values)) if metric == "success" else None
                 low, high = _interval(values, wins, seed)
                 found = {"metric": metric, "value": np.nanmean(values), "low": low, "high": high, "k": wins, "n": n}
                 rows.append(key | found)
@@ -96,9 +96,9 @@ def summarise(episodes: pd.DataFrame, seed: int = 0) -> pd.DataFrame:
 
 
 def _interval(values: np.ndarray, wins: int | None, seed: int) -> tuple[float, float]:
-    seeds, tasks = values.shape
-    if wins is not None and (seeds == 1 or wins in (0, values.size)):
-        return success_interval(wins // seeds, tasks)
+    tasks, played = values.shape[1], int(np.isfinite(values).sum())
+    if wins is not None and (len(values) == 1 or wins in (0, played)):
+        return success_interval(wins * tasks // played, tasks)
     return mean_interval(values, seed)
 
 

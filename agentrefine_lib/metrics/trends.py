@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 import numpy as np
 import pandas as pd
-from scipy.stats import bootstrap, permutation_test, spearmanr
+from scipy.stats import bootstrap, permutation_test, rankdata
 
 from agentrefine_lib.metrics.intervals import (
     CONFIDENCE,
@@ -48,18 +48,21 @@ def rank_correlation(x: np.ndarray, y: np.ndarray, seed: int = 0) -> Difference:
     nothing = float("nan")
     if len(x) < 4 or np.ptp(x) == 0 or np.ptp(y) == 0:
         return Difference(nothing, nothing, nothing, nothing, len(x), 1)
-    pairs = {"n_resamples": RESAMPLES, "rng": seed, "vectorized": False}
-    with np.errstate(invalid="ignore"):
-        interval = bootstrap(
-            (x, y), _rho, paired=True, confidence_level=CONFIDENCE, method="percentile", **pairs
-        ).confidence_interval
-    p = permutation_test((x,), lambda shuffled: _rho(shuffled, y), permutation_type="pairings", **pairs).pvalue
-    return Difference(_rho(x, y), float(interval.low), float(interval.high), float(p), len(x), 1)
+    found = bootstrap(
+        (x, y), _rho, paired=True, confidence_level=CONFIDENCE, n_resamples=RESAMPLES, method="percentile", rng=seed
+    )
+    low, high = found.confidence_interval
+    shuffled = permutation_test(
+        (x,), lambda drawn, axis: _rho(drawn, y, axis), permutation_type="pairings", n_resamples=RESAMPLES, rng=seed
+    )
+    return Difference(float(_rho(x, y)), float(low), float(high), float(shuffled.pvalue), len(x), 1)
 
 
-def _rho(x: np.ndarray, y: np.ndarray) -> float:
-    """Zero where a resample has drawn one value only: it says nothing of a correlation."""
-    return float(spearmanr(x, y).statistic) if np.ptp(x) and np.ptp(y) else 0.0
+def _rho(x: np.ndarray, y: np.ndarray, axis: int = -1) -> np.ndarray:
+    """Spearman's rho along an axis. Zero where only one value was drawn: that says nothing of a correlation."""
+    centred = [ranks - ranks.mean(axis=axis, keepdims=True) for ranks in (rankdata(v, axis=axis) for v in (x, y))]
+    spread = np.sqrt((centred[0] ** 2).sum(axis=axis) * (centred[1] ** 2).sum(axis=axis))
+    return np.divide((centred[0] * centred[1]).sum(axis=axis), spread, out=np.zeros_like(spread), where=spread > 0)
 
 
 def halves(episodes: pd.DataFrame) -> pd.Series:

@@ -14,9 +14,9 @@ from agentrefine_lib.plots.evaluation import (
     method_labels,
     outcomes,
     overall,
-    percent,
 )
 from agentrefine_lib.plots.files import save, style, write_table
+from agentrefine_lib.plots.nano import copying, pretraining
 from agentrefine_lib.plots.pipeline import agreement, errors_by_position, funnel, pipeline, training_curves
 from agentrefine_lib.plots.reasoning import question_answering
 from agentrefine_lib.plots.robustness import perturbed
@@ -31,6 +31,7 @@ __all__ = [
     "best_of_curves",
     "case_table",
     "cases",
+    "copying",
     "environment_map",
     "error_kinds",
     "errors_by_position",
@@ -39,9 +40,9 @@ __all__ = [
     "method_labels",
     "outcomes",
     "overall",
-    "percent",
     "perturbed",
     "pipeline",
+    "pretraining",
     "question_answering",
     "refinement",
     "save",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from textwrap import shorten, wrap
 
 import matplotlib.pyplot as plt
@@ -72,30 +72,35 @@ def main_table(
     the engines that a method was trained on. Our rows have low, high, k, n and seeds; the paper gives none. ``source``
     keeps the two apart.
     """
-    rank = {name: number for number, name in enumerate([*labels, *ENGINE_NAMES])}
-    ours = summary[summary["metric"].isin(TABLE_1)].sort_values(
-        ["method", "engine"], key=lambda names: names.map(rank), kind="stable"
-    )
-    trained = [engine in held_in.get(m, []) for m, engine in zip(ours["method"], ours["engine"], strict=True)]
-    ours = percent(ours.assign(method=ours["method"].map(labels), held_in=trained))
+    scores = summary[summary["metric"].isin(TABLE_1)]
+    reported = reported[reported["engine"].isin(summary["engine"])]
+    table = beside_paper(scores, reported, "tab1_main", labels, model=model, held_in=held_in)
     columns = ["source", "family", "method", "held_in", "engine", "metric", "value", "low", "high", "k", "n", "seeds"]
-    table = beside_paper(ours, reported[reported["engine"].isin(summary["engine"])], "tab1_main", model)
     return table.reindex(columns=[*columns, "citation"])
 
 
-def beside_paper(ours: pd.DataFrame, reported: pd.DataFrame, artefact: str, model: str) -> pd.DataFrame:
-    """Our rows and those that the paper reports for an artefact; ``source`` keeps the two apart.
+def beside_paper(
+    scores: pd.DataFrame,
+    reported: pd.DataFrame,
+    artefact: str,
+    labels: Mapping[str, str],
+    *,
+    model: str,
+    held_in: Mapping[str, Sequence[str]],
+) -> pd.DataFrame:
+    """Our scores in percent, methods and engines in their order, and the rows that the paper reports for an artefact.
 
-    ``reported`` is params/reported.csv. Columns that only one of the two has are empty in the other.
+    ``source`` keeps the two apart. ``reported`` is params/reported.csv. Columns that only one of the two has are empty
+    in the other.
     """
+    rank = {name: number for number, name in enumerate([*labels, "all", *ENGINE_NAMES])}
+    keys = [name for name in ("method", "engine") if name in scores]
+    ours = scores.sort_values(keys, key=lambda names: names.map(rank), kind="stable")
+    trained = [engine in held_in.get(m, []) for m, engine in zip(ours["method"], ours["engine"], strict=True)]
+    ours = ours.assign(source=OURS, family=model, method=ours["method"].map(labels), held_in=trained)
+    ours[["value", "low", "high"]] = ours[["value", "low", "high"]].astype(float) * 100
     paper = reported[reported["artefact"] == artefact].drop(columns=["artefact", "confidence"])
-    paper = paper.assign(citation=paper["source"], source=PAPER)
-    return pd.concat([ours.assign(source=OURS, family=model), paper], ignore_index=True)
-
-
-def percent(scores: pd.DataFrame) -> pd.DataFrame:
-    """Value, low and high times a hundred."""
-    return scores.assign(**{name: scores[name] * 100 for name in ("value", "low", "high")})
+    return pd.concat([ours, paper.assign(citation=paper["source"], source=PAPER)], ignore_index=True)
 
 
 def overall(table: pd.DataFrame, family: str) -> tuple[Figure, pd.DataFrame]:

@@ -6,6 +6,7 @@ import asyncio
 import logging
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -47,17 +48,20 @@ async def roll_out(
     path: Path,
     limits: Limits = DEFAULT_LIMITS,
     make: MakeEnvironment = make_environment,
+    engines: EnginePool | None = None,
 ) -> Path:
     """Play every task with the policy and append the episodes to ``path`` (JSONL). Returns the path.
 
     A killed run continues where it was: episodes on disk are not played again. An engine that dies or hangs costs its
     episode another try. Raises UnplayedError at the end if a task's engine failed at every try; what the policy or an
     unknown task raises ends the run at once. ``make`` is called in the engines' processes, so it must be picklable.
+    ``engines``, of the same ``make``, are used and left running for whoever plays next.
     """
-    with Journal(path, Episode, key=lambda e: e.id) as journal, EnginePool(make, limits.time) as engines:
+    lender = nullcontext(engines) if engines else EnginePool(make, limits.time)
+    with Journal(path, Episode, key=lambda e: e.id) as journal, lender as pool:
         waiting = [task for task in tasks if episode_id(policy, task) not in journal.done]
         with tqdm(total=len(tasks), initial=len(tasks) - len(waiting), desc=policy.name, unit="episode") as bar:
-            run = _Run(policy, limits, journal, engines, bar)
+            run = _Run(policy, limits, journal, pool, bar)
             try:
                 async with asyncio.TaskGroup() as group:
                     for crew, places in muster(policy, waiting, limits.in_flight, limits.at_most):

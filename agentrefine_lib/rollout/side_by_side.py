@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from multiprocessing import set_start_method
 from pathlib import Path
+from typing import Any
 
 from joblib import Parallel, delayed
 
@@ -14,6 +15,7 @@ from agentrefine_lib.endpoint import Endpoint, EndpointSettings
 from agentrefine_lib.environments import make_environment
 from agentrefine_lib.environments.process import MakeEnvironment
 from agentrefine_lib.policies import EndpointPolicy, Policy
+from agentrefine_lib.rollout.engines import EnginePool
 from agentrefine_lib.rollout.loop import DEFAULT_LIMITS, Limits, roll_out
 from agentrefine_lib.schema import Task
 
@@ -28,28 +30,36 @@ async def roll_out_all(
 ) -> list[Path]:
     """``roll_out`` of each policy into ``folder/<name>.jsonl``; returns these paths, in order.
 
-    A policy is made where it plays, from a callable that can be pickled. With two or more ``processes`` the notebook
-    waits: nothing else runs in it, and stopping the cell stops them.
+    Policies are dealt out to ``processes``. Each is made, where it plays, from a callable that can be pickled; those of
+    one process share their engines. With two or more the notebook waits: nothing else runs in it, and stopping the cell
+    stops them.
     """
-    paths = [folder / f"{name}.jsonl" for name in policies]
+    turns = list(policies.items())
+    shares = [turns[number::processes] for number in range(processes) if turns[number::processes]]
     if processes == 1:
-        return [
-            await roll_out(policy(), tasks, path, limits, make)
-            for policy, path in zip(policies.values(), paths, strict=True)
-        ]
-    jobs = (
-        delayed(_play)(policy, tasks, path, limits, make) for policy, path in zip(policies.values(), paths, strict=True)
-    )
-    return list(Parallel(n_jobs=processes, batch_size=1)(jobs))
+        await _play(turns, tasks, folder, limits, make)
+    else:
+        Parallel(n_jobs=processes)(delayed(_play_apart)(share, tasks, folder, limits, make) for share in shares)
+    return [folder / f"{name}.jsonl" for name in policies]
 
 
-def _play(
-    policy: Callable[[], Policy], tasks: Sequence[Task], path: Path, limits: Limits, make: MakeEnvironment
-) -> Path:
+async def _play(
+    turns: Sequence[tuple[str, Callable[[], Policy]]],
+    tasks: Sequence[Task],
+    folder: Path,
+    limits: Limits,
+    make: MakeEnvironment,
+) -> None:
+    with EnginePool(make, limits.time) as engines:
+        for name, policy in turns:
+            await roll_out(policy(), tasks, folder / f"{name}.jsonl", limits, make, engines)
+
+
+def _play_apart(*given: Any) -> None:
     set_start_method(
         "spawn", force=True
     )  # joblib's own, "loky", is unknown to the engines' processes, which are told it
-    return asyncio.run(roll_out(policy(), tasks, path, limits, make))
+    asyncio.run(_play(*given))
 
 
 async def roll_out_served(

@@ -10,6 +10,7 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from agentrefine_lib.schema import Conversation, appears_whole
+from agentrefine_lib.tuning.nano import NANO
 
 
 class Recipe(BaseModel):
@@ -41,7 +42,7 @@ class Job(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    base: str  # folder or hub name
+    base: str  # folder, hub name or "nano"
     data_sha256: str
     conversations: int
     recipe: Recipe
@@ -52,7 +53,8 @@ def describe(base: Path | str, conversations: Iterable[Conversation], recipe: Re
     digest, count = hashlib.sha256(), 0
     for count, conversation in enumerate(conversations, start=1):  # noqa: B007
         digest.update(conversation.to_json().encode() + b"\n")
-    return Job(base=str(base), data_sha256=digest.hexdigest(), conversations=count, recipe=recipe)
+    name = "nano" if Path(base) == NANO else str(base)  # the shipped model is the same wherever the suite lies
+    return Job(base=name, data_sha256=digest.hexdigest(), conversations=count, recipe=recipe)
 
 
 def claim(folder: Path, job: Job) -> None:

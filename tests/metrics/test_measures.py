@@ -5,6 +5,7 @@ from itertools import combinations
 import numpy as np
 import pandas as pd
 import pytest
+from scipy.stats import spearmanr
 
 from agentrefine_lib import metrics
 from agentrefine_lib.schema import Episode, Step, Task, write_jsonl
@@ -101,6 +102,9 @@ def test_rank_correlation_and_its_limits():
     up = metrics.rank_correlation(x, x**3)
     assert (up.difference, up.n) == (1.0, 8)
     assert up.p < 0.001 and up.low > 0.9
+    rng = np.random.default_rng(1)
+    noise, other = rng.normal(size=12), rng.integers(0, 4, size=12)
+    assert metrics.rank_correlation(noise, other).difference == pytest.approx(spearmanr(noise, other).statistic)
     assert np.isnan(metrics.rank_correlation(x, np.ones(8)).difference)
     assert np.isnan(metrics.rank_correlation(x[:3], x[:3]).difference)
 
