@@ -22,7 +22,7 @@ def pretraining(log: pd.DataFrame) -> Figure:
 
 def copying(table: pd.DataFrame) -> Figure:
     """Exact answers with 95 % intervals, by entries of the table and for commands; columns k, n, low, high, model."""
-    shown = table.assign(asked=[f"{size} entries" if size else "a command" for size in table["entries"]])
+    shown = table.assign(asked=[f"table of {size}" if size else "a command" for size in table["entries"]])
     places = list(dict.fromkeys(shown["asked"]))
     figure, ax = plt.subplots(figsize=(8, 3.5), layout="constrained")
     for number, (model, part) in enumerate(shown.groupby("model", sort=False)):
@@ -33,5 +33,5 @@ def copying(table: pd.DataFrame) -> Figure:
             capsize=3, label=model,
         )  # fmt: skip
     ax.set(xticks=range(len(places)), xticklabels=places, ylabel="exact answers (%)", ylim=(-3, 103))
-    ax.legend(title="")
+    ax.legend(title="", loc="upper left", bbox_to_anchor=(1, 1))
     return figure
