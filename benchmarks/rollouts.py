@@ -28,7 +28,7 @@ from agentrefine_lib.environments.process import Opening
 from agentrefine_lib.policies import LocalPolicy
 from agentrefine_lib.rollout import Limits, roll_out
 from agentrefine_lib.schema import Episode, Step, Task, read_jsonl
-from agentrefine_lib.tuning.nano import build_model
+from agentrefine_lib.tuning.nano import NANO, build_model
 
 LEVELS = ("GoToRedBallGrey", "GoToObj", "PickupLoc", "GoToDoor")
 REPLY_TOKENS, CONTEXT = 40, 4096
@@ -73,7 +73,7 @@ def together(policy: LocalPolicy, tasks: list[Task], steps: int) -> dict[str, Pl
 
 def main() -> None:
     options = argparse.ArgumentParser()
-    options.add_argument("--model", type=Path, default=Path("runs/laptop/models/agentrefine"))
+    options.add_argument("--model", type=Path, default=NANO)
     options.add_argument("--shape", help="e.g. 512x8; empty: the model's own weights")
     options.add_argument("--tasks", type=int, default=48)
     options.add_argument("--steps", type=int, default=20)

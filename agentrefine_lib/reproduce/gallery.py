@@ -14,7 +14,7 @@ from typing import Any
 import nbformat
 from nbconvert import HTMLExporter
 
-from agentrefine_lib.reproduce.profile import Profile, load_profile
+from agentrefine_lib.reproduce.profile import Profile, ProfileError, load_profile
 from agentrefine_lib.reproduce.workspace import repository
 from agentrefine_lib.schema import appears_whole
 from agentrefine_lib.viewers.page import document
@@ -63,4 +63,7 @@ def write(path: Path, html: str) -> None:
 
 
 if __name__ == "__main__":
-    print(f"open {build(load_profile(sys.argv[1], repository()))}")
+    try:
+        print(f"open {build(load_profile(sys.argv[1], repository()))}")
+    except (FileNotFoundError, ProfileError) as error:
+        sys.exit(str(error))

@@ -60,7 +60,7 @@ def test_the_gallery_opens_from_disk(first_run, quick_values):
         assert [place for place in fetched if not place.startswith("data:") and "mathjax" not in place] == []
         assert page.select_one("a[href='index.html']")
         assert page.select_one("div.ar") or page.select_one("img")
-    assert "application/vnd.jupyter.widget" not in page.decode()
+        assert "application/vnd.jupyter.widget" not in page.decode()
 
 
 def test_a_misspelt_parameter_is_refused_before_anything_runs(reproduce, tmp_path):

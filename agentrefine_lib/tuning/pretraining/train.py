@@ -62,6 +62,7 @@ class Plan(BaseModel):
     learning_rate: float  # of the rest
     save_every: int = 100
     probe_every: int = 1000
+    n_probes: int = 50  # prompts of each kind
     seed: int = 0
 
 
@@ -103,7 +104,7 @@ def pretrain(folder: Path, plan: Plan) -> pd.DataFrame:
         if done % plan.save_every == 0 or done == len(steps):
             _save(folder, model, optimizer, done, seen)
         if done % plan.probe_every == 0 or done == len(steps):
-            row = {"step": done, "tokens": seen, "loss": fmean(losses)} | measure(model, tokenizer, 50)
+            row = {"step": done, "tokens": seen, "loss": fmean(losses)} | measure(model, tokenizer, plan.n_probes)
             with log.open("a") as lines:
                 lines.write(json.dumps(row) + "\n")
     model.set_attn_implementation("sdpa")
