@@ -39,7 +39,8 @@ def refinement(points: pd.DataFrame, told: str) -> Figure:
     sns.scatterplot(points, x="recovery", y="progress", hue="method", style="method", s=60, ax=ax)
     ax.set(xlabel="recovery: refused actions whose next one is accepted", ylabel="progress, other half of the tasks")
     ax.set_title(told, fontsize=10)
-    sns.move_legend(ax, "upper left", bbox_to_anchor=(1, 1), title="", frameon=False)
+    if len(points):  # where no action was ever refused there is no recovery to show
+        sns.move_legend(ax, "upper left", bbox_to_anchor=(1, 1), title="", frameon=False)
     return figure
 
 

@@ -146,7 +146,8 @@ def _score(row: dict[Any, Any]) -> str:
     star = "*" if row.get("held_in") is True else ""
     interval = f" [{_number(row['low'])}, {_number(row['high'])}]" if pd.notna(row.get("low")) else ""
     wins = f"{row['k']:.0f}/" if pd.notna(row.get("k")) else "n = "
-    size = f" ({wins}{row['n']:.0f})" if pd.notna(row.get("n")) else ""
+    seeds = f", {row['seeds']:.0f} seeds" if pd.notna(row.get("seeds")) and row["seeds"] > 1 else ""
+    size = f" ({wins}{row['n']:.0f}{seeds})" if pd.notna(row.get("n")) else ""
     return f"{_number(row['value'])}{star}{interval}{size}"
 
 
