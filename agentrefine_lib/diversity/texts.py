@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Iterable
+from operator import itemgetter
 from pathlib import Path
 
 import pandas as pd
@@ -29,6 +30,7 @@ def thoughts_played(paths: Iterable[Path], number: int, seed: int = 0) -> pd.Dat
 
 def _draw(found: Iterable[tuple[str, str]], number: int, seed: int) -> pd.DataFrame:
     said = [(group, text) for group, text in found if text.strip()]
+    said.sort(key=itemgetter(0))  # a file of episodes has them in the order in which they happened to end
     return pd.DataFrame(random.Random(seed).sample(said, min(number, len(said))), columns=["group", "text"])
 
 
@@ -48,4 +50,4 @@ def tests_told(path: Path) -> pd.DataFrame:
         }
         for e in read_jsonl(path, Episode)
     ]
-    return pd.DataFrame(rows)
+    return pd.DataFrame(rows).sort_values(["engine", "group"], ignore_index=True)
