@@ -6,6 +6,7 @@ loss of a step is its mean over all trained tokens of the step, however many pro
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
@@ -131,7 +132,8 @@ def tune(base: Path | str, conversations: Sequence[Conversation], folder: Path, 
     learning_rate. Raises FileExistsError where the folder holds a model made otherwise.
     """
     job, log_path = describe(base, conversations, recipe), folder / "loss.csv"
-    claim(folder, job)
+    if os.environ.get("RANK", "0") == "0":  # the processes of a distributed run share the folder; the first one speaks
+        claim(folder, job)
     if log_path.exists():
         return pd.read_csv(log_path)
     torch.set_num_threads(1)  # two threads stall on two noisy cores

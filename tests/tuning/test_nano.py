@@ -6,6 +6,7 @@ import pytest
 import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
+from agentrefine_lib.dataset import to_conversation
 from agentrefine_lib.teachers import load_domains
 from agentrefine_lib.tuning.mask import encode
 from agentrefine_lib.tuning.nano import NANO, build_model, build_tokenizer
@@ -47,8 +48,8 @@ def test_the_shipped_model_fills_commands_it_has_never_seen(shipped):
     assert sum(answers(*shipped, [command_chat(10_000 + index) for index in range(40)])) >= 28
 
 
-def test_its_template_marks_the_replies(shipped, conversation):
-    example = encode(conversation, shipped[1])
+def test_its_template_marks_the_replies(shipped, trajectories):
+    example = encode(to_conversation(trajectories[0]), shipped[1])
     assert {owner for owner in example.message if owner >= 0}
     assert shipped[1].eos_token_id in [label for label in example.labels if label >= 0]
 
