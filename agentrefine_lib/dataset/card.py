@@ -24,6 +24,18 @@ PER_TRAJECTORY = {  # column of the statistics → its name on the card
 SIZES = ((1_000, "n<1K"), (10_000, "1K<n<10K"), (100_000, "10K<n<100K"), (1_000_000, "100K<n<1M"))
 
 
+def templates(room: str, **more: Any) -> Environment:
+    """The Jinja templates that lie in a room of the library; ``more`` goes to Jinja. A name not given is an error."""
+    return Environment(
+        loader=PackageLoader(room, "."),
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+        **more,
+    )
+
+
 def write_card(
     folder: Path,
     trajectories: Iterable[Trajectory],
@@ -41,13 +53,7 @@ def write_card(
     table = pd.DataFrame([_row(trajectory) for trajectory in trajectories])
     if table.empty:
         raise ValueError(f"{title}: no trajectories, so there is nothing to describe")
-    environment = Environment(
-        loader=PackageLoader("agentrefine_lib.dataset", "."),
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-    )
+    environment = templates("agentrefine_lib.dataset")
     environment.filters["cell"] = lambda text: " ".join(str(text).split()).replace("|", "\\|")
     text = environment.get_template("card.md.jinja").render(
         title=title,

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import os
 import random
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -207,7 +206,7 @@ class Endpoint:
 
     def _connect(self) -> None:
         """Several clients, taken in turn: a connection pool looks at all its connections twice for each request."""
-        url, name, key = self.settings.base_url, self.settings.key_variable, self._key()
+        url, name, key = self.settings.base_url, self.settings.key_variable, self.settings.key()
         if key is None:
             raise EndpointError(f"{self._where}: no usable key; put it into the environment variable {name}")
         tls = httpx2.create_ssl_context()
@@ -216,10 +215,6 @@ class Endpoint:
             client = openai.AsyncOpenAI(api_key=key, base_url=url, max_retries=0, timeout=None, http_client=http)
             self._clients.append(client)
         self._turns, self._scrub = cycle(self._clients), scrubber(key)
-
-    def _key(self) -> str | None:
-        key = os.environ.get(self.settings.key_variable, "").strip() or ("none" if self.settings.is_local else "")
-        return key if key.isascii() and key.isprintable() and key.split() == [key] else None
 
     def _cost(self, prompt_tokens: int, completion_tokens: int) -> float | None:
         return self._price.of(prompt_tokens, completion_tokens) if self._price else None

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from hashlib import sha256
 from pathlib import Path
@@ -31,8 +30,8 @@ async def embed_by_endpoint(settings: EndpointSettings, texts: Sequence[str], re
     The client retries (429, 5xx, broken connections) as often as ``settings.retries`` says.
     """
     keys = [sha256(f"{settings.model}\0{text}".encode()).hexdigest() for text in texts]
-    key = os.environ.get(settings.key_variable, "").strip() or ("none" if settings.is_local else "")
-    if not key:
+    key = settings.key()
+    if key is None:
         raise EndpointError(
             f"{settings.base_url}: no key; put it into the environment variable {settings.key_variable}"
         )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Mapping, Sequence
 from hashlib import sha256
 from ipaddress import ip_address
@@ -55,6 +56,11 @@ class EndpointSettings(Record):
             return host == "localhost" or ip_address(host).is_loopback
         except ValueError:
             return False
+
+    def key(self) -> str | None:
+        """The API key from the environment; "none" for a local server without one, None where nothing usable is set."""
+        key = os.environ.get(self.key_variable, "").strip() or ("none" if self.is_local else "")
+        return key if key.isascii() and key.isprintable() and key.split() == [key] else None
 
 
 class Request:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from agentrefine_lib.environments.process import EngineProcess, Opening
-from agentrefine_lib.schema import Step, Task
+from agentrefine_lib.schema import Episode, Step, Task
 
 
 @dataclass(eq=False)  # two plays of one task are two episodes
@@ -19,6 +19,24 @@ class LiveEpisode:
     steps: list[Step] = field(default_factory=list)
     success: bool = False
     dropped: int = 0  # oldest exchanges that the policy's prompt leaves out
+
+    def record(self, name: str, policy: str, dropped: int = 0, retries: int = 0) -> Episode:
+        """What has been played so far, as it is kept; ``name`` is the record's id."""
+        return Episode(
+            id=name,
+            policy=policy,
+            task=self.task,
+            rules=self.opening.rules,
+            commands=self.opening.commands,
+            goal=self.opening.goal,
+            observation=self.opening.observation,
+            steps=self.steps,
+            success=self.success,
+            progress=self.steps[-1].progress if self.steps else 0.0,
+            engine_version=self.opening.version,
+            dropped=dropped,
+            retries=retries,
+        )
 
 
 class Policy(Protocol):

@@ -19,7 +19,7 @@ from pydantic import BaseModel, ValidationError
 
 from agentrefine_lib.reproduce.parameters import read_cells
 from agentrefine_lib.reproduce.profile import Notebook, Profile
-from agentrefine_lib.schema import appears_whole
+from agentrefine_lib.schema import write_whole
 
 PACKAGE = "agentrefine_lib"
 LOCK = "constraints.txt"
@@ -74,12 +74,6 @@ class State(BaseModel):
 
     def save(self, profile: Profile, notebook: Notebook) -> None:
         write_whole(self.file(profile, notebook), self.model_dump_json(indent=1))
-
-
-def write_whole(file: Path, text: str) -> None:
-    """Write a file that appears whole or not at all."""
-    with appears_whole(file) as part:
-        part.write_text(text, encoding="utf-8")
 
 
 class Digests:

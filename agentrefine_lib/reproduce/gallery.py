@@ -16,7 +16,7 @@ from nbconvert import HTMLExporter
 
 from agentrefine_lib.reproduce.profile import Profile, ProfileError, load_profile
 from agentrefine_lib.reproduce.workspace import repository
-from agentrefine_lib.schema import appears_whole
+from agentrefine_lib.schema import write_whole
 from agentrefine_lib.viewers.page import document
 
 
@@ -29,14 +29,14 @@ def build(profile: Profile) -> Path:
         if executed.exists():
             book = nbformat.read(executed, as_version=4)
             title, told = opening(book)
-            write(gallery / f"{notebook.name}.html", page_of(book, title))
+            write_whole(gallery / f"{notebook.name}.html", page_of(book, title))
             entries.append((notebook.name, title, told))
     if not entries:
         raise FileNotFoundError(f"{profile.shown(profile.run_dir)}/notebooks: nothing was executed: run make reproduce")
     items = "".join(
         f'<h2><a href="{name}.html">{escape(title)}</a></h2><p>{escape(told)}</p>' for name, title, told in entries
     )
-    write(
+    write_whole(
         gallery / "index.html", document(f"<h1>AgentRefine, as notebooks</h1>{items}", f"AgentRefine: {profile.name}")
     )
     return gallery / "index.html"
@@ -54,12 +54,6 @@ def opening(book: Any) -> tuple[str, str]:
     """Title and first paragraph."""
     title, _, rest = book.cells[0].source.partition("\n\n")
     return title.lstrip("# "), re.sub(r"[*`]", "", rest.partition("\n\n")[0].replace("\n", " ")).rstrip(",:")
-
-
-def write(path: Path, html: str) -> None:
-    """A page, whole or not at all."""
-    with appears_whole(path) as part:
-        part.write_text(html, encoding="utf-8")
 
 
 if __name__ == "__main__":

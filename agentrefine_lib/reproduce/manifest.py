@@ -15,8 +15,9 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from agentrefine_lib.reproduce.fingerprint import LOCK, State, write_whole
+from agentrefine_lib.reproduce.fingerprint import LOCK, State
 from agentrefine_lib.reproduce.profile import Profile
+from agentrefine_lib.schema import write_whole
 
 ENGINES = ("minigrid", "alfworld", "textworld", "scienceworld", "pddlgym", "jericho", "gymnasium")
 

@@ -13,12 +13,12 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
-from jinja2 import Environment, PackageLoader, StrictUndefined
 
+from agentrefine_lib.dataset.card import templates
 from agentrefine_lib.metrics.paired import OPEN
 from agentrefine_lib.reproduce.artefacts import Artefact, load_artefacts, read_claims, read_table
-from agentrefine_lib.reproduce.fingerprint import write_whole
 from agentrefine_lib.reproduce.profile import Profile
+from agentrefine_lib.schema import write_whole
 
 ROWS = 60  # of a CSV that are shown
 KEYS = (
@@ -43,14 +43,7 @@ def write_results(profile: Profile) -> list[Path]:
     if not artefacts:
         return []
     told = _told(profile, artefacts)
-    jinja = Environment(
-        loader=PackageLoader("agentrefine_lib.reproduce", "."),
-        undefined=StrictUndefined,
-        autoescape=lambda name: bool(name and "html" in name),
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-    )
+    jinja = templates("agentrefine_lib.reproduce", autoescape=lambda name: bool(name and "html" in name))
     paths = [profile.figures_dir / name for name in PAGES]
     for path, template in zip(paths, PAGES.values(), strict=True):
         write_whole(path, jinja.get_template(template).render(told))

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from agentrefine_lib.dataset import instruction, observe
-from agentrefine_lib.schema import Episode, appears_whole
+from agentrefine_lib.schema import Episode, write_whole
 
 if TYPE_CHECKING:
     import datasets
@@ -37,8 +37,7 @@ def for_inspect(episodes: Iterable[Episode], folder: Path) -> list[Path]:
     for (policy, engine), group in groupby(sorted(episodes, key=key), key=key):
         name = "".join(c if c.isalnum() or c in "-." else "-" for c in f"{policy}-{len(paths):03d}")
         path = folder / f"{now:%Y-%m-%dT%H-%M-%S}_{engine}_{name}.json"  # Inspect lists names of this form only
-        with appears_whole(path) as part:
-            part.write_text(json.dumps(_log(policy, engine, list(group), now)), encoding="utf-8")
+        write_whole(path, json.dumps(_log(policy, engine, list(group), now)))
         paths.append(path)
     return paths
 

@@ -127,21 +127,8 @@ class _Run:
 
     def write(self, live: LiveEpisode) -> None:
         """A finished episode, to disk at once."""
-        episode = Episode(
-            id=episode_id(self.policy, live.task),
-            policy=self.policy.name,
-            task=live.task,
-            rules=live.opening.rules,
-            commands=live.opening.commands,
-            goal=live.opening.goal,
-            observation=live.opening.observation,
-            steps=live.steps,
-            success=live.success,
-            progress=live.steps[-1].progress,
-            engine_version=live.opening.version,
-            dropped=live.dropped,
-            retries=self.failures[live.task.id],
-        )
+        name, retries = episode_id(self.policy, live.task), self.failures[live.task.id]
+        episode = live.record(name, self.policy.name, live.dropped, retries)
         self.journal.append(episode)
         self.won += episode.success
         self.bar.set_postfix(won=self.won, refresh=False)

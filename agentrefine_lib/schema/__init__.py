@@ -1,7 +1,7 @@
 """The one contract: what flows between the rooms, and how it is kept on disk."""
 
 from agentrefine_lib.schema.actions import CodeError, Match, Mismatch, compile_code, match_action, placeholders
-from agentrefine_lib.schema.jsonl import Journal, SchemaError, appears_whole, read_jsonl, write_jsonl
+from agentrefine_lib.schema.jsonl import Journal, SchemaError, appears_whole, read_jsonl, write_jsonl, write_whole
 from agentrefine_lib.schema.models import (
     ERROR_FLAGS,
     ActionSpec,
@@ -43,4 +43,5 @@ __all__ = [
     "placeholders",
     "read_jsonl",
     "write_jsonl",
+    "write_whole",
 ]

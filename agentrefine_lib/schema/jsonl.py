@@ -42,6 +42,12 @@ def appears_whole(path: Path | str) -> Iterator[Path]:
     part.replace(path)
 
 
+def write_whole(path: Path | str, text: str) -> None:
+    """Write a text file that appears whole or not at all."""
+    with appears_whole(path) as part:
+        part.write_text(text, encoding="utf-8")
+
+
 def write_jsonl(path: Path | str, records: Iterable[Record]) -> int:
     """Write records to a new file that appears whole or not at all. Returns their number."""
     count = 0

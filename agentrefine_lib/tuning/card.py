@@ -6,24 +6,19 @@ from importlib.metadata import version
 from pathlib import Path
 
 import pandas as pd
-from jinja2 import Environment, PackageLoader, StrictUndefined
 
+from agentrefine_lib.dataset.card import templates
 from agentrefine_lib.tuning.recipe import Job
 
 
 def write_model_card(folder: Path, job: Job, log: pd.DataFrame) -> Path:
     """Write ``README.md`` for a model tuned by ``job`` with the loss ``log`` of ``tune``; returns its path."""
-    environment = Environment(
-        loader=PackageLoader("agentrefine_lib.tuning", "."),
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-    )
     shown = log.iloc[sorted({0, len(log) // 4, len(log) // 2, 3 * len(log) // 4, len(log) - 1})]
     path = folder / "README.md"
     path.write_text(
-        environment.get_template("card.md.jinja").render(
+        templates("agentrefine_lib.tuning")
+        .get_template("card.md.jinja")
+        .render(
             name=folder.name,
             folder=str(folder),
             job=job,

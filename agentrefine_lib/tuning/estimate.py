@@ -11,7 +11,7 @@ import yaml
 from transformers import AutoConfig, AutoModelForCausalLM
 
 from agentrefine_lib.tuning.mask import IGNORED, Example
-from agentrefine_lib.tuning.recipe import Recipe
+from agentrefine_lib.tuning.recipe import Recipe, add_adapter
 
 GIB = 2**30
 ACTIVATION_BYTES = 34  # per token, layer and unit of width, in 16 bits with fused attention (Korthikanti et al. 2022)
@@ -86,8 +86,5 @@ def parameters(config: AutoConfig, lora_rank: int) -> tuple[int, int]:
         weights = sum(p.numel() for p in model.parameters())
         if not lora_rank:
             return weights, weights
-        from peft import LoraConfig, get_peft_model
-
-        lora = LoraConfig(r=lora_rank, target_modules="all-linear", task_type="CAUSAL_LM")
-        adapted = get_peft_model(model, lora)
+        adapted = add_adapter(model, lora_rank)
     return weights, sum(p.numel() for p in adapted.parameters() if p.requires_grad)

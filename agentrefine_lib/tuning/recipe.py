@@ -5,11 +5,11 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from agentrefine_lib.schema import Conversation, appears_whole
+from agentrefine_lib.schema import Conversation, write_whole
 from agentrefine_lib.tuning.nano import NANO
 
 
@@ -37,6 +37,14 @@ class Recipe(BaseModel):
     report_to: str = "none"  # tensorboard, wandb, mlflow, …
 
 
+def add_adapter(model: Any, rank: int, alpha: int = 16) -> Any:
+    """The model with a new adapter of this rank on every linear layer, which alone is tuned."""
+    from peft import LoraConfig, get_peft_model
+
+    lora = LoraConfig(r=rank, lora_alpha=alpha, target_modules="all-linear", task_type="CAUSAL_LM")
+    return get_peft_model(model, lora)
+
+
 class Job(BaseModel):
     """What a tuned model is made from: two equal jobs make equal models."""
 
@@ -61,8 +69,7 @@ def claim(folder: Path, job: Job) -> None:
     """Mark a folder as a job's; raises FileExistsError where it already holds another job's model or checkpoints."""
     path = folder / "job.json"
     if not path.exists():
-        with appears_whole(path) as part:
-            part.write_text(job.model_dump_json(indent=1), encoding="utf-8")
+        write_whole(path, job.model_dump_json(indent=1))
         return
     there = Job.model_validate_json(path.read_text(encoding="utf-8"))
     if there == job:

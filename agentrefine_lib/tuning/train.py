@@ -29,7 +29,7 @@ from agentrefine_lib.schema import Conversation, appears_whole
 from agentrefine_lib.tuning.batches import ISOLATING, Examples, Flatten, Order
 from agentrefine_lib.tuning.card import write_model_card
 from agentrefine_lib.tuning.mask import IGNORED, Example, encode_all
-from agentrefine_lib.tuning.recipe import Job, Recipe, claim, describe
+from agentrefine_lib.tuning.recipe import Job, Recipe, add_adapter, claim, describe
 
 KINDS = ("refinement", "ordinary")  # replies that mend an error, and all other trained replies
 
@@ -193,13 +193,8 @@ def load_base(base: Path | str, recipe: Recipe) -> PreTrainedModel:
     model = AutoModelForCausalLM.from_pretrained(base, dtype=dtype, attn_implementation=recipe.attention)
     if recipe.lora_rank == 0:
         return model
-    from peft import LoraConfig, get_peft_model
-
     torch.manual_seed(recipe.seed)
-    lora = LoraConfig(
-        r=recipe.lora_rank, lora_alpha=recipe.lora_alpha, target_modules="all-linear", task_type="CAUSAL_LM"
-    )
-    return get_peft_model(model, lora)
+    return add_adapter(model, recipe.lora_rank, recipe.lora_alpha)
 
 
 def last_checkpoint(folder: Path) -> str | None:

@@ -117,19 +117,7 @@ class PlayGround(Panel):
         live = self._live
         if live is None:
             raise RuntimeError("the engine has not started: await playground.ready")
-        return Episode(
-            id=f"human/{live.task.id}",
-            policy="human",
-            task=live.task,
-            rules=live.opening.rules,
-            commands=live.opening.commands,
-            goal=live.opening.goal,
-            observation=live.opening.observation,
-            steps=live.steps,
-            success=live.success,
-            progress=live.steps[-1].progress if live.steps else 0.0,
-            engine_version=live.opening.version,
-        )
+        return live.record(f"human/{live.task.id}", "human")
 
     def close(self) -> None:
         """End the engine, too."""

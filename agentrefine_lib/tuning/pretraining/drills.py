@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import random
 from collections.abc import Iterable
-from itertools import islice
 
 from agentrefine_lib.tuning.pretraining.words import draw_name, draw_word, load_words
 
@@ -121,7 +120,7 @@ def _name(rng: random.Random, kind: str = "nouns") -> str:
 
 
 def _names(rng: random.Random, count: int, kind: str = "nouns") -> list[str]:
-    drawn = dict.fromkeys(islice(iter(lambda: _name(rng, kind), ""), count))
+    drawn: dict[str, None] = {}
     while len(drawn) < count:
         drawn[_name(rng, kind)] = None
     return list(drawn)

@@ -22,6 +22,7 @@ from tqdm import tqdm
 from transformers import AttentionInterface, LlamaForCausalLM, PreTrainedTokenizerFast
 from transformers.integrations.sdpa_attention import sdpa_attention_forward
 
+from agentrefine_lib.schema import appears_whole
 from agentrefine_lib.tuning.mask import IGNORED
 from agentrefine_lib.tuning.nano import build_model, build_tokenizer
 from agentrefine_lib.tuning.pretraining.chats import tokenizer_texts, write_chat
@@ -127,8 +128,8 @@ def _optimizer(model: LlamaForCausalLM, plan: Plan) -> torch.optim.Optimizer:
 def _save(folder: Path, model: LlamaForCausalLM, optimizer: torch.optim.Optimizer, step: int, tokens: int) -> None:
     """A checkpoint that is there whole or not at all."""
     kept = {"model": model.state_dict(), "optimizer": optimizer.state_dict(), "step": step, "tokens": tokens}
-    torch.save(kept, folder / "checkpoint.new")
-    (folder / "checkpoint.new").rename(folder / CHECKPOINT)
+    with appears_whole(folder / CHECKPOINT) as part:
+        torch.save(kept, part)
 
 
 def _restore(folder: Path, model: LlamaForCausalLM) -> tuple[int, int, dict[str, Any]]:
