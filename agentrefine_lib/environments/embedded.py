@@ -1,9 +1,10 @@
 """The embedded teacher's worlds as an environment: its dungeon master answers whoever plays.
 
-A task's name is a domain, its seed picks the world, the spelling of the commands and the wording; none of these worlds
-is ever drawn for training data, where every world is drawn for a persona. The rules are the dungeon master's own, so
-that what counts as an error here is what was flagged as one in the data. Progress: the share of the goal's conditions
-that hold, the most so far; success: all hold. Rooms, commands and goal are told as in a trajectory.
+A task's name is a domain, or "plain-" and a domain for a plain world of it; its seed picks the world, the spelling of
+the commands and the wording; none of these worlds is ever drawn for training data, where every world is drawn for a
+persona. The rules are the dungeon master's own, so that what counts as an error here is what was flagged as one in the
+data. Progress: the share of the goal's conditions that hold, the most so far; success: all hold. Rooms, commands and
+goal are told as in a trajectory.
 """
 
 from __future__ import annotations
@@ -37,6 +38,7 @@ MEANINGS = {
     "treat": "treat something at a station",
     "apply": "treat something with a tool",
 }
+PLAIN = "plain-"  # before a domain: a world as a plain teacher draws it
 ERRORS = {"wrong_format": "format", "unknown_parameter": "parameter", "absent_object": "parameter"}  # the rest is logic
 
 
@@ -47,18 +49,20 @@ class Embedded:
     version = f"agentrefine-lib {importlib.metadata.version('agentrefine_lib')}"
     rules = "Name things and places exactly as you have read them."
 
-    def __init__(self, brief: Brief | None = None, fixed_grammar: bool = False) -> None:
-        """``brief``: the world of a teacher's work instead of the task's own; see ``world_of``."""
-        self._brief, self._fixed_grammar = brief, fixed_grammar
+    def __init__(self, teacher: EmbeddedTeacher | None = None, brief: Brief | None = None) -> None:
+        """``teacher``, ``brief``: the world of a teacher's work instead of the task's own; see ``world_of``."""
+        self._teacher, self._brief = teacher, brief
         self.goal = ""
         self.commands: dict[str, str] = {}
         self._done = True
 
     def reset(self, task: Task) -> str:
         """Start the world of this domain and seed."""
-        if task.name not in load_domains():
-            raise ValueError(f"unknown domain {task.name!r}: expected one of {', '.join(sorted(load_domains()))}")
-        teacher = EmbeddedTeacher(domains=(task.name,), fixed_grammar=self._fixed_grammar)
+        domain = task.name.removeprefix(PLAIN)
+        if domain not in load_domains():
+            known = ", ".join(sorted(load_domains()))
+            raise ValueError(f"unknown domain {task.name!r}: expected one of {known}, or plain- and one of them")
+        teacher = self._teacher or EmbeddedTeacher(domains=(domain,), plain=domain != task.name)
         self._game = teacher.game(self._brief or Brief(persona=task.name, seed=task.seed))
         self._rng = random.Random(f"thoughts {task.id}")
         operations = {form.signature: form.operation for form in self._game.forms.values()}
@@ -137,14 +141,14 @@ def world_of(trajectory: Trajectory) -> tuple[Task, Callable[[Task], Embedded]] 
     """The world that the embedded teacher drew for a trajectory, to be played by others; None for other teachers'."""
     if trajectory.domain not in load_domains():
         return None
-    for fixed_grammar, attempt in product((False, True), range(ATTEMPTS_TRIED)):
+    for fixed_grammar, plain, attempt in product((False, True), (False, True), range(ATTEMPTS_TRIED)):
+        teacher = EmbeddedTeacher((trajectory.domain,), fixed_grammar=fixed_grammar, plain=plain)
         brief = Brief(trajectory.persona, trajectory.seed, attempt)
-        drawn = EmbeddedTeacher(domains=(trajectory.domain,), fixed_grammar=fixed_grammar).game(brief)
-        if drawn.script == trajectory.script:
+        if teacher.game(brief).script == trajectory.script:
             task = Task(engine="embedded", name=trajectory.domain, seed=trajectory.seed)
-            return task, partial(_made, brief, fixed_grammar)
+            return task, partial(_made, teacher, brief)
     return None
 
 
-def _made(brief: Brief, fixed_grammar: bool, task: Task) -> Embedded:
-    return Embedded(brief, fixed_grammar)
+def _made(teacher: EmbeddedTeacher, brief: Brief, task: Task) -> Embedded:
+    return Embedded(teacher, brief)

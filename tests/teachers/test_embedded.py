@@ -11,7 +11,7 @@ import pytest
 
 from agentrefine_lib.schema import DMTurn, PlayerTurn, Script, placeholders
 from agentrefine_lib.teachers import COMPLETED, Brief, EmbeddedTeacher, embedded_persona, load_domains
-from agentrefine_lib.teachers.embedded.build import CODES, KEYS, LENGTH, NOTES
+from agentrefine_lib.teachers.embedded.build import CODES, KEYS, LENGTH, NOTES, PLAIN
 from agentrefine_lib.teachers.embedded.errors import judge, read_command
 from agentrefine_lib.teachers.embedded.grammar import FORMS
 from agentrefine_lib.teachers.embedded.player import Player
@@ -130,6 +130,24 @@ def test_spellings_and_wordings_vary_between_scripts():
     assert len({game.voice.prefix for game in games}) == len(load_wording()["prefixes"])
     assert len({game.voice.layout["room"] for game in games}) == len(load_wording()["layouts"])
     assert {game.voice.refusals["not_here"] for game in games} == set(load_wording()["refusals"]["not_here"]["say"])
+
+
+def test_a_plain_teacher_draws_small_worlds_and_says_a_thing_in_one_way():
+    teacher = EmbeddedTeacher(["household"], errors=(1, 2), plain=True)
+    lessons = [entry["lesson"][0] for entry in load_wording()["refusals"].values()]
+    for seed in range(60):
+        brief = Brief(embedded_persona(seed, ("household",)), seed)
+        game, turns = teacher.game(brief), play(teacher, brief)
+        assert game.moves in PLAIN and len(game.world.places) <= 3
+        assert check_turns(game.script, turns) is None
+        recoveries = [b.thought for a, b in zip(turns[2::2], turns[3::2], strict=False) if a.is_error]
+        assert 1 <= len(recoveries) <= 2
+        assert all(any(worded(thought, lesson) for lesson in lessons) for thought in recoveries)
+
+
+def worded(thought, wording):
+    """Whether a thought begins like this wording."""
+    return re.match(re.sub(r"\\{\w+\\}", ".+", re.escape(wording)), thought, re.IGNORECASE) is not None
 
 
 def test_with_a_fixed_grammar_every_script_of_a_domain_says_things_alike():

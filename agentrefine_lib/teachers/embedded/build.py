@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from agentrefine_lib.schema import Script
@@ -17,6 +18,7 @@ CODES = (
     "amber", "falcon", "winter", "sigma", "lagoon", "mosaic", "velvet", "harbour", "pepper", "quartz", "tango",
     "willow", "zephyr", "comet", "ginger", "saturn",
 )  # fmt: skip
+PLAIN = range(2, 7)  # the same for plain worlds
 LENGTH = range(4, 13)  # moves that a game may need: enough for mistakes between them, few enough for a small context
 REDRAWS = 40  # worlds drawn until one has that length
 
@@ -31,22 +33,23 @@ class Game(NamedTuple):
     moves: int  # that a Player needs who makes no mistake
 
 
-def build_game(rng: random.Random, speech: random.Random, domain: dict[str, Any]) -> Game:
-    """Draw a world of a domain with ``rng``, its grammar and wordings with ``speech``."""
+def build_game(rng: random.Random, speech: random.Random, domain: dict[str, Any], plain: bool = False) -> Game:
+    """Draw a world of a domain with ``rng``, its grammar and wordings with ``speech``. ``plain``: a small world."""
+    length, sizes = (PLAIN, (2, 2, 3)) if plain else (LENGTH, (2, 2, 3, 3, 4, 5))
     for _ in range(REDRAWS):
-        world = _draw_world(rng, domain)
-        moves = count_moves(Player(world), LENGTH.stop)
-        if moves in LENGTH:
+        world = _draw_world(rng, domain, sizes)
+        moves = count_moves(Player(world), length.stop)
+        if moves in length:
             break
     forms = _draw_grammar(speech, domain)
-    voice = Voice(speech, domain)
+    voice = Voice(speech, domain, plain)
     return Game(world, forms, voice, _write_script(rng, world, forms, voice), moves)
 
 
-def _draw_world(rng: random.Random, domain: dict[str, Any]) -> World:
-    """The goal is always reachable: at most one lock, and what opens it is outside."""
+def _draw_world(rng: random.Random, domain: dict[str, Any], sizes: Sequence[int]) -> World:
+    """The goal is always reachable: at most one lock, and what opens it is outside. ``sizes``: numbers of places."""
     treatments = _draw_treatments(rng, domain)
-    places = rng.sample(domain["places"], rng.choice((2, 2, 3, 3, 4, 5)))
+    places = rng.sample(domain["places"], rng.choice(sizes))
     holders = _draw_holders(rng, domain, places, treatments)
     ways = connect(rng, domain["map"], places)
     world = World(places, ways, holders, {}, treatments, [], [], domain["carry"], rng.choice(places))

@@ -94,8 +94,8 @@ def recover(moment: Moment, refusal: Refusal, feedback: str, thought: str) -> st
     """The thought after a mistake: what the feedback says and means, then the next intention."""
     rng, game, wording = moment.rng, moment.game, load_wording()
     details = game.voice.details(game.world, refusal) | {"form": game.forms[moment.move.operation].signature}
-    lesson = game.voice.say(rng.choice(wording["refusals"][refusal.wording]["lesson"]), **details)
-    return str(rng.choice(wording["quoting"]).format(feedback=feedback, lesson=lesson, thought=thought))
+    lesson = game.voice.say(game.voice.choose(rng, wording["refusals"][refusal.wording]["lesson"]), **details)
+    return game.voice.choose(rng, wording["quoting"]).format(feedback=feedback, lesson=lesson, thought=thought)
 
 
 # Parameter errors: the right command, spelled wrong
@@ -165,7 +165,7 @@ def _excuse(moment: Moment, idea: Idea) -> str:
         about["on"] = game.voice.before(game.world.holders[about["holder"]])
     if "code" in about:
         about["code"] = f"'{about['code']}'"
-    return game.voice.say(moment.rng.choice(load_wording()["mistakes"][idea.why]), **about)
+    return game.voice.say(game.voice.choose(moment.rng, load_wording()["mistakes"][idea.why]), **about)
 
 
 def _absent(moment: Moment) -> Iterator[Idea]:

@@ -250,4 +250,4 @@ def think(rng: random.Random, voice: Voice, world: World, move: Move) -> str:
         names["code"] = f"'{names['code']}'"
     if "holder" in names:
         names["on"] = voice.before(world.holders[names["holder"]])
-    return voice.say(rng.choice(load_wording()["thoughts"][move.why]), **names)
+    return voice.say(voice.choose(rng, load_wording()["thoughts"][move.why]), **names)

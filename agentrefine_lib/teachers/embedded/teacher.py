@@ -30,6 +30,8 @@ class EmbeddedTeacher:
     The verifier has to find them.
     ``fixed_grammar``: every script of a domain has the same spelling and wording, as in a hand-made environment. The
     worlds stay the same, so that what a model learns from both kinds of data can be compared.
+    ``plain``: worlds of two or three places that take two to six moves, and one wording for each kind of thought: for
+    models that are too small, or tuned too shortly, to learn from more.
     """
 
     name = "embedded"
@@ -40,6 +42,7 @@ class EmbeddedTeacher:
         errors: tuple[int, int] = (2, 5),
         slip_rate: float = 0.0,
         fixed_grammar: bool = False,
+        plain: bool = False,
     ) -> None:
         unknown = sorted(set(domains) - set(load_domains()))
         if unknown:
@@ -50,10 +53,11 @@ class EmbeddedTeacher:
         self.errors = errors
         self.slip_rate = slip_rate
         self.fixed_grammar = fixed_grammar
+        self.plain = plain
 
     def game(self, brief: Brief) -> Game:
         """The world, grammar and script of a brief, as at the start of the play."""
-        drawn = _draw_game(brief.key, self.domain(brief), self.fixed_grammar)
+        drawn = _draw_game(brief.key, self.domain(brief), self.fixed_grammar, self.plain)
         return drawn._replace(world=drawn.world.copy())
 
     def domain(self, brief: Brief) -> str:
@@ -78,10 +82,10 @@ class EmbeddedTeacher:
 
 
 @lru_cache(maxsize=256)
-def _draw_game(key: str, domain: str, fixed_grammar: bool) -> Game:
+def _draw_game(key: str, domain: str, fixed_grammar: bool, plain: bool) -> Game:
     """Games are asked for twice, to write the script and to play it; many may be under way at once."""
     speech = random.Random(f"speech {domain}" if fixed_grammar else f"speech {key}")
-    return build_game(random.Random(f"world {key}"), speech, load_domains()[domain])
+    return build_game(random.Random(f"world {key}"), speech, load_domains()[domain], plain)
 
 
 class _Play:

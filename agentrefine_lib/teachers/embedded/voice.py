@@ -23,10 +23,14 @@ def load_wording() -> dict[str, Any]:
 
 
 class Voice:
-    """The wordings that one world has drawn, so that no model can learn the dungeon master's sentences by heart."""
+    """The wordings that one world has drawn, so that no model can learn the dungeon master's sentences by heart.
 
-    def __init__(self, rng: random.Random, domain: dict[str, Any]) -> None:
+    ``plain``: the Player has one way to say a thing instead of several.
+    """
+
+    def __init__(self, rng: random.Random, domain: dict[str, Any], plain: bool = False) -> None:
         wording = load_wording()
+        self.plain = plain
         self.article: bool = domain.get("article", True)
         self.fixed = {"at": domain["at"], "codeword": domain["words"].get("code", "code")}
         self.on: str = domain.get("on", "on")
@@ -34,6 +38,10 @@ class Voice:
         self.prefix: str = rng.choice(wording["prefixes"])
         self.effects = {key: rng.choice(ways) for key, ways in wording["effects"].items()}
         self.refusals = {key: rng.choice(entry["say"]) for key, entry in wording["refusals"].items()}
+
+    def choose(self, rng: random.Random, ways: list[str]) -> str:
+        """One of the Player's ways to say something."""
+        return ways[0] if self.plain else rng.choice(ways)
 
     def the(self, name: str) -> str:
         return f"the {name}" if self.article else name

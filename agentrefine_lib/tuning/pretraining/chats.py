@@ -14,6 +14,7 @@ from collections.abc import Iterator
 import yaml
 
 from agentrefine_lib.teachers.embedded.voice import load_wording
+from agentrefine_lib.tuning.pretraining.decisions import write_decisions
 from agentrefine_lib.tuning.pretraining.drills import Chat, write_repeat
 from agentrefine_lib.tuning.pretraining.questions import ask
 from agentrefine_lib.tuning.pretraining.scene import ROOMS, draw_scene, move_something, tell_commands, tell_room
@@ -27,9 +28,11 @@ STYLES = {
 }
 
 
-def write_chat(seed: int, index: int, longest: int = 6, tables: float = 0.1) -> Chat:
-    """The chat of this number, always the same. ``longest``: most questions in it; ``tables``: their share."""
+def write_chat(seed: int, index: int, longest: int = 6, tables: float = 0.1, decisions: float = 0.0) -> Chat:
+    """The chat of this number, always the same. ``longest``: most questions in it; the others are shares of kinds."""
     rng = random.Random(f"nano {seed} {index}")
+    if decisions and rng.random() < decisions:
+        return write_decisions(rng, longest)
     kind = rng.random()
     if kind < 0.12:
         return write_repeat(rng)

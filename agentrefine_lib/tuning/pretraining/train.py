@@ -43,6 +43,7 @@ class Phase(BaseModel):
     drills: float = Field(ge=0, le=1)  # share of the chats that are drills
     questions: int = 10  # at most, in another chat
     tables: float = 0.12  # share of the other chats that are long tables
+    decisions: float = 0.0  # share of the other chats that ask for the next step
     repeats: int = 0  # rows of random tokens said twice, so that the wiring is not unlearned
     warm_up: int = 50  # steps
     decays: bool = False  # to a twentieth of the rate, along a cosine
@@ -166,7 +167,7 @@ def _batch(tokenizer: PreTrainedTokenizerFast, phase: Phase, seed: str) -> tuple
 def _draw(rng: random.Random, phase: Phase) -> Chat:
     if rng.random() < phase.drills:
         return write_drill(rng)
-    return write_chat(1, rng.getrandbits(60), phase.questions, phase.tables)
+    return write_chat(1, rng.getrandbits(60), phase.questions, phase.tables, phase.decisions)
 
 
 def _say_twice(rng: random.Random, vocabulary: int, ids: list[int], labels: list[int]) -> None:
