@@ -13,7 +13,10 @@ SMALL = {  # in this order: each finds in the run folder what the ones before it
     "00_walkthrough": "lesson_plays, lesson_steps, lesson_turns = 12, 3, 4",
     "02_verification": "n_judged = 4",
     "03_finetuning": "train_steps = 2",
-    "04_evaluation": "max_steps, reply_tokens = 3, 8",
+    **dict.fromkeys(("04_evaluation", "05_robustness"), "max_steps, reply_tokens = 3, 8"),
+    "06_diversity": "max_steps, reply_tokens, n_thoughts, n_environments = 3, 8, 40, 12",
+    "07_ablation": "ablated = ['untuned', 'agentrefine']",
+    "08_reasoning": "max_steps, reply_tokens = 3, 8",
 }
 
 
@@ -64,5 +67,10 @@ def test_the_walkthrough_shows_every_stage(chapter):
 
 
 @pytest.mark.parametrize("name", ["02_verification", "03_finetuning", "04_evaluation"])
-def test_a_chapter_runs(chapter, name):
+def test_a_chapter_with_viewers_runs(chapter, name):
     assert chapter(name).page.locator(".ar").count()
+
+
+@pytest.mark.parametrize("name", ["05_robustness", "06_diversity", "07_ablation", "08_reasoning"])
+def test_a_chapter_with_figures_runs(chapter, name):
+    assert chapter(name).page.locator(".jp-RenderedImage img").count()

@@ -37,7 +37,7 @@ def test_the_expert_wins_with_valid_actions_only(name):
             assert "{" not in thought
             assert action in environment.valid_actions()
             result = environment.step(action)
-            assert result.error is None and taken <= (6 if name.startswith("plain-") else 12)
+            assert result.error is None and taken <= (5 if name.startswith("plain-") else 12)
         assert result is not None and result.success and result.progress == 1.0
 
 

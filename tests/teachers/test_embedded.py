@@ -11,7 +11,7 @@ import pytest
 
 from agentrefine_lib.schema import DMTurn, PlayerTurn, Script, placeholders
 from agentrefine_lib.teachers import COMPLETED, Brief, EmbeddedTeacher, embedded_persona, load_domains
-from agentrefine_lib.teachers.embedded.build import CODES, KEYS, LENGTH, NOTES, PLAIN
+from agentrefine_lib.teachers.embedded.build import CODES, FULL, KEYS, NOTES, PLAIN
 from agentrefine_lib.teachers.embedded.errors import judge, read_command
 from agentrefine_lib.teachers.embedded.grammar import FORMS
 from agentrefine_lib.teachers.embedded.player import Player
@@ -63,7 +63,7 @@ def test_every_world_is_solved_in_commands_that_can_be_read_in_one_way_only(doma
             moves += 1
         assert game.world.done()
         assert moves == game.moves
-        assert moves in LENGTH
+        assert moves in FULL.moves
 
 
 @pytest.mark.parametrize("domain", DOMAINS)
@@ -138,7 +138,7 @@ def test_a_plain_teacher_draws_small_worlds_and_says_a_thing_in_one_way():
     for seed in range(60):
         brief = Brief(embedded_persona(seed, ("household",)), seed)
         game, turns = teacher.game(brief), play(teacher, brief)
-        assert game.moves in PLAIN and len(game.world.places) <= 3
+        assert game.moves in PLAIN.moves and len(game.world.places) <= 3
         assert check_turns(game.script, turns) is None
         recoveries = [b.thought for a, b in zip(turns[2::2], turns[3::2], strict=False) if a.is_error]
         assert 1 <= len(recoveries) <= 2

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from agentrefine_lib.schema import Script
@@ -18,9 +17,31 @@ CODES = (
     "amber", "falcon", "winter", "sigma", "lagoon", "mosaic", "velvet", "harbour", "pepper", "quartz", "tango",
     "willow", "zephyr", "comet", "ginger", "saturn",
 )  # fmt: skip
-PLAIN = range(2, 7)  # the same for plain worlds
-LENGTH = range(4, 13)  # moves that a game may need: enough for mistakes between them, few enough for a small context
-REDRAWS = 40  # worlds drawn until one has that length
+REDRAWS = 40  # worlds drawn until one has the length that it should have
+
+
+class Size(NamedTuple):
+    """How large a world may be: numbers of things to draw from, and how likely some of them are."""
+
+    moves: range  # that a game may need
+    places: tuple[int, ...]
+    containers: tuple[int, ...]
+    items: tuple[int, ...]  # kinds of them
+    cases: float  # a container in a container
+    twins: float  # two items that differ by a trait only
+    locks: tuple[str, ...]
+
+
+FULL = Size(
+    moves=range(4, 13),  # enough for mistakes between them, few enough for a small context
+    places=(2, 2, 3, 3, 4, 5),
+    containers=(1, 2, 2, 3),
+    items=(2, 3, 4),
+    cases=0.45,
+    twins=0.85,
+    locks=("", "key", "key", "code", "code"),
+)
+PLAIN = Size(moves=range(2, 6), places=(2, 2, 3), containers=(1,), items=(2,), cases=0, twins=0.2, locks=("",))
 
 
 class Game(NamedTuple):
@@ -35,26 +56,26 @@ class Game(NamedTuple):
 
 def build_game(rng: random.Random, speech: random.Random, domain: dict[str, Any], plain: bool = False) -> Game:
     """Draw a world of a domain with ``rng``, its grammar and wordings with ``speech``. ``plain``: a small world."""
-    length, sizes = (PLAIN, (2, 2, 3)) if plain else (LENGTH, (2, 2, 3, 3, 4, 5))
+    size = PLAIN if plain else FULL
     for _ in range(REDRAWS):
-        world = _draw_world(rng, domain, sizes)
-        moves = count_moves(Player(world), length.stop)
-        if moves in length:
+        world = _draw_world(rng, domain, size)
+        moves = count_moves(Player(world), size.moves.stop)
+        if moves in size.moves:
             break
     forms = _draw_grammar(speech, domain)
     voice = Voice(speech, domain, plain)
     return Game(world, forms, voice, _write_script(rng, world, forms, voice), moves)
 
 
-def _draw_world(rng: random.Random, domain: dict[str, Any], sizes: Sequence[int]) -> World:
-    """The goal is always reachable: at most one lock, and what opens it is outside. ``sizes``: numbers of places."""
+def _draw_world(rng: random.Random, domain: dict[str, Any], size: Size) -> World:
+    """The goal is always reachable: at most one lock, and what opens it is outside."""
     treatments = _draw_treatments(rng, domain)
-    places = rng.sample(domain["places"], rng.choice(sizes))
-    holders = _draw_holders(rng, domain, places, treatments)
+    places = rng.sample(domain["places"], rng.choice(size.places))
+    holders = _draw_holders(rng, domain, places, treatments, size)
     ways = connect(rng, domain["map"], places)
     world = World(places, ways, holders, {}, treatments, [], [], domain["carry"], rng.choice(places))
-    twins = _populate(rng, domain, world)
-    lock = _lock(rng, domain, world)
+    twins = _populate(rng, domain, world, size)
+    lock = _lock(rng, domain, world, size)
     world.goal = _choose_goal(rng, world, twins, lock)
     return world
 
@@ -76,14 +97,14 @@ def operation_of(index: int, treatment: dict[str, Any]) -> str:
 
 
 def _draw_holders(
-    rng: random.Random, domain: dict[str, Any], places: list[str], treatments: dict[str, dict[str, Any]]
+    rng: random.Random, domain: dict[str, Any], places: list[str], treatments: dict[str, dict[str, Any]], size: Size
 ) -> dict[str, Holder]:
     """A surface in each place, containers (some closed, perhaps a case in one), the stations, a device."""
     surfaces = rng.sample(domain["surfaces"], len(places))
     holders = [Holder(name, place, "surface") for name, place in zip(surfaces, places, strict=True)]
-    for name in rng.sample(domain["containers"], rng.choice((1, 2, 2, 3))):
+    for name in rng.sample(domain["containers"], rng.choice(size.containers)):
         holders.append(Holder(name, rng.choice(places), "container", open=rng.random() < 0.3))
-    if rng.random() < 0.45:
+    if rng.random() < size.cases:
         outer = rng.choice(holders[len(places) :])
         name, opened = rng.choice(domain["cases"]), rng.random() < 0.3
         holders.append(Holder(name, outer.place, "container", inside=outer.name, open=opened))
@@ -94,14 +115,14 @@ def _draw_holders(
     return {holder.name: holder for holder in holders}
 
 
-def _populate(rng: random.Random, domain: dict[str, Any], world: World) -> list[str]:
+def _populate(rng: random.Random, domain: dict[str, Any], world: World, size: Size) -> list[str]:
     """Items with their states and the tools. Returns the names of two that differ by a trait only, if there are."""
     stores = [h.name for h in world.holders.values() if h.kind in STORES]
     treatments = world.treatments.values()
     untreated = {t["before"] for t in treatments} - {t["after"] for t in treatments}
     separator = "-" if any("." in noun for noun in domain["items"]) else " "
-    nouns = rng.sample(domain["items"], rng.randint(2, 4))
-    twins = rng.random() < 0.85
+    nouns = rng.sample(domain["items"], rng.choice(size.items))
+    twins = rng.random() < size.twins
     if twins:
         nouns.insert(0, nouns[0])
     names = [
@@ -114,10 +135,10 @@ def _populate(rng: random.Random, domain: dict[str, Any], world: World) -> list[
     return names[:2] if twins else []
 
 
-def _lock(rng: random.Random, domain: dict[str, Any], world: World) -> Holder | None:
+def _lock(rng: random.Random, domain: dict[str, Any], world: World, size: Size) -> Holder | None:
     """In most worlds one container is locked, and a key or a note with the code is outside it."""
     free = [h for h in world.holders.values() if h.kind == "container" and not h.open and h.inside is None]
-    kind = rng.choice(("", "key", "key", "code", "code"))
+    kind = rng.choice(size.locks)
     if not free or not kind:
         return None
     locked = rng.choice(free)

@@ -10,7 +10,7 @@ from functools import lru_cache
 from pydantic import JsonValue
 
 from agentrefine_lib.schema import PlayerTurn, Script, Turn
-from agentrefine_lib.teachers.embedded.build import LENGTH, Game, build_game
+from agentrefine_lib.teachers.embedded.build import FULL, Game, build_game
 from agentrefine_lib.teachers.embedded.errors import Moment, draw_blunder, judge, read_command, recover
 from agentrefine_lib.teachers.embedded.personas import domain_of, load_domains
 from agentrefine_lib.teachers.embedded.player import Move, Player, count_moves, think
@@ -30,7 +30,7 @@ class EmbeddedTeacher:
     The verifier has to find them.
     ``fixed_grammar``: every script of a domain has the same spelling and wording, as in a hand-made environment. The
     worlds stay the same, so that what a model learns from both kinds of data can be compared.
-    ``plain``: worlds of two or three places that take two to six moves, and one wording for each kind of thought: for
+    ``plain``: worlds of two or three places that take two to five moves, and one wording for each kind of thought: for
     models that are too small, or tuned too shortly, to learn from more.
     """
 
@@ -114,7 +114,7 @@ class _Play:
             self.number = prefix[-1].turn + 1
         else:
             self._dm(self._judging("begin"), self.game.voice.room(self.game.world))
-        planned = self._plan(count_moves(player, LENGTH.stop) if prefix else self.game.moves)
+        planned = self._plan(count_moves(player, FULL.moves.stop) if prefix else self.game.moves)
         due = 0
         for position, move in enumerate(player.moves()):
             due += planned[position]
