@@ -7,8 +7,8 @@ BIN := .venv/bin
 # torch for processors, from PyTorch's own index, is a tenth of PyPI's, which brings CUDA; make TORCH=cuda … for that one
 TORCH ?= $(if $(shell command -v nvidia-smi),cuda,cpu)
 # some packages call `python` while they are built; pip is silent where nobody watches
-PIP = PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m pip install $(if $(shell test -t 2 && echo seen),,--quiet) \
-  --disable-pip-version-check --log .venv/pip.log -c constraints.txt
+PIP = PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m pip install $(if $(shell test -t 2 && echo seen),,--quiet --progress-bar off) \
+  --disable-pip-version-check --use-pep517 --log .venv/pip.log -c constraints.txt
 REPRODUCE = $(BIN)/python -m agentrefine_lib.reproduce $(PROFILE) $(if $(ONLY),--only $(ONLY)) $(if $(P),-p $(P)) $(ARGS)
 
 .PHONY: reproduce smoke doctor test check gallery lab why clean help
@@ -55,7 +55,7 @@ clean: ## remove the virtual environment (runs/ and figures/ stay)
 .venv/ready: .venv/bin/python pyproject.toml constraints.txt
 	@echo "Setting up .venv; what pip does is written to .venv/pip.log"
 ifeq ($(TORCH),cpu)
-	@$(PIP) --no-deps --retries 1 --timeout 20 --index-url https://download.pytorch.org/whl/cpu torch || \
+	@$(PIP) --no-deps --retries 0 --timeout 20 --index-url https://download.pytorch.org/whl/cpu torch || \
 	  echo "PyTorch's index cannot be reached: PyPI's torch instead, with CUDA, 2.7 GB more."
 endif
 	@$(PIP) -e . || { echo; echo "pip stopped: the end of .venv/pip.log says why, and \"make doctor\" what is missing."; exit 1; }
