@@ -9,9 +9,11 @@ TORCH ?= $(if $(shell command -v nvidia-smi),cuda,cpu)
 # some packages call `python` while they are built; pip is silent where nobody watches
 PIP = PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m pip install $(if $(shell test -t 2 && echo seen),,--quiet --progress-bar off) \
   --disable-pip-version-check --use-pep517 --log .venv/pip.log -c constraints.txt
+SUPPLY := .supply-chain
+TOOLS := .venv/tools/bin
 REPRODUCE = $(BIN)/python -m agentrefine_lib.reproduce $(PROFILE) $(if $(ONLY),--only $(ONLY)) $(if $(P),-p $(P)) $(ARGS)
 
-.PHONY: reproduce smoke doctor test check gallery lab why clean help
+.PHONY: reproduce smoke doctor test check gallery lab why locked lock audit licences sbom clean help
 
 help: ## list the commands
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
@@ -44,6 +46,26 @@ check: .venv/ready-test
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
 
+locked: .venv/bin/python ## set up with .supply-chain/lock.txt: every file is checked by its hash, for Linux x86-64 and Python 3.11
+	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m pip install --disable-pip-version-check --require-hashes --no-deps -r $(SUPPLY)/lock.txt
+	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m pip install --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@touch .venv/ready .venv/ready-test
+
+lock: .venv/tools/ready ## write that lock from constraints.txt
+	$(TOOLS)/uv pip compile --quiet --no-config --no-header --no-annotate --generate-hashes --python-version 3.11 \
+	  --python-platform x86_64-manylinux_2_28 --default-index https://pypi.org/simple --extra engines --extra test \
+	  --constraints constraints.txt pyproject.toml --output-file $(SUPPLY)/lock.txt
+
+audit: .venv/tools/ready ## look the locked versions up among known weaknesses (needs pypi.org's JSON pages)
+	$(TOOLS)/pip-audit --strict --require-hashes --disable-pip --requirement $(SUPPLY)/lock.txt
+
+licences: .venv/ready ## list the licences of what is installed (.supply-chain/licences.csv)
+	$(BIN)/python -m agentrefine_lib.reproduce.licences >.venv/licences.csv
+	@mv .venv/licences.csv $(SUPPLY)/licences.csv
+
+sbom: .venv/ready .venv/tools/ready ## write the bill of materials of what is installed, as CycloneDX (.supply-chain/sbom.cdx.json)
+	$(TOOLS)/cyclonedx-py environment $(BIN)/python --pyproject pyproject.toml --output-reproducible --output-file $(SUPPLY)/sbom.cdx.json
+
 clean: ## remove the virtual environment (runs/ and figures/ stay)
 	rm -rf .venv
 
@@ -68,4 +90,9 @@ endif
 
 .venv/ready-test: .venv/ready
 	$(PIP) -e ".[test]"
+	@touch $@
+
+.venv/tools/ready: .venv/bin/python $(SUPPLY)/tools.txt
+	@$(BIN)/python -m venv .venv/tools
+	@$(TOOLS)/python -m pip install --quiet --disable-pip-version-check -r $(SUPPLY)/tools.txt
 	@touch $@

@@ -54,9 +54,7 @@ def test_what_an_engine_was_missing_for_is_made_again_once_it_is_there(played, n
     code, printed = played.run()
     assert code == 0
     assert "left out" not in printed
-    assert (
-        "01_play is stale: parameter held_in changed from ['pddl'] to ['jericho']; parameter panel changed" in printed
-    )
+    assert 'parameter held_in changed from ["pddl"] to ["jericho"]; parameter panel changed from' in printed
     assert "'jericho': {'goat': [0]}" in (played.run_dir / "played.txt").read_text()
 
 
