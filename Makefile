@@ -75,7 +75,7 @@ clean: ## remove the virtual environment (runs/ and figures/ stay)
 	@$(PYTHON) -m venv .venv || { echo "On Debian and Ubuntu: apt install python3-venv, then run make again."; rm -rf .venv; exit 1; }
 
 .venv/ready: .venv/bin/python pyproject.toml constraints.txt
-	@echo "Setting up .venv; what pip does is written to .venv/pip.log"
+	@echo "Setting up .venv: 0.6 GB to download (3 GB with CUDA), minutes; what pip does is written to .venv/pip.log"
 ifeq ($(TORCH),cpu)
 	@$(PIP) --no-deps --retries 0 --timeout 20 --index-url https://download.pytorch.org/whl/cpu torch || \
 	  echo "PyTorch's index cannot be reached: PyPI's torch instead, with CUDA, 2.7 GB more."
@@ -83,7 +83,7 @@ endif
 	@$(PIP) -e . || { echo; echo "pip stopped: the end of .venv/pip.log says why, and \"make doctor\" what is missing."; exit 1; }
 	@if ! command -v c++ >/dev/null; then \
 	  echo "No C++ compiler: AlfWorld and Jericho drop out, everything else runs. \"make doctor\" says what mends it."; \
-	elif ! $(PIP) -e ".[engines]"; then \
+	elif echo "Compiling the engines of AlfWorld and Jericho: some minutes"; ! $(PIP) -e ".[engines]"; then \
 	  echo; echo "AlfWorld and Jericho drop out, everything else runs: their engines are compiled at installation and that failed"; \
 	  echo "(.venv/pip.log). When it is mended: rm .venv/ready, and make again."; echo; fi
 	@touch $@
