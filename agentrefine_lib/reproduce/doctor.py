@@ -378,10 +378,7 @@ def table(findings: list[Finding]) -> str:
     if stops:
         lines += ["", f"make reproduce cannot run: {', '.join(finding.what for finding in stops)} (!!)"]
     else:
-        lines += [
-            "",
-            f"make reproduce can run{f'; {len(costs)} missing pieces (--) cost what they say' if costs else ''}",
-        ]
+        lines += ["", "make reproduce can run" + ("; what is marked -- is missing" if costs else "")]
     return "\n".join(lines)
 
 
