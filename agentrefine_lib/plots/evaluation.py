@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterable, Mapping, Sequence
+from functools import cache
 from textwrap import shorten, wrap
 
 import matplotlib.pyplot as plt
@@ -11,6 +12,7 @@ import pandas as pd
 import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.font_manager import findfont, get_font
 
 from agentrefine_lib.metrics import first_divergence
 from agentrefine_lib.plots.bars import bars
@@ -183,7 +185,7 @@ def cases(ours: Episode, theirs: Episode, steps: int = 8) -> Figure:
         ax.axhline(steps - split + 1.12, color=sns.color_palette()[1], linestyle="--", linewidth=1)
         ax.text(1.0, steps - split + 1.14, "here they part", ha="right", va="bottom", fontsize=8)
     ax.set(xlim=(0, 1), ylim=(-0.3, steps + 1.3))
-    ax.set_title(shorten(f"{ours.task.id} · {ours.goal}", 130), loc="left", fontsize=10)
+    ax.set_title(_plain(f"{ours.task.id} · {ours.goal}", 130), loc="left", fontsize=10)
     ax.axis("off")
     return figure
 
@@ -197,5 +199,11 @@ def _turn(ax: Axes, x: float, top: float, number: int, step: Step) -> None:
 
 
 def _plain(text: str, width: int) -> str:
-    """A line for matplotlib, which would read dollar signs as mathematics."""
-    return shorten(text, width, placeholder=" …").replace("$", r"\$")
+    """A line for matplotlib, which would read dollar signs as mathematics, and warns of letters its font lacks."""
+    short = shorten(text, width, placeholder=" …")
+    return "".join(letter if ord(letter) in _letters() else "□" for letter in short).replace("$", r"\$")
+
+
+@cache
+def _letters() -> frozenset[int]:
+    return frozenset(get_font(findfont("DejaVu Sans")).get_charmap())
