@@ -82,6 +82,15 @@ def test_what_is_missing_has_a_cost_and_a_command(bare):
     assert "accelerate" in lost.found
 
 
+def test_an_environment_whose_python_was_removed_is_told_from_none(monkeypatch, tmp_path):
+    monkeypatch.setattr(doctor, "VENV", tmp_path)
+    assert [found.what for found in doctor.venv(installed=False)] == ["venv"]
+    (tmp_path / "bin").mkdir()
+    (tmp_path / "bin" / "python").symlink_to(tmp_path / "removed" / "python3.11")
+    (found,) = doctor.venv(installed=False)
+    assert (found.state, found.found, found.mend) == (doctor.STOPS, "its Python is gone", "make clean")
+
+
 def test_another_version_than_the_pinned_one_is_named(monkeypatch):
     true = doctor.version
     monkeypatch.setattr(doctor, "version", lambda name: "0.1" if name == "numpy" else true(name))
