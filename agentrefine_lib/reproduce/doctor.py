@@ -188,11 +188,14 @@ def disk(installed: bool) -> Finding:
 
 
 def memory() -> Finding:
-    """What the machine has; a run takes MEMORY_GIB."""
+    """What the machine or the container has; a run takes MEMORY_GIB."""
     try:
         total = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
     except (AttributeError, OSError, ValueError):
         return Finding("memory", FINE, "unknown")
+    limit = Path("/sys/fs/cgroup/memory.max")  # of a container
+    if limit.is_file() and limit.read_text().strip().isdigit():
+        total = min(total, int(limit.read_text()) / 2**30)
     found = f"{total:.1f} GiB, about {MEMORY_GIB:g} are used"
     if total < MEMORY_GIB:
         return Finding("memory", COSTS, found, "the default run may be killed", 'make reproduce P="processes=1"')
@@ -298,7 +301,10 @@ def browser(limit: float) -> Finding:
 
 def gpu(limit: float = 30, installed: bool = True) -> Finding:
     """What torch sees, or before installation the driver's own word. None is needed but for the paper's size."""
-    seen = run([sys.executable, "-c", CUDA], limit)[1] if installed else ""
+    code, seen = run([sys.executable, "-c", CUDA], limit) if installed else (0, "")
+    if code:
+        mend = f"{pip()} --force-reinstall torch"
+        return Finding("torch", STOPS, seen.splitlines()[-1] if seen else f"exit code {code}", "nothing is tuned", mend)
     driver = first_line("nvidia-smi", "-L")
     name = re.sub(r"\s*\(UUID.*", "", driver or "")
     if installed and name and not seen:
@@ -361,7 +367,8 @@ def shortened(names: list[str]) -> str:
 def hidden(text: str) -> str:
     """The text without the name of the home folder, which is that of a person, and without any key."""
     for name in KEYS:
-        text = text.replace(os.environ.get(name) or "\0", "(not shown)")
+        value = os.environ.get(name, "")
+        text = text.replace(value, "(not shown)") if len(value) >= 8 else text
     return text.replace(str(Path.home()) + os.sep, "~" + os.sep) if len(str(Path.home())) > 1 else text
 
 

@@ -99,6 +99,13 @@ def test_another_version_than_the_pinned_one_is_named(monkeypatch):
     assert told["versions"].state == doctor.COSTS
 
 
+def test_a_torch_that_does_not_load_stops_everything(monkeypatch):
+    monkeypatch.setattr(doctor, "CUDA", "raise OSError('libtorch_cpu.so: cannot open shared object file')")
+    found = doctor.gpu(limit=60)
+    assert (found.what, found.state) == ("torch", doctor.STOPS)
+    assert "libtorch_cpu.so" in found.found
+
+
 def test_an_engine_that_hangs_is_given_up_with_all_its_children(monkeypatch):
     monkeypatch.setattr(doctor, "OPEN", FORKING)
     begun = time.monotonic()
