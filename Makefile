@@ -7,8 +7,8 @@ BIN := .venv/bin
 # torch for processors, from PyTorch's own index, is a tenth of PyPI's, which brings CUDA; make TORCH=cuda … for that one
 TORCH ?= $(if $(shell command -v nvidia-smi),cuda,cpu)
 # some packages call `python` while they are built; pip is silent where nobody watches
-PIP = PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m pip install $(if $(shell test -t 2 && echo seen),,--quiet --progress-bar off) \
-  --disable-pip-version-check --use-pep517 --log .venv/pip.log -c constraints.txt
+PIP = PIP_USE_PEP517=1 PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m pip install $(if $(shell test -t 2 && echo seen),,--quiet --progress-bar off) \
+  --disable-pip-version-check --log .venv/pip.log -c constraints.txt
 SUPPLY := .supply-chain
 TOOLS := .venv/tools/bin
 REPRODUCE = $(BIN)/python -m agentrefine_lib.reproduce $(PROFILE) $(if $(ONLY),--only $(ONLY)) $(if $(P),-p $(P)) $(ARGS)
