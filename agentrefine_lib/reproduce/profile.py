@@ -8,15 +8,13 @@ from __future__ import annotations
 from collections.abc import Container, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from agentrefine_lib.reproduce.parameters import Given, Parameter, check_values, declared_parameters, one_vocabulary
 from agentrefine_lib.schema import explain
-
-KEYS = ("notebooks", "without")  # of a profile, beside the values
 
 
 class ProfileError(Exception):
@@ -69,16 +67,8 @@ class Profile:
         return str(path.relative_to(self.root)) if path.is_relative_to(self.root) else str(path)
 
 
-class Content(NamedTuple):
-    """What a profile says: values, each with its line; notebooks; values for where an engine cannot be played."""
-
-    given: list[Given]
-    entries: list[Entry]
-    without: dict[str, list[Given]]
-
-
-def read_yaml(file: Path) -> Content:
-    """The content of a profile. Raises ProfileError for what is not a profile."""
+def read_yaml(file: Path) -> tuple[list[Given], list[Entry]]:
+    """The values of a profile, each with its line, and its notebooks. Raises ProfileError for what is not a profile."""
     text, where = file.read_text(encoding="utf-8"), f"{file.parent.name}/{file.name}"
     try:
         content = yaml.safe_load(text)
@@ -90,19 +80,11 @@ def read_yaml(file: Path) -> Content:
         raise ProfileError([f"{where}: not YAML: {error}"]) from None
     except ValidationError as error:
         raise ProfileError([f"{where}: notebooks: {explain(error)}"]) from None
-    without = content.get("without", {})
-    if not isinstance(without, dict) or not all(isinstance(values, dict) for values in without.values()):
-        raise ProfileError([f"{where}: without: found {without!r}, expected engine: {{parameter: value, …}}"])
     keys = [(str(key.value), key.start_mark.line + 1) for key, _ in mapping.value]
     names = [*(key for key, _ in keys), *(entry.name for entry in entries)]
     if twice := sorted({name for name in names if names.count(name) > 1}):
         raise ProfileError([f"{where}: {name}: stands there twice" for name in twice])
-    values = [Given(f"{where}:{line}", key, content.get(key)) for key, line in keys if key not in KEYS]
-    instead = {
-        engine: [Given(f"{where}: without: {engine}", name, value) for name, value in given.items()]
-        for engine, given in without.items()
-    }
-    return Content(values, entries, instead)
+    return [Given(f"{where}:{line}", key, content.get(key)) for key, line in keys if key != "notebooks"], entries
 
 
 def read_overrides(texts: Sequence[str], problems: list[str]) -> Iterator[Given]:
@@ -117,6 +99,20 @@ def read_overrides(texts: Sequence[str], problems: list[str]) -> Iterator[Given]
             problems.append(f"-p: found {text!r}, expected name=value with a value in YAML")
 
 
+def take_without(given: list[Given], problems: list[str]) -> dict[str, list[Given]]:
+    """Engine → the values for where it cannot be played: what stands under ``without``, taken out of the rest."""
+    found: dict[str, list[Given]] = {}
+    for entry in [entry for entry in given if entry.name == "without"]:
+        given.remove(entry)
+        if isinstance(entry.value, dict) and all(isinstance(values, dict) for values in entry.value.values()):
+            for engine, values in entry.value.items():
+                where = f"{entry.where}: without: {engine}"
+                found[engine] = [Given(where, name, value) for name, value in values.items()]
+        else:
+            problems.append(f"{entry.where}: without: found {entry.value!r}, expected engine: {{parameter: value, …}}")
+    return found
+
+
 def load_profile(
     name: str, root: Path, overrides: Sequence[str] = (), missing: Container[str] = frozenset()
 ) -> Profile:
@@ -129,17 +125,17 @@ def load_profile(
     if not file.is_file():
         known = sorted(path.stem for path in file.parent.glob("*.yaml") if "\nnotebooks:" in f"\n{path.read_text()}")
         raise ProfileError([f"params/{name}.yaml does not exist; the profiles are: {', '.join(known) or 'none'}"])
-    given, entries, without = read_yaml(file)
+    given, entries = read_yaml(file)
     problems: list[str] = []
+    without = take_without(given, problems)
     given += [value for engine, values in without.items() if engine in missing for value in values]
     given += read_overrides(overrides, problems)
     sources = {entry.name: root / "notebooks" / f"{entry.name}.ipynb" for entry in entries}
     declared = {entry: declared_parameters(source, problems) for entry, source in sources.items()}
     vocabulary = one_vocabulary(declared, problems)
     values = check_values(given, vocabulary, problems)
-    check_values(
-        [v for engine, unused in without.items() if engine not in missing for v in unused], vocabulary, problems
-    )
+    for unused in (given for engine, given in without.items() if engine not in missing):
+        check_values(unused, vocabulary, problems)
     named = {given_name for _, given_name, _ in given}
     problems += [
         f"params/{name}.yaml: {key}: expected a folder" for key in ("run_dir", "figures_dir") if key not in named

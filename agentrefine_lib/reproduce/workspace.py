@@ -46,7 +46,8 @@ def upstream(*paths: Path, root: Path | None = None) -> None:
 
 def maker(path: Path, root: Path) -> tuple[Entry, str, Path]:
     """The notebook that declares the path as its output, and which of run_dir and figures_dir has which place."""
-    for entry in read_yaml(root / "params" / f"{PROFILE}.yaml").entries:
+    _, entries = read_yaml(root / "params" / f"{PROFILE}.yaml")
+    for entry in entries:
         for output in entry.outputs:
             folder, _, rest = output.removeprefix("{").partition("}/")
             for candidate in (path, *path.parents):
