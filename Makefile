@@ -47,7 +47,7 @@ check: .venv/ready-test
 	$(BIN)/mypy
 
 locked: .venv/bin/python ## set up with .supply-chain/lock.txt: every file is checked by its hash, for Linux x86-64 and Python 3.11
-	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m pip install --disable-pip-version-check --require-hashes --no-deps -r $(SUPPLY)/lock.txt
+	PIP_USE_PEP517=1 PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m pip install --disable-pip-version-check --require-hashes --no-deps -r $(SUPPLY)/lock.txt
 	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m pip install --disable-pip-version-check --no-deps --no-build-isolation -e .
 	@touch .venv/ready .venv/ready-test
 

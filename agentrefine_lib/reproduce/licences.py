@@ -64,15 +64,23 @@ def needed(extra: str) -> set[str]:
 
 def field(about: metadata.PackageMetadata, name: str) -> str:
     """The first line of a field that says something, else an empty text."""
-    lines = (line.strip() for value in about.get_all(name) or [] for line in value.splitlines())
-    return next((line for line in lines if line.strip("=") and line != "UNKNOWN"), "")
+    lines = (line.strip("=# ") for value in about.get_all(name) or [] for line in value.splitlines())
+    return next((line for line in lines if line not in ("", "UNKNOWN")), "")
 
 
 def licence(about: metadata.PackageMetadata) -> str:
     """The licence in one line: an SPDX expression, else the classifiers, else how its text begins."""
     classifiers = [c.split(" :: ") for c in about.get_all("Classifier") or []]
-    classified = [c[-1] for c in classifiers if c[0] == "License" and c[-1] != "OSI Approved"]
-    return field(about, "License-Expression") or "; ".join(classified) or field(about, "License") or "not stated"
+    classified = "; ".join(c[-1] for c in classifiers if c[0] == "License" and c[-1] != "OSI Approved")
+    return field(about, "License-Expression") or classified or field(about, "License") or heading(about["Name"])
+
+
+def heading(name: str) -> str:
+    """The first line of the package's licence files that speaks of a licence."""
+    files = [f for f in metadata.files(name) or [] if f.name.upper().startswith(("LICENSE", "LICENCE", "COPYING"))]
+    files.sort(key=lambda file: ".dist-info" not in str(file))  # others are of what the package brings along
+    lines = (line.strip() for file in files for line in file.read_text(encoding="utf-8").splitlines())
+    return next((line for line in lines if "licen" in line.lower()), "not stated")
 
 
 def links(about: metadata.PackageMetadata) -> Iterator[str]:
