@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from reprlib import Repr
 from typing import Annotated, Any, Literal
 
@@ -80,7 +81,14 @@ class Trajectory(Record):
     domain: str = ""
     seed: int = 0
     script: Script
-    turns: list[Turn] = Field(alias="trajectory")
+    turns: list[Turn] = Field(alias="trajectory", min_length=1)
+
+    @model_validator(mode="after")
+    def turns_alternate(self) -> Trajectory:
+        for before, turn in pairwise(self.turns):
+            if turn.role == before.role:
+                raise ValueError(f"turn {turn.turn} ({turn.role}) comes right after turn {before.turn} ({before.role})")
+        return self
 
 
 class Message(Record):
