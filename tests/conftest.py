@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from agentrefine_lib.dataset import to_conversation
 from agentrefine_lib.schema import ActionSpec, DMTurn, PlayerTurn, Script, Trajectory, read_jsonl
@@ -22,6 +23,9 @@ from agentrefine_lib.tuning import build_nano
 def pytest_configure() -> None:
     """A shell that starts pytest in the background makes it and its children deaf to SIGINT, which is tested here."""
     signal.signal(signal.SIGINT, signal.default_int_handler)
+    settings.register_profile("fuzz", max_examples=5_000, print_blob=True)
+    if profile := os.environ.get("HYPOTHESIS_PROFILE"):
+        settings.load_profile(profile)
 
 
 @pytest.fixture(scope="session")

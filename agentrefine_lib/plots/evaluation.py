@@ -174,7 +174,13 @@ def cases(ours: Episode, theirs: Episode, steps: int = 8) -> Figure:
     figure, ax = plt.subplots(figsize=(12, 1.2 + 0.86 * steps), layout="constrained")
     for x, episode in ((0.0, ours), (0.51, theirs)):
         end = "won" if episode.success else f"not won, progress {episode.progress:.2f}"
-        ax.text(x, steps + 0.55, f"{episode.policy}: {end} after {len(episode.steps)} steps", weight="bold", va="top")
+        ax.text(
+            x,
+            steps + 0.55,
+            _plain(f"{episode.policy}: {end} after {len(episode.steps)} steps", 120),
+            weight="bold",
+            va="top",
+        )
         for number, step in enumerate(episode.steps[:steps], start=1):
             _turn(ax, x, steps - number + 1, number, step)
         if len(episode.steps) > steps:
@@ -183,7 +189,7 @@ def cases(ours: Episode, theirs: Episode, steps: int = 8) -> Figure:
         ax.axhline(steps - split + 1.12, color=sns.color_palette()[1], linestyle="--", linewidth=1)
         ax.text(1.0, steps - split + 1.14, "here they part", ha="right", va="bottom", fontsize=8)
     ax.set(xlim=(0, 1), ylim=(-0.3, steps + 1.3))
-    ax.set_title(shorten(f"{ours.task.id} · {ours.goal}", 130), loc="left", fontsize=10)
+    ax.set_title(_plain(f"{ours.task.id} · {ours.goal}", 130), loc="left", fontsize=10)
     ax.axis("off")
     return figure
 
