@@ -17,6 +17,7 @@ from agentrefine_lib.schema.models import Record, explain
 
 R = TypeVar("R", bound=Record)
 
+BLOCK = 1 << 16  # bytes read at once, from the end, to find where the last whole line ends
 MAX_LINE_BYTES = 1 << 24  # of one line of a file, and so of memory: a whole play at the verifier's limits, with room
 
 
@@ -40,7 +41,7 @@ def read_jsonl(path: Path | str, model: type[R]) -> Iterator[R]:
 
 def inside(folder: Path, name: str) -> Path:
     """``folder/name``. Raises ValueError for a name that leads elsewhere: names come from records and parameters."""
-    if Path(name).name != name or "\0" in name:
+    if Path(name).name != name or name == ".." or "\0" in name:
         raise ValueError(f"name: found {name!r}, expected one that a file may have, without a slash")
     return folder / name
 
@@ -133,11 +134,12 @@ class Journal:
             raise SchemaError(f"{error}; delete this line and run again: what the other lines hold is kept") from None
 
     def _drop_unfinished_line(self) -> None:
-        self._file.seek(0)
-        end = 0
-        for line in self._file:
-            if line.endswith(b"\n"):
-                end += len(line)
+        end, found = self._file.seek(0, os.SEEK_END), -1
+        while end and found < 0:
+            start = max(0, end - BLOCK)
+            self._file.seek(start)
+            found = self._file.read(end - start).rfind(b"\n")
+            end = start + found + 1
         self._file.truncate(end)
         self._file.seek(end)
 

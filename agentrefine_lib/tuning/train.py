@@ -153,7 +153,7 @@ def tune(base: Path | str, conversations: Sequence[Conversation], folder: Path, 
 def _train(base: Path | str, conversations: Sequence[Conversation], folder: Path, job: Job) -> pd.DataFrame:
     recipe = job.recipe
     torch.set_num_threads(1)  # two threads stall on two noisy cores
-    tokenizer = AutoTokenizer.from_pretrained(base)
+    tokenizer = AutoTokenizer.from_pretrained(base, trust_remote_code=False)
     examples, dropped = prepare(conversations, tokenizer, recipe.max_tokens)
     if not examples:
         mend = "raise it" if dropped else "there is nothing to learn from"
@@ -219,7 +219,9 @@ def load_base(base: Path | str, recipe: Recipe) -> PreTrainedModel:
         )
     half = recipe.lora_rank and recipe.precision == "bfloat16"  # frozen weights need no float32
     dtype = torch.bfloat16 if half else torch.float32
-    model = AutoModelForCausalLM.from_pretrained(base, dtype=dtype, attn_implementation=recipe.attention)
+    model = AutoModelForCausalLM.from_pretrained(
+        base, dtype=dtype, attn_implementation=recipe.attention, trust_remote_code=False
+    )
     if recipe.lora_rank == 0:
         return model
     torch.manual_seed(recipe.seed)
