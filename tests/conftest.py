@@ -19,13 +19,13 @@ from agentrefine_lib.synthesis import Job, synthesize
 from agentrefine_lib.teachers import EmbeddedTeacher, embedded_persona
 from agentrefine_lib.tuning import build_nano
 
+settings.register_profile("fuzz", max_examples=5_000, print_blob=True)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", settings.get_current_profile_name()))
+
 
 def pytest_configure() -> None:
     """A shell that starts pytest in the background makes it and its children deaf to SIGINT, which is tested here."""
     signal.signal(signal.SIGINT, signal.default_int_handler)
-    settings.register_profile("fuzz", max_examples=5_000, print_blob=True)
-    if profile := os.environ.get("HYPOTHESIS_PROFILE"):
-        settings.load_profile(profile)
 
 
 @pytest.fixture(scope="session")

@@ -182,7 +182,7 @@ def explain(error: ValidationError) -> str:
     problems = [_problem(item) for item in error.errors(include_url=False, include_context=False)[:PROBLEMS_NAMED]]
     more = error.error_count() - len(problems)
     line = "; ".join(problems) + (f"; and {more} more" if more else "")
-    return line.encode(errors="backslashreplace").decode()
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in line)  # keys are theirs, too
 
 
 def _problem(item: Any) -> str:
