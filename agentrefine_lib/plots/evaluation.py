@@ -176,7 +176,13 @@ def cases(ours: Episode, theirs: Episode, steps: int = 8) -> Figure:
     figure, ax = plt.subplots(figsize=(12, 1.2 + 0.86 * steps), layout="constrained")
     for x, episode in ((0.0, ours), (0.51, theirs)):
         end = "won" if episode.success else f"not won, progress {episode.progress:.2f}"
-        ax.text(x, steps + 0.55, f"{episode.policy}: {end} after {len(episode.steps)} steps", weight="bold", va="top")
+        ax.text(
+            x,
+            steps + 0.55,
+            _plain(f"{episode.policy}: {end} after {len(episode.steps)} steps", 120),
+            weight="bold",
+            va="top",
+        )
         for number, step in enumerate(episode.steps[:steps], start=1):
             _turn(ax, x, steps - number + 1, number, step)
         if len(episode.steps) > steps:

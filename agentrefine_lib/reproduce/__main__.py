@@ -58,6 +58,9 @@ def main(words: Sequence[str] | None = None) -> int:
     except NotebookFailedError as error:
         print(f"{error}\nmend it and run the same command again: what is done is skipped", file=sys.stderr)
         return 1
+    except OSError as error:  # a full or read-only disk
+        print(f"{error}\nmend the disk and run the same command again: what is done is skipped", file=sys.stderr)
+        return 1
     except KeyboardInterrupt:
         print("\ninterrupted: run the same command again to continue", file=sys.stderr)
         return 130

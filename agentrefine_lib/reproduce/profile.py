@@ -16,6 +16,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from agentrefine_lib.reproduce.parameters import Given, Parameter, check_values, declared_parameters, one_vocabulary
 from agentrefine_lib.schema import explain
 
+NOT_YAML = (yaml.YAMLError, ValueError, RecursionError)  # also: no UTF-8, a date that is none, nested without end
+
 
 class ProfileError(Exception):
     """The profile, a -p value or the selection of notebooks is wrong; nothing was run. One line for each problem."""
@@ -69,17 +71,18 @@ class Profile:
 
 def read_yaml(file: Path) -> tuple[list[Given], list[Entry]]:
     """The values of a profile, each with its line, and its notebooks. Raises ProfileError for what is not a profile."""
-    text, where = file.read_text(encoding="utf-8"), f"{file.parent.name}/{file.name}"
+    where = f"{file.parent.name}/{file.name}"
     try:
+        text = file.read_text(encoding="utf-8")
         content = yaml.safe_load(text)
         mapping = yaml.compose(text, Loader=yaml.SafeLoader)
         if not isinstance(mapping, yaml.MappingNode) or not isinstance(content.get("notebooks"), list):
             raise ProfileError([f"{where}: expected one flat mapping of values with the key `notebooks`, a list"])
         entries = [Entry.model_validate(entry) for entry in content["notebooks"]]
-    except yaml.YAMLError as error:
-        raise ProfileError([f"{where}: not YAML: {error}"]) from None
     except ValidationError as error:
         raise ProfileError([f"{where}: notebooks: {explain(error)}"]) from None
+    except NOT_YAML as error:
+        raise ProfileError([f"{where}: not YAML: {error}"]) from None
     keys = [(str(key.value), key.start_mark.line + 1) for key, _ in mapping.value]
     names = [*(key for key, _ in keys), *(entry.name for entry in entries)]
     if twice := sorted({name for name in names if names.count(name) > 1}):
@@ -95,7 +98,7 @@ def read_overrides(texts: Sequence[str], problems: list[str]) -> Iterator[Given]
             if not equals:
                 raise yaml.YAMLError
             yield Given("-p", name.strip(), yaml.safe_load(value))
-        except yaml.YAMLError:
+        except NOT_YAML:
             problems.append(f"-p: found {text!r}, expected name=value with a value in YAML")
 
 
