@@ -3,18 +3,24 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import signal
+import subprocess
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from agentrefine_lib.dataset import to_conversation
 from agentrefine_lib.schema import ActionSpec, DMTurn, PlayerTurn, Script, Trajectory, read_jsonl
 from agentrefine_lib.synthesis import Job, synthesize
 from agentrefine_lib.teachers import EmbeddedTeacher, embedded_persona
 from agentrefine_lib.tuning import build_nano
+
+settings.register_profile("fuzz", max_examples=5_000, print_blob=True)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", settings.get_current_profile_name()))
 
 
 def pytest_configure() -> None:
@@ -65,6 +71,39 @@ def three_turns() -> Trajectory:
         DMTurn(turn=6, observation="It is hot. The task is completed."),
     ]
     return Trajectory(id="hand", script=script, turns=turns)
+
+
+class Disk:
+    """A small file system of its own, in memory."""
+
+    def __init__(self, path: Path) -> None:
+        self.path, self._ballast = path, path / "ballast"
+
+    def leave(self, free: int) -> None:
+        """Fill it but for so many bytes, rounded up to whole pages."""
+        self._ballast.unlink(missing_ok=True)
+        here = os.statvfs(self.path)
+        with open(self._ballast, "wb") as ballast:
+            os.posix_fallocate(ballast.fileno(), 0, here.f_bavail * here.f_bsize - -(-free // 4096) * 4096)
+
+    def make_room(self) -> None:
+        self._ballast.unlink()
+
+    def mount(self, *options: str) -> None:
+        command = ["mount", "-t", "tmpfs", "-o", ",".join(["size=32m", *options]), "tmpfs", str(self.path)]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        if done.returncode:
+            pytest.skip(f"no small disk: mounting is not permitted here ({done.stderr.strip()})")
+
+
+@pytest.fixture
+def disk(tmp_path: Path) -> Iterator[Disk]:
+    """A disk of 32 MiB that tests may fill up."""
+    made = Disk(tmp_path / "disk")
+    made.path.mkdir()
+    made.mount()
+    yield made
+    subprocess.run(["umount", "--lazy", str(made.path)], check=True)
 
 
 @pytest.fixture

@@ -36,7 +36,7 @@ def to_conversation(trajectory: Trajectory, strategy: Strategy = "refinement") -
 
     ``refinement`` (the paper): a turn that the DM judged erroneous stays in the context and gets ``loss`` False.
     ``all_turns``: it is trained like the others. ``no_refinement``: it and its feedback are left out. ``last_turn``:
-    only the reply that completes the task is trained.
+    only the reply that completes the task is trained. Raises ValueError for a play without an answered action.
     """
     turns = list(trajectory.turns)
     script = trajectory.script
@@ -44,6 +44,10 @@ def to_conversation(trajectory: Trajectory, strategy: Strategy = "refinement") -
     if isinstance(turns[0], DMTurn):
         opening = turns[0].observation
         turns = turns[1:]
+    if not turns or len(turns) % 2:
+        raise ValueError(
+            f"{trajectory.id}: found {len(turns)} turns from the Player's first, expected pairs with the DM's"
+        )
     messages = [Message(sender="human", value=instruction(script.available_actions, script.goal, opening))]
     for asked, answer in zip(turns[::2], turns[1::2], strict=True):
         assert isinstance(asked, PlayerTurn) and isinstance(answer, DMTurn)
@@ -58,7 +62,12 @@ def to_conversation(trajectory: Trajectory, strategy: Strategy = "refinement") -
 
 
 def from_episode(episode: Episode) -> Conversation:
-    """An expert's episode as training data: what agents tuned on a held-in environment learn from."""
+    """An expert's episode as training data: what agents tuned on a held-in environment learn from.
+
+    Raises ValueError for an episode without a step.
+    """
+    if not episode.steps:
+        raise ValueError(f"{episode.id}: found no step, expected at least one to learn from")
     told = instruction(episode.commands, episode.goal, episode.observation, episode.rules)
     messages = [Message(sender="human", value=told)]
     for step in episode.steps:

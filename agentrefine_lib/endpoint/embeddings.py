@@ -44,11 +44,17 @@ async def embed_by_endpoint(settings: EndpointSettings, texts: Sequence[str], re
                 asked = missing[start : start + BATCH]
                 try:
                     answer = await client.embeddings.create(model=settings.model, input=[text for _, text in asked])
-                except openai.OpenAIError as error:
-                    told = scrubber(key)(str(error))
-                    raise EndpointError(f"{settings.base_url}, model {settings.model!r}: {told}") from None
-                for (name, _), item in zip(asked, answer.data, strict=True):
-                    journal.append(Embedded(key=name, vector=[float(number) for number in item.embedding]))
+                    vectors = [[float(number) for number in item.embedding] for item in answer.data]
+                    if len(vectors) != len(asked):
+                        raise ValueError(f"found {len(vectors)} vectors, expected {len(asked)}")
+                except (openai.OpenAIError, ValueError, TypeError, AttributeError) as error:  # the latter: garbage
+                    vectors, failure = [], scrubber(key)(f"{type(error).__name__}: {error}")[:300]
+                if not vectors:  # out of the handler: what the server said would hang on to the error, key and all
+                    where = f"{settings.base_url}, model {settings.model!r}"
+                    advice = f"see that the server serves this model and takes the key in {settings.key_variable}"
+                    raise EndpointError(f"{where}: no embeddings: {failure}. What to do: {advice}; then run again")
+                for (name, _), vector in zip(asked, vectors, strict=True):
+                    journal.append(Embedded(key=name, vector=vector))
     found = {line.key: line.vector for line in read_jsonl(recording, Embedded)}
-    vectors = np.array([found[name] for name in keys])
-    return vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
+    known = np.array([found[name] for name in keys])
+    return known / np.linalg.norm(known, axis=1, keepdims=True)

@@ -42,7 +42,7 @@ def load_prices(path: Path | str) -> dict[str, Price]:
     """Read ``params/prices.yaml``: a mapping from model name to Price. Raises PriceError."""
     try:
         entries = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
-    except yaml.YAMLError as error:
+    except (yaml.YAMLError, ValueError, RecursionError) as error:  # also: no UTF-8, nested without end
         raise PriceError(f"{path}: not YAML: {error}") from None
     if not isinstance(entries, dict):
         raise PriceError(f"{path}: found {type(entries).__name__}, expected a mapping from model to price")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterable, Mapping, Sequence
+from functools import cache
 from textwrap import shorten, wrap
 
 import matplotlib.pyplot as plt
@@ -11,6 +12,7 @@ import pandas as pd
 import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.font_manager import findfont, get_font
 
 from agentrefine_lib.metrics import first_divergence
 from agentrefine_lib.plots.bars import bars
@@ -174,7 +176,13 @@ def cases(ours: Episode, theirs: Episode, steps: int = 8) -> Figure:
     figure, ax = plt.subplots(figsize=(12, 1.2 + 0.86 * steps), layout="constrained")
     for x, episode in ((0.0, ours), (0.51, theirs)):
         end = "won" if episode.success else f"not won, progress {episode.progress:.2f}"
-        ax.text(x, steps + 0.55, f"{episode.policy}: {end} after {len(episode.steps)} steps", weight="bold", va="top")
+        ax.text(
+            x,
+            steps + 0.55,
+            _plain(f"{episode.policy}: {end} after {len(episode.steps)} steps", 120),
+            weight="bold",
+            va="top",
+        )
         for number, step in enumerate(episode.steps[:steps], start=1):
             _turn(ax, x, steps - number + 1, number, step)
         if len(episode.steps) > steps:
@@ -183,7 +191,7 @@ def cases(ours: Episode, theirs: Episode, steps: int = 8) -> Figure:
         ax.axhline(steps - split + 1.12, color=sns.color_palette()[1], linestyle="--", linewidth=1)
         ax.text(1.0, steps - split + 1.14, "here they part", ha="right", va="bottom", fontsize=8)
     ax.set(xlim=(0, 1), ylim=(-0.3, steps + 1.3))
-    ax.set_title(shorten(f"{ours.task.id} · {ours.goal}", 130), loc="left", fontsize=10)
+    ax.set_title(_plain(f"{ours.task.id} · {ours.goal}", 130), loc="left", fontsize=10)
     ax.axis("off")
     return figure
 
@@ -197,5 +205,11 @@ def _turn(ax: Axes, x: float, top: float, number: int, step: Step) -> None:
 
 
 def _plain(text: str, width: int) -> str:
-    """A line for matplotlib, which would read dollar signs as mathematics."""
-    return shorten(text, width, placeholder=" …").replace("$", r"\$")
+    """A line for matplotlib, which would read dollar signs as mathematics, and warns of letters its font lacks."""
+    short = shorten(text, width, placeholder=" …")
+    return "".join(letter if ord(letter) in _letters() else "□" for letter in short).replace("$", r"\$")
+
+
+@cache
+def _letters() -> frozenset[int]:
+    return frozenset(get_font(findfont("DejaVu Sans")).get_charmap())

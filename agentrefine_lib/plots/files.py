@@ -10,7 +10,8 @@ from matplotlib.figure import Figure
 
 
 def style() -> None:
-    """The look of every figure."""
+    """The look of every figure, and tables whose texts MathJax leaves alone: it would make links of some."""
+    pd.set_option("display.html.use_mathjax", False)
     sns.set_theme(style="whitegrid", context="notebook", palette="colorblind", font="DejaVu Sans")
 
 

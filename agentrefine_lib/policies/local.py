@@ -46,7 +46,7 @@ class LocalPolicy:
         torch.set_num_threads(1)  # two threads stall on two noisy cores
         self.name = name
         self.crew: int | None = crew
-        self.tokenizer = AutoTokenizer.from_pretrained(model)
+        self.tokenizer = AutoTokenizer.from_pretrained(model, trust_remote_code=False)
         self.model = _load(model, device, dtype)
         require_full_attention(self.model.config, context)
         self._stop = _stop_ids(self.model, self.tokenizer)
@@ -97,7 +97,7 @@ class LocalPolicy:
 def _load(model: Path | str, device: str, dtype: str) -> Any:
     is_adapter = (Path(model) / "adapter_config.json").exists()
     loader = AutoPeftModelForCausalLM if is_adapter else AutoModelForCausalLM
-    loaded = loader.from_pretrained(model, dtype=dtype, device_map=device)
+    loaded = loader.from_pretrained(model, dtype=dtype, device_map=device, trust_remote_code=False)
     return (loaded.merge_and_unload() if is_adapter else loaded).eval()
 
 

@@ -42,7 +42,10 @@ def load_artefacts(root: Path) -> list[Artefact]:
     """The registry of a repository; nothing where it has none. Raises ValueError naming the entry that is wrong."""
     if not (root / FILE).is_file():
         return []
-    entries = yaml.safe_load((root / FILE).read_text(encoding="utf-8"))
+    try:
+        entries = yaml.safe_load((root / FILE).read_text(encoding="utf-8"))
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
+        raise ValueError(f"{FILE}: not YAML: {error}") from None
     try:
         artefacts = TypeAdapter(list[Artefact]).validate_python(entries)
     except ValidationError as error:

@@ -15,8 +15,6 @@ from agentrefine_lib.reproduce.fingerprint import Digests, State, Verdict, files
 from agentrefine_lib.reproduce.manifest import git_state
 from agentrefine_lib.reproduce.profile import Notebook, Profile
 
-CLOCK_SLACK = 0.05  # seconds by which the time stamps of a file system may lag behind the clock
-
 
 class NotebookFailedError(Exception):
     """A notebook stopped with an error or did not write what it declares; the message says where to look."""
@@ -28,7 +26,7 @@ def attempt(notebook: Notebook, profile: Profile, digests: Digests, verdict: Ver
     if not verdict.resumable:
         set_aside([*notebook.outputs, executed, State.file(profile, notebook)], profile)
     commit, dirty = git_state(profile.root, profile.run_dir, profile.figures_dir)
-    started = time.time()
+    before, began = stamps(notebook), time.monotonic()
     state = State(
         status="running",
         fingerprint=verdict.now,
@@ -36,14 +34,14 @@ def attempt(notebook: Notebook, profile: Profile, digests: Digests, verdict: Ver
         defaulted=notebook.defaulted,
         commit=commit,
         dirty=dirty,
-        started=datetime.fromtimestamp(started, UTC).isoformat(timespec="seconds"),
+        started=datetime.now(UTC).isoformat(timespec="seconds"),
         resumed=any(path.exists() for path in notebook.outputs if not path.is_relative_to(profile.figures_dir)),
     )
     state.save(profile, notebook)
     state.status = "failed"
     try:
         execute(notebook.source, executed, notebook.given, profile.root)
-        refuse_unwritten(notebook, profile, started)
+        refuse_unwritten(notebook, profile, before)
         state.status, state.outputs = "done", digests.of_all(notebook.outputs)
     except NotebookFailedError as error:
         where = f"executed notebook: {profile.shown(executed)}"
@@ -52,7 +50,7 @@ def attempt(notebook: Notebook, profile: Profile, digests: Digests, verdict: Ver
         state.status = "running"
         raise
     finally:
-        state.wall_s = round(time.time() - started, 1)
+        state.wall_s = round(time.monotonic() - began, 1)
         state.save(profile, notebook)
     return state
 
@@ -80,6 +78,8 @@ def execute(source: Path, executed: Path, values: dict[str, Any], root: Path) ->
 
     os.environ.setdefault("OMP_NUM_THREADS", "1")  # on few noisy cores one thread in each process is faster, measured
     os.environ.setdefault("HF_HUB_OFFLINE", "1")
+    if os.environ["HF_HUB_OFFLINE"] == "1":  # no bar for every reading of weights; downloads keep theirs
+        os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
     os.environ["PYTHONHASHSEED"] = "0"
     logging.getLogger("papermill").setLevel(logging.ERROR)  # it takes `x: int | None` for an unknown name, and warns
     executed.parent.mkdir(parents=True, exist_ok=True)
@@ -95,6 +95,7 @@ def execute(source: Path, executed: Path, values: dict[str, Any], root: Path) ->
             stdout_file=sys.stdout,
             stderr_file=sys.stderr,
             request_save_on_cell_execute=True,
+            coalesce_streams=True,  # of a progress bar, the notebook keeps the last state
             extra_arguments=["--log-level=CRITICAL"],  # or each kernel warns of plain TCP, and of being told to end
         )
     except PapermillExecutionError as error:
@@ -104,12 +105,19 @@ def execute(source: Path, executed: Path, values: dict[str, Any], root: Path) ->
         raise NotebookFailedError(f"no kernel any more, perhaps for want of memory: {error}") from None
 
 
-def refuse_unwritten(notebook: Notebook, profile: Profile, started: float) -> None:
-    """Raise NotebookFailedError for outputs that are missing or older than ``started``, in seconds of the epoch."""
+def stamps(notebook: Notebook) -> dict[Path, list[int]]:
+    """When the files of each output were last written; nothing where there is none. No clock is asked: it may jump."""
+    return {
+        path: [file.stat().st_mtime_ns for file in (path, *files_in(path)) if file.exists()]
+        for path in notebook.outputs
+    }
+
+
+def refuse_unwritten(notebook: Notebook, profile: Profile, before: dict[Path, list[int]]) -> None:
+    """Raise NotebookFailedError for outputs that are missing, or as they were ``before``."""
     problems = []
-    for path in notebook.outputs:
-        newest = max((file.stat().st_mtime for file in (path, *files_in(path)) if file.exists()), default=None)
-        if newest is None or newest < started - CLOCK_SLACK:
-            problems.append(f"output {profile.shown(path)} was {'not written' if newest is None else 'left untouched'}")
+    for path, now in stamps(notebook).items():
+        if not now or now == before[path]:
+            problems.append(f"output {profile.shown(path)} was {'left untouched' if now else 'not written'}")
     if problems:
         raise NotebookFailedError("it ran to its end, but " + "; ".join(problems))

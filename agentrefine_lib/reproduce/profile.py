@@ -5,7 +5,7 @@ Everything that is wrong with a profile is collected and shown at once: where it
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Container, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,6 +15,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from agentrefine_lib.reproduce.parameters import Given, Parameter, check_values, declared_parameters, one_vocabulary
 from agentrefine_lib.schema import explain
+
+NOT_YAML = (yaml.YAMLError, ValueError, RecursionError)  # also: no UTF-8, a date that is none, nested without end
 
 
 class ProfileError(Exception):
@@ -69,17 +71,18 @@ class Profile:
 
 def read_yaml(file: Path) -> tuple[list[Given], list[Entry]]:
     """The values of a profile, each with its line, and its notebooks. Raises ProfileError for what is not a profile."""
-    text, where = file.read_text(encoding="utf-8"), f"{file.parent.name}/{file.name}"
+    where = f"{file.parent.name}/{file.name}"
     try:
+        text = file.read_text(encoding="utf-8")
         content = yaml.safe_load(text)
         mapping = yaml.compose(text, Loader=yaml.SafeLoader)
         if not isinstance(mapping, yaml.MappingNode) or not isinstance(content.get("notebooks"), list):
             raise ProfileError([f"{where}: expected one flat mapping of values with the key `notebooks`, a list"])
         entries = [Entry.model_validate(entry) for entry in content["notebooks"]]
-    except yaml.YAMLError as error:
-        raise ProfileError([f"{where}: not YAML: {error}"]) from None
     except ValidationError as error:
         raise ProfileError([f"{where}: notebooks: {explain(error)}"]) from None
+    except NOT_YAML as error:
+        raise ProfileError([f"{where}: not YAML: {error}"]) from None
     keys = [(str(key.value), key.start_mark.line + 1) for key, _ in mapping.value]
     names = [*(key for key, _ in keys), *(entry.name for entry in entries)]
     if twice := sorted({name for name in names if names.count(name) > 1}):
@@ -95,13 +98,30 @@ def read_overrides(texts: Sequence[str], problems: list[str]) -> Iterator[Given]
             if not equals:
                 raise yaml.YAMLError
             yield Given("-p", name.strip(), yaml.safe_load(value))
-        except yaml.YAMLError:
+        except NOT_YAML:
             problems.append(f"-p: found {text!r}, expected name=value with a value in YAML")
 
 
-def load_profile(name: str, root: Path, overrides: Sequence[str] = ()) -> Profile:
+def take_without(given: list[Given], problems: list[str]) -> dict[str, list[Given]]:
+    """Engine → the values for where it cannot be played: what stands under ``without``, taken out of the rest."""
+    found: dict[str, list[Given]] = {}
+    for entry in [entry for entry in given if entry.name == "without"]:
+        given.remove(entry)
+        if isinstance(entry.value, dict) and all(isinstance(values, dict) for values in entry.value.values()):
+            for engine, values in entry.value.items():
+                where = f"{entry.where}: without: {engine}"
+                found[engine] = [Given(where, name, value) for name, value in values.items()]
+        else:
+            problems.append(f"{entry.where}: without: found {entry.value!r}, expected engine: {{parameter: value, …}}")
+    return found
+
+
+def load_profile(
+    name: str, root: Path, overrides: Sequence[str] = (), missing: Container[str] = frozenset()
+) -> Profile:
     """The profile ``params/<name>.yaml`` with the ``name=value`` overrides, checked against all its notebooks.
 
+    Where an engine is ``missing``, the values of its entry under ``without`` take the place of the profile's.
     Raises ProfileError with every problem found.
     """
     file = root / "params" / f"{name}.yaml"
@@ -110,10 +130,15 @@ def load_profile(name: str, root: Path, overrides: Sequence[str] = ()) -> Profil
         raise ProfileError([f"params/{name}.yaml does not exist; the profiles are: {', '.join(known) or 'none'}"])
     given, entries = read_yaml(file)
     problems: list[str] = []
+    without = take_without(given, problems)
+    given += [value for engine, values in without.items() if engine in missing for value in values]
     given += read_overrides(overrides, problems)
     sources = {entry.name: root / "notebooks" / f"{entry.name}.ipynb" for entry in entries}
     declared = {entry: declared_parameters(source, problems) for entry, source in sources.items()}
-    values = check_values(given, one_vocabulary(declared, problems), problems)
+    vocabulary = one_vocabulary(declared, problems)
+    values = check_values(given, vocabulary, problems)
+    for unused in (given for engine, given in without.items() if engine not in missing):
+        check_values(unused, vocabulary, problems)
     named = {given_name for _, given_name, _ in given}
     problems += [
         f"params/{name}.yaml: {key}: expected a folder" for key in ("run_dir", "figures_dir") if key not in named

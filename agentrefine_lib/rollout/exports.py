@@ -35,8 +35,11 @@ def for_inspect(episodes: Iterable[Episode], folder: Path) -> list[Path]:
     now = datetime.now(UTC)
     paths: list[Path] = []
     for (policy, engine), group in groupby(sorted(episodes, key=key), key=key):
-        name = "".join(c if c.isalnum() or c in "-." else "-" for c in f"{policy}-{len(paths):03d}")
-        path = folder / f"{now:%Y-%m-%dT%H-%M-%S}_{engine}_{name}.json"  # Inspect lists names of this form only
+        task, name = (
+            "".join(c if c.isalnum() or c in "-." else "-" for c in said)
+            for said in (engine, f"{policy}-{len(paths):03d}")
+        )
+        path = folder / f"{now:%Y-%m-%dT%H-%M-%S}_{task}_{name}.json"  # Inspect lists names of this form only
         write_whole(path, json.dumps(_log(policy, engine, list(group), now)))
         paths.append(path)
     return paths

@@ -61,7 +61,7 @@ async def roll_out(
     with Journal(path, Episode, key=lambda e: e.id) as journal, lender as pool:
         waiting = [task for task in tasks if episode_id(policy, task) not in journal.done]
         with tqdm(total=len(tasks), initial=len(tasks) - len(waiting), desc=policy.name, unit="episode") as bar:
-            run = _Run(policy, limits, journal, pool, bar)
+            run, failure = _Run(policy, limits, journal, pool, bar), None
             try:
                 async with asyncio.TaskGroup() as group:
                     for crew, places in muster(policy, waiting, limits.in_flight, limits.at_most):
@@ -69,7 +69,9 @@ async def roll_out(
                             crew.join()
                             group.create_task(run.work(crew))
             except* Exception as errors:
-                raise _first(errors) from None
+                failure = _first(errors)
+            if failure:  # out of the handler: a notebook shows no error that a group hangs on to
+                raise failure
     if run.unplayed:
         tried = "; ".join(f"{task}: {reason}" for task, reason in sorted(run.unplayed.items()))
         raise UnplayedError(

@@ -17,7 +17,7 @@ from agentrefine_lib.environments.process import MakeEnvironment
 from agentrefine_lib.policies import EndpointPolicy, Policy
 from agentrefine_lib.rollout.engines import EnginePool
 from agentrefine_lib.rollout.loop import DEFAULT_LIMITS, Limits, roll_out
-from agentrefine_lib.schema import Task
+from agentrefine_lib.schema import Task, inside
 
 
 async def roll_out_all(
@@ -32,15 +32,15 @@ async def roll_out_all(
 
     Policies are dealt out to ``processes``. Each is made, where it plays, from a callable that can be pickled; those of
     one process share their engines. With two or more the notebook waits: nothing else runs in it, and stopping the cell
-    stops them.
+    stops them. Raises ValueError for a name that is none of a file.
     """
-    turns = list(policies.items())
+    paths, turns = [inside(folder, f"{name}.jsonl") for name in policies], list(policies.items())
     shares = [turns[number::processes] for number in range(processes) if turns[number::processes]]
     if processes == 1:
         await _play(turns, tasks, folder, limits, make)
     else:
         Parallel(n_jobs=processes)(delayed(_play_apart)(share, tasks, folder, limits, make) for share in shares)
-    return [folder / f"{name}.jsonl" for name in policies]
+    return paths
 
 
 async def _play(
@@ -82,5 +82,5 @@ async def roll_out_served(
     for name, model in served.items():
         async with Endpoint(settings.model_copy(update={"model": model}), recording) as endpoint:
             policy = EndpointPolicy(endpoint, name, seed=seed, prompting=prompting)
-            paths.append(await roll_out(policy, tasks, folder / f"{name}.jsonl", limits, make))
+            paths.append(await roll_out(policy, tasks, inside(folder, f"{name}.jsonl"), limits, make))
     return paths

@@ -1,7 +1,17 @@
 """The one contract: what flows between the rooms, and how it is kept on disk."""
 
 from agentrefine_lib.schema.actions import CodeError, Match, Mismatch, compile_code, match_action, placeholders
-from agentrefine_lib.schema.jsonl import Journal, SchemaError, appears_whole, read_jsonl, write_jsonl, write_whole
+from agentrefine_lib.schema.jsonl import (
+    MAX_LINE_BYTES,
+    Journal,
+    SchemaError,
+    appears_whole,
+    held,
+    inside,
+    read_jsonl,
+    write_jsonl,
+    write_whole,
+)
 from agentrefine_lib.schema.models import (
     ERROR_FLAGS,
     ActionSpec,
@@ -20,6 +30,7 @@ from agentrefine_lib.schema.models import (
 
 __all__ = [
     "ERROR_FLAGS",
+    "MAX_LINE_BYTES",
     "ActionSpec",
     "CodeError",
     "Conversation",
@@ -39,6 +50,8 @@ __all__ = [
     "appears_whole",
     "compile_code",
     "explain",
+    "held",
+    "inside",
     "match_action",
     "placeholders",
     "read_jsonl",

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import os
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
-from typing import Self, TypeVar
+from typing import IO, Any, Self, TypeVar
 
 from pydantic import ValidationError
 
 from agentrefine_lib.schema.models import Record, explain
 
 R = TypeVar("R", bound=Record)
+
+BLOCK = 1 << 16  # bytes read at once, from the end, to find where the last whole line ends
+MAX_LINE_BYTES = 1 << 24  # of one line of a file, and so of memory: a whole play at the verifier's limits, with room
 
 
 class SchemaError(ValueError):
@@ -23,23 +27,68 @@ class SchemaError(ValueError):
 
 def read_jsonl(path: Path | str, model: type[R]) -> Iterator[R]:
     """Yield the records of a JSONL file one by one, memory flat. Raises SchemaError at the first bad line."""
-    with open(path, encoding="utf-8") as lines:
-        for number, line in enumerate(lines, start=1):
+    with open(path, "rb") as lines:
+        for number, line in enumerate(iter(lambda: lines.readline(MAX_LINE_BYTES + 1), b""), start=1):
+            if len(line) > MAX_LINE_BYTES:
+                raise SchemaError(f"{path}:{number}: over {MAX_LINE_BYTES} bytes in one line; is this JSONL?")
             if line.strip():
                 try:
                     yield model.model_validate_json(line, by_alias=True, by_name=False)
                 except ValidationError as error:
-                    raise SchemaError(f"{path}:{number}: not a {model.__name__}: {explain(error)}") from None
+                    cut = "" if line.endswith(b"\n") else "; the file ends within this line: run again what writes it"
+                    raise SchemaError(f"{path}:{number}: not a {model.__name__}: {explain(error)}{cut}") from None
+
+
+def inside(folder: Path, name: str) -> Path:
+    """``folder/name``. Raises ValueError for a name that leads elsewhere: names come from records and parameters."""
+    if Path(name).name != name or name == ".." or "\0" in name:
+        raise ValueError(f"name: found {name!r}, expected one that a file may have, without a slash")
+    return folder / name
+
+
+@contextmanager
+def held(path: Path | str) -> Iterator[None]:
+    """Keep a file to this block, without changing it. Raises SchemaError while another run does."""
+    with open(path, "ab") as file:
+        _lock(file, path)
+        yield
+
+
+def _lock(file: IO[Any], path: Path | str) -> None:
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        raise SchemaError(f"{path}: another run is writing this file; wait for it or choose another run_dir") from None
+
+
+@contextmanager
+def _told(path: Path) -> Iterator[None]:
+    """A full disk does not say by itself which file it is about, nor how to go on."""
+    try:
+        yield
+    except OSError as error:
+        error.filename = error.filename or str(path)
+        error.add_note("What was finished before is on disk. Mend the disk, then run the same again to continue.")
+        raise
 
 
 @contextmanager
 def appears_whole(path: Path | str) -> Iterator[Path]:
-    """A file beside ``path`` to write to. It takes the path's place at the end, or never if an error ends the block."""
+    """A file beside ``path`` to write to. It takes the path's place at the end; if an error ends the block, it goes.
+
+    Raises SchemaError while another run writes the same file.
+    """
     path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_name(path.name + ".part")
-    yield part
-    part.replace(path)
+    with _told(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with held(part):
+            try:
+                yield part
+                part.replace(path)
+            except BaseException:
+                part.unlink(missing_ok=True)
+                raise
 
 
 def write_whole(path: Path | str, text: str) -> None:
@@ -66,36 +115,39 @@ class Journal:
 
     def __init__(self, path: Path | str, model: type[R], key: Callable[[R], str]) -> None:
         self.path = Path(path)
-        self.path.parent.mkdir(parents=True, exist_ok=True)
         self._key: Callable[..., str] = key
-        self._file = open(self.path, "a+b")  # noqa: SIM115
+        with _told(self.path):
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            self._file = open(self.path, "a+b")  # noqa: SIM115
         try:
-            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            self._file.close()
-            raise SchemaError(
-                f"{self.path}: another run is writing this file; wait for it or choose another run_dir"
-            ) from None
-        try:
+            _lock(self._file, self.path)
             self._drop_unfinished_line()
-            self.done = {key(record) for record in read_jsonl(self.path, model)}
+            self.done = self._keys(model)
         except BaseException:
             self._file.close()  # or a cell run again would find the file locked by its own first try
             raise
 
+    def _keys(self, model: type[R]) -> set[str]:
+        try:
+            return {self._key(record) for record in read_jsonl(self.path, model)}
+        except SchemaError as error:
+            raise SchemaError(f"{error}; delete this line and run again: what the other lines hold is kept") from None
+
     def _drop_unfinished_line(self) -> None:
-        self._file.seek(0)
-        end = 0
-        for line in self._file:
-            if line.endswith(b"\n"):
-                end += len(line)
+        end, found = self._file.seek(0, os.SEEK_END), -1
+        while end and found < 0:
+            start = max(0, end - BLOCK)
+            self._file.seek(start)
+            found = self._file.read(end - start).rfind(b"\n")
+            end = start + found + 1
         self._file.truncate(end)
         self._file.seek(end)
 
     def append(self, record: Record) -> None:
         """Write one record and hand it to the operating system at once."""
-        self._file.write(record.to_json().encode() + b"\n")
-        self._file.flush()
+        with _told(self.path):
+            self._file.write(record.to_json().encode() + b"\n")
+            self._file.flush()
         self.done.add(self._key(record))
 
     def __enter__(self) -> Self:
@@ -106,4 +158,6 @@ class Journal:
     ) -> None:
         if kind is None:
             os.utime(self.path)  # a run that found everything done has still vouched for the file
-        self._file.close()
+        # where an error ended the block, a full disk must not take its place by refusing the rest of a line once more
+        with contextlib.suppress(*[OSError] if kind else []):
+            self._file.close()

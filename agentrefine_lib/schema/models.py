@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from reprlib import Repr
 from typing import Annotated, Any, Literal
 
@@ -80,7 +81,14 @@ class Trajectory(Record):
     domain: str = ""
     seed: int = 0
     script: Script
-    turns: list[Turn] = Field(alias="trajectory")
+    turns: list[Turn] = Field(alias="trajectory", min_length=1)
+
+    @model_validator(mode="after")
+    def turns_alternate(self) -> Trajectory:
+        for before, turn in pairwise(self.turns):
+            if turn.role == before.role:
+                raise ValueError(f"turn {turn.turn} ({turn.role}) comes right after turn {before.turn} ({before.role})")
+        return self
 
 
 class Message(Record):
@@ -174,7 +182,7 @@ def explain(error: ValidationError) -> str:
     problems = [_problem(item) for item in error.errors(include_url=False, include_context=False)[:PROBLEMS_NAMED]]
     more = error.error_count() - len(problems)
     line = "; ".join(problems) + (f"; and {more} more" if more else "")
-    return line.encode(errors="backslashreplace").decode()
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in line)  # keys are theirs, too
 
 
 def _problem(item: Any) -> str:

@@ -33,10 +33,15 @@ async def synthesize(
             for job in waiting:  # shared by all workers: whoever is free takes the next
                 store.add(job, await synthesize_one(teacher, job, limits), note)
 
+        failure: Exception | None = None
         try:
             async with asyncio.TaskGroup() as workers:
                 for _ in range(concurrency):
                     workers.create_task(work())
         except ExceptionGroup as failures:
-            raise failures.exceptions[0] from None
+            failure = failures.exceptions[0]
+        if (
+            failure
+        ):  # out of the handler: IPython shows no error, and papermill no message, where a group hangs on to it
+            raise failure
     return folder / TRAJECTORIES

@@ -28,7 +28,9 @@ def per_reply(
     less = {"num_hidden_layers": layers} if layers else {}
     example = encode(conversation, tokenizer)
     plain, ours = (
-        AutoModelForCausalLM.from_pretrained(base, dtype=torch.float64, attn_implementation=kind, **less).eval()
+        AutoModelForCausalLM.from_pretrained(
+            base, dtype=torch.float64, attn_implementation=kind, trust_remote_code=False, **less
+        ).eval()
         for kind in ("eager", "by_sample")
     )
     with torch.no_grad():

@@ -31,7 +31,7 @@ def estimate(
     long conversations: allocators keep what they do not need.
     """
     devices, sharded = processes(accelerate_config)
-    config = AutoConfig.from_pretrained(base)
+    config = AutoConfig.from_pretrained(base, trust_remote_code=False)
     weights, tuned = parameters(config, recipe.lora_rank)
     half = recipe.precision == "bfloat16"
     spread = devices if sharded else 1

@@ -57,6 +57,7 @@ def merge(adapter: Path | str, folder: Path) -> Path:
 
     if not (Path(adapter) / "adapter_config.json").is_file():
         raise ValueError(f"{adapter}: found no adapter_config.json, expected a model tuned with lora_rank above 0")
-    AutoPeftModelForCausalLM.from_pretrained(adapter, dtype="auto").merge_and_unload().save_pretrained(folder)
-    AutoTokenizer.from_pretrained(adapter).save_pretrained(folder)
+    adapted = AutoPeftModelForCausalLM.from_pretrained(adapter, dtype="auto", trust_remote_code=False)
+    adapted.merge_and_unload().save_pretrained(folder)
+    AutoTokenizer.from_pretrained(adapter, trust_remote_code=False).save_pretrained(folder)
     return folder

@@ -7,12 +7,15 @@ loss of a step is its mean over all trained tokens of the step, however many pro
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Sequence
+import shutil
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 import torch
+from pydantic_core import from_json
 from tqdm import tqdm
 from transformers import (
     AutoModelForCausalLM,
@@ -25,7 +28,7 @@ from transformers import (
     TrainingArguments,
 )
 
-from agentrefine_lib.schema import Conversation, appears_whole
+from agentrefine_lib.schema import Conversation, appears_whole, held
 from agentrefine_lib.tuning.batches import ISOLATING, Examples, Flatten, Order
 from agentrefine_lib.tuning.card import write_model_card
 from agentrefine_lib.tuning.mask import IGNORED, Example, encode_all
@@ -93,6 +96,11 @@ class RefinementTrainer(Trainer):
                 logs[f"loss_{kind}"] = nats / tokens if tokens else float("nan")
         super().log(logs, start_time)
 
+    def _save_checkpoint(self, model: Any, trial: Any) -> None:
+        for old in Path(self.args.output_dir).glob("checkpoint-*"):
+            os.utime(old, (0, 0))  # the oldest is deleted by its time: a clock set back would cost the new one
+        super()._save_checkpoint(model, trial)
+
 
 def token_losses(model: Any, batch: dict[str, Any]) -> tuple[torch.Tensor, torch.Tensor]:
     """Negative log-likelihood in nats of each trained token of a ``Flatten`` batch, and whether it is of a refinement.
@@ -129,15 +137,23 @@ def tune(base: Path | str, conversations: Sequence[Conversation], folder: Path, 
 
     A run that was killed continues from its last checkpoint and ends with the same weights. Returns the loss log:
     step, loss, loss_refinement, loss_ordinary (nats per trained token, mean over the steps since the row before),
-    learning_rate. Raises FileExistsError where the folder holds a model made otherwise.
+    learning_rate. Raises FileExistsError where the folder holds a model made otherwise, SchemaError while another run
+    trains there.
     """
     job, log_path = describe(base, conversations, recipe), folder / "loss.csv"
-    if os.environ.get("RANK", "0") == "0":  # the processes of a distributed run share the folder; the first one speaks
+    first = os.environ.get("RANK", "0") == "0"  # the processes of a distributed run share the folder; this one speaks
+    if first:
         claim(folder, job)
     if log_path.exists():
         return pd.read_csv(log_path)
+    with held(folder / "job.json") if first else nullcontext(), _kept(folder):
+        return _train(base, conversations, folder, job)
+
+
+def _train(base: Path | str, conversations: Sequence[Conversation], folder: Path, job: Job) -> pd.DataFrame:
+    recipe = job.recipe
     torch.set_num_threads(1)  # two threads stall on two noisy cores
-    tokenizer = AutoTokenizer.from_pretrained(base)
+    tokenizer = AutoTokenizer.from_pretrained(base, trust_remote_code=False)
     examples, dropped = prepare(conversations, tokenizer, recipe.max_tokens)
     if not examples:
         mend = "raise it" if dropped else "there is nothing to learn from"
@@ -152,6 +168,19 @@ def tune(base: Path | str, conversations: Sequence[Conversation], folder: Path, 
         _finish(folder, tokenizer, job, log)
     trainer.accelerator.wait_for_everyone()
     return log
+
+
+@contextmanager
+def _kept(folder: Path) -> Iterator[None]:
+    """What torch and safetensors say of a full disk names neither the disk nor what is left."""
+    try:
+        yield
+    except Exception as error:
+        free = shutil.disk_usage(folder).free / 2**20
+        error.add_note(
+            f"{folder}, {free:,.0f} MiB free: its last whole checkpoint is kept; run the same again to continue"
+        )
+        raise
 
 
 def _finish(folder: Path, tokenizer: Any, job: Job, log: pd.DataFrame) -> None:
@@ -190,7 +219,9 @@ def load_base(base: Path | str, recipe: Recipe) -> PreTrainedModel:
         )
     half = recipe.lora_rank and recipe.precision == "bfloat16"  # frozen weights need no float32
     dtype = torch.bfloat16 if half else torch.float32
-    model = AutoModelForCausalLM.from_pretrained(base, dtype=dtype, attn_implementation=recipe.attention)
+    model = AutoModelForCausalLM.from_pretrained(
+        base, dtype=dtype, attn_implementation=recipe.attention, trust_remote_code=False
+    )
     if recipe.lora_rank == 0:
         return model
     torch.manual_seed(recipe.seed)
@@ -199,8 +230,16 @@ def load_base(base: Path | str, recipe: Recipe) -> PreTrainedModel:
 
 def last_checkpoint(folder: Path) -> str | None:
     """The newest checkpoint that was written to its end, or None; the trainer's state is what it writes last."""
-    whole = [path.parent for path in folder.glob("checkpoint-*/trainer_state.json")]
+    whole = [path.parent for path in folder.glob("checkpoint-*/trainer_state.json") if _is_whole(path)]
     return str(max(whole, key=lambda path: int(path.name.split("-")[1]))) if whole else None
+
+
+def _is_whole(state: Path) -> bool:
+    try:
+        from_json(state.read_bytes())
+    except ValueError:
+        return False
+    return True
 
 
 def training_arguments(folder: Path, recipe: Recipe) -> TrainingArguments:

@@ -10,7 +10,7 @@ import pandas as pd
 from joblib import Parallel, delayed
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from agentrefine_lib.schema import Conversation, explain
+from agentrefine_lib.schema import Conversation, explain, inside
 from agentrefine_lib.tuning.launch import launch
 from agentrefine_lib.tuning.recipe import Recipe
 from agentrefine_lib.tuning.train import tune
@@ -70,7 +70,12 @@ def tune_all(
     stop interrupted continues from its last checkpoint. Raises ValueError where a set is smaller than a model asks for.
     """
     jobs = [
-        (base, chosen(data, model), folder / model.policy, recipe.model_copy(update={"seed": recipe.seed + model.seed}))
+        (
+            base,
+            chosen(data, model),
+            inside(folder, model.policy),
+            recipe.model_copy(update={"seed": recipe.seed + model.seed}),
+        )
         for model in planned
     ]
     if accelerate_config or processes == 1:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 from collections import Counter
+from concurrent.futures.process import BrokenProcessPool
 
 from agentrefine_lib.schema import SchemaError
 from agentrefine_lib.verify import check_file, check_trajectories
@@ -43,6 +44,12 @@ def main() -> int:
         except SchemaError as error:
             print(error)
             fit = False
+        except BrokenProcessPool:
+            print(f"{path}: the system ended a process, perhaps for want of memory; run again with --processes 1")
+            fit = False
+        except KeyboardInterrupt:
+            print(f"\n{path}: interrupted; nothing was written", file=sys.stderr)
+            return 130
     return 0 if fit else 1
 
 

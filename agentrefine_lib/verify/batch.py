@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import multiprocessing
+import signal
 from collections import deque
 from collections.abc import Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
@@ -40,7 +41,8 @@ def check_trajectories(
             for chunk in chunks:
                 yield from _check_lines(chunk, min_refinements)
             return
-        with ProcessPoolExecutor(processes, mp_context=multiprocessing.get_context("spawn")) as pool:
+        context = multiprocessing.get_context("spawn")
+        with ProcessPoolExecutor(processes, context, _leave_ctrl_c_to_the_parent) as pool:
             under_way: deque[Future[list[Verdict]]] = deque()
             for chunk in chunks:
                 under_way.append(pool.submit(_check_lines, chunk, min_refinements))
@@ -48,6 +50,10 @@ def check_trajectories(
                     yield from under_way.popleft().result()
             for future in under_way:
                 yield from future.result()
+
+
+def _leave_ctrl_c_to_the_parent() -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
 def _check_lines(lines: list[tuple[int, bytes | BadRow]], min_refinements: int) -> list[Verdict]:

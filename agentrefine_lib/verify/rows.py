@@ -83,5 +83,5 @@ def _parquet_rows(path: Path) -> Iterator[JsonValue]:
         with pq.ParquetFile(path) as file:
             for batch in file.iter_batches(batch_size=PARQUET_BATCH):
                 yield from batch.to_pylist()
-    except (pa.ArrowException, OSError) as error:
+    except (pa.ArrowException, OSError, ValueError) as error:  # ValueError: texts that are no UTF-8
         raise SchemaError(f"{path}: not a whole Parquet file (cut short or damaged?): {error}") from None

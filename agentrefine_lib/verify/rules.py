@@ -62,7 +62,7 @@ Reason = Literal[
 ]
 
 _TURN: TypeAdapter[Turn] = TypeAdapter(Turn)
-ACTION_LINE = re.compile(r"^\s*action\s*:", re.IGNORECASE | re.MULTILINE)
+ACTION_LINE = re.compile(r"^[^\S\n]*action\s*:", re.IGNORECASE | re.MULTILINE)  # blank lines are read once, not each
 _REPORTS_ERROR = re.compile(r"\s*error\s*:", re.IGNORECASE)  # how the paper's dungeon master reports one (Figure 4)
 
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from html import escape
+import html
 
 from agentrefine_lib.schema import Episode
 from agentrefine_lib.viewers.index import Index, Source
+from agentrefine_lib.viewers.page import escape
 from agentrefine_lib.viewers.pane import Pane, Panel, choice, row
 from agentrefine_lib.viewers.render import two_page
 
@@ -100,6 +101,6 @@ class CompareViewer(Panel):
         word, mood = self._word(policy, task), "good" if self._told[policy, task][0] else "bad"
         name = f"{policy}, {task}: {word}"
         return (
-            f'<button type="button" class="ar-cell {mood}" data-pick="{escape(policy)}|{number}" '
+            f'<button type="button" class="ar-cell {mood}" data-pick="{html.escape(policy)}|{number}" '
             f'aria-pressed="{str(here).lower()}" aria-label="{escape(name)}" title="{escape(name)}">{word}</button>'
         )

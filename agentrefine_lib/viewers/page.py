@@ -1,14 +1,16 @@
 """The pieces that every page is made of: plain HTML, escaped, one style sheet, no JavaScript.
 
-Text comes from models and files, so whatever enters here as ``str`` is escaped here. Where a host strips the style (as
-GitHub does) words, underlines and strike-throughs are left: colour is never the only signal.
+Text comes from models and files, so whatever enters here as ``str`` is escaped here, and what would hide itself or turn
+round what stands beside it is written out: NUL and other controls, overrides of direction, tags. Where a host strips
+the style (as GitHub does) words, underlines and strike-throughs are left: colour is never the only signal.
 """
 
 from __future__ import annotations
 
+import html
 import json
+import re
 from collections.abc import Iterable, Sequence
-from html import escape
 from pathlib import Path
 
 from IPython.display import HTML
@@ -17,6 +19,14 @@ from pydantic import JsonValue
 CSS = (Path(__file__).parent / "page.css").read_text(encoding="utf-8")
 MAX_CHARS = 1_500  # of one text that are shown at once
 BARS = "▁▂▃▄▅▆▇█"
+_HIDING = re.compile(  # not the joiners U+200C and U+200D, which Persian and emoji are written with
+    "[\0-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u200b\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb\U000e0000-\U000e007f]"
+)
+
+
+def escape(content: str) -> str:
+    """A text as HTML that shows all of it: ``<b>`` as such, a character that would not show as its number."""
+    return html.escape(_HIDING.sub(lambda found: f"\\u{ord(found[0]):04x}", content))
 
 
 def text(content: str) -> str:
@@ -66,7 +76,8 @@ def page(body: str, name: str, height: int | None = None) -> str:
     """A part of a notebook page: body, style, and a name for screen readers; it scrolls beyond ``height`` pixels."""
     limit = f' style="max-height:{height}px"' if height else ""
     region = f'role="region" aria-label="{escape(name)}" tabindex="0"{limit}'
-    return f'<style>{CSS}</style><div class="ar" {region}>{body}</div>'
+    # MathJax, versions 3 and 2: a text may hold $\href{javascript:…}{…}$, which it would make a link of
+    return f'<style>{CSS}</style><div class="ar mathjax_ignore tex2jax_ignore" {region}>{body}</div>'
 
 
 def shown(body: str, name: str, height: int | None = None) -> HTML:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from html import escape
 from itertools import groupby
 from typing import Any
 
@@ -12,7 +11,7 @@ from agentrefine_lib.dataset.exports import is_trained
 from agentrefine_lib.metrics import first_divergence
 from agentrefine_lib.schema import Conversation, Episode, Script, Trajectory
 from agentrefine_lib.tuning import IGNORED, Example
-from agentrefine_lib.viewers.page import block, folded, shown, sparkline, table, text, tree
+from agentrefine_lib.viewers.page import block, escape, folded, shown, sparkline, table, text, tree
 from agentrefine_lib.viewers.play import Exchange, Play, Playable, as_play
 
 KEY = (

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import os
+
+import pytest
+
 from agentrefine_lib.reproduce import State, judge, library_files, load_profile
+from agentrefine_lib.reproduce.attempt import NotebookFailedError, refuse_unwritten, stamps
 from agentrefine_lib.reproduce.fingerprint import Digests
 
 
@@ -103,6 +108,42 @@ def test_only_outputs_of_the_same_parts_are_resumed_from(suite):
     suite.notebook("01_count", 'run_dir: str = "runs/x"\nn_items: int = 3\nseed: int = 7', "print('mended')")
     assert reasons(suite)[0] == ["failed the last time", "the notebook itself changed"]
     assert resumable()
+
+
+@pytest.mark.parametrize(
+    "spoil",
+    [
+        pytest.param(b"4", marks=pytest.mark.fault("reproduce", "half a last line", "output named, made anew")),
+        pytest.param(
+            b"4\n\0", marks=pytest.mark.fault("reproduce", "garbage in the last line", "output named, made anew")
+        ),
+        pytest.param(b"", marks=pytest.mark.fault("reproduce", "truncated Parquet", "output named, made anew")),
+    ],
+)
+def test_an_output_that_was_spoilt_is_named_and_not_continued(suite, spoil):
+    pretend_done(suite)
+    (suite.run_dir / "log.txt").write_bytes(spoil)
+    profile = load_profile("tiny", suite.root)
+    verdict = judge(profile.notebooks[0], profile, Digests(profile))
+    assert verdict.reasons == ["output runs/tiny/log.txt was changed by something else"]
+    assert not verdict.resumable
+    for name in ("01_count.json", "digests.json"):  # the runner's own notes
+        (suite.run_dir / ".state" / name).write_bytes(b'{"status": "do')
+    assert reasons(suite)[0] == ["never ran"]
+
+
+@pytest.mark.parametrize("when", [86_400, 4_000_000_000])  # seconds of the epoch: 1970 and 2096
+@pytest.mark.fault("reproduce", "clock jump", "what counts is content, and whether a time stamp is another")
+def test_no_clock_is_trusted(suite, when):
+    pretend_done(suite)
+    log, profile = suite.run_dir / "log.txt", load_profile("tiny", suite.root)
+    os.utime(log, (when, when))
+    assert reasons(suite) == [[], []]
+    before = stamps(profile.notebooks[0])
+    with pytest.raises(NotebookFailedError, match=r"log\.txt was left untouched"):
+        refuse_unwritten(profile.notebooks[0], profile, before)
+    os.utime(log, (when - 5, when - 5))  # written anew, after the clock was set back
+    refuse_unwritten(profile.notebooks[0], profile, before)
 
 
 def test_a_figure_that_was_touched_is_drawn_anew_from_what_is_there(suite):

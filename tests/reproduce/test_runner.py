@@ -117,6 +117,34 @@ def test_a_notebook_that_does_not_write_its_outputs_is_refused(suite):
     assert "01_count failed: no kernel any more" in printed
 
 
+@pytest.mark.slow
+@pytest.mark.fault("reproduce", "full disk", "told without a traceback; goes on once there is room")
+def test_a_full_disk_is_told_and_the_run_goes_on(suite, disk):
+    words = ["-p", f"run_dir={disk.path / 'run'}", f"figures_dir={disk.path / 'run' / 'figures'}"]
+    for free in (0, 8192):  # nothing at all; enough for the state, not for the executed notebook
+        disk.leave(free)
+        code, printed = suite.run(*words)
+        assert code == 1
+        assert "No space left on device" in printed and "run the same command again" in printed
+        assert "Traceback" not in printed
+    disk.make_room()
+    code, printed = suite.run(*words)
+    assert code == 0
+    assert "01_count is stale: " in printed
+    assert set((disk.path / "run" / "figures" / "fig.csv").read_text().split()) == {"4"}
+
+
+@pytest.mark.fault("reproduce", "read-only output", "told without a traceback")
+def test_a_read_only_disk_is_told(suite, disk):
+    disk.mount("remount", "ro")
+    code, printed = suite.run("-p", f"run_dir={disk.path / 'run'}", f"figures_dir={disk.path / 'figures'}")
+    assert code == 1
+    assert printed.splitlines() == [
+        f"[Errno 30] Read-only file system: '{disk.path / 'run'}'",
+        "mend the disk and run the same command again: what is done is skipped",
+    ]
+
+
 def start(suite) -> subprocess.Popen[str]:
     """The runner in a process of its own, stopped in the middle of 01_count, whose output is half-written."""
     suite.notebook("01_count", 'run_dir: str = "runs/x"\nn_items: int = 3\nseed: int = 7', COUNT_AND_WAIT)
@@ -144,6 +172,8 @@ def kernel_is_gone(suite) -> bool:
 
 
 @pytest.mark.slow
+@pytest.mark.fault("reproduce", "kill -9", "the kernel ends by itself; the notebook goes on, earlier ones are skipped")
+@pytest.mark.fault("reproduce", "two runs at once", "the second is refused")
 def test_a_killed_run_is_continued_and_two_runners_do_not_meet(suite):
     runner = start(suite)
     code, printed = suite.run()
@@ -161,6 +191,7 @@ def test_a_killed_run_is_continued_and_two_runners_do_not_meet(suite):
 
 
 @pytest.mark.slow
+@pytest.mark.fault("reproduce", "SIGINT", "the kernel ends; says how to go on")
 @pytest.mark.parametrize("sign", [signal.SIGINT, signal.SIGTERM])
 def test_an_interrupted_run_says_how_to_go_on_and_leaves_no_kernel(suite, sign: signal.Signals):
     runner = start(suite)

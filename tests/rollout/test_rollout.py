@@ -96,7 +96,14 @@ def test_a_reply_without_an_action_is_counted(tmp_path):
         assert {step.error for step in episode.steps} == {"reply"}
 
 
-@pytest.mark.parametrize("how", ["dies", "hangs", "raises"])
+@pytest.mark.parametrize(
+    "how",
+    [
+        pytest.param("dies", marks=pytest.mark.fault("rollouts", "engine crash", "costs one try of one episode")),
+        pytest.param("hangs", marks=pytest.mark.fault("rollouts", "engine hang", "costs one try of one episode")),
+        "raises",
+    ],
+)
 @pytest.mark.parametrize("policy", [RandomPolicy, BatchPolicy])
 def test_an_engine_that_fails_once_costs_one_try_and_nothing_else(tmp_path, how, policy):
     whole = play(RandomPolicy(), tmp_path / "whole.jsonl")

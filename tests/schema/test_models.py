@@ -49,6 +49,7 @@ def test_trajectories_survive_the_disk(trajectories, tmp_path):
         ('{"from": "gpt", "value": "x", "los": true}', "field los"),
         ('{"from": "gpt", "value": "x", "loss": "true"}', "field loss: found 'true'"),
         ("not json", "Invalid JSON"),
+        ('{"from": "gpt", "value": "x", "\\u001b[2J\\u202e": 1}', r"field \x1b[2J\u202e: found 1"),  # found by fuzzing
     ],
 )
 def test_a_bad_line_is_named(tmp_path, line, named):

@@ -36,6 +36,7 @@ tune(sys.argv[1], data, Path(sys.argv[3]), Recipe.model_validate_json(sys.argv[4
 
 
 @pytest.mark.slow
+@pytest.mark.fault("training", "kill -9", "goes on from the last checkpoint to the same weights")
 def test_killed_training_ends_with_the_same_weights(nano, trajectories, tmp_path):
     data = [to_conversation(t) for t in trajectories]
     whole = tune(nano, data, tmp_path / "whole", RECIPE)
@@ -67,10 +68,10 @@ def test_a_checkpoint_between_two_rows_of_the_log_loses_nothing(nano, trajectori
 
 def test_a_checkpoint_that_a_kill_left_unfinished_is_passed_over(tmp_path):
     assert last_checkpoint(tmp_path / "nothing") is None
-    for step, whole in ((8, True), (12, True), (100, False)):
+    for step, state in ((8, "{}"), (12, "{}"), (100, None), (104, ""), (108, '{"log_history": [{"step": 1}')):
         (tmp_path / f"checkpoint-{step}").mkdir()
-        if whole:
-            (tmp_path / f"checkpoint-{step}" / "trainer_state.json").write_text("{}")
+        if state is not None:
+            (tmp_path / f"checkpoint-{step}" / "trainer_state.json").write_text(state)
     assert last_checkpoint(tmp_path) == str(tmp_path / "checkpoint-12")
 
 

@@ -24,6 +24,7 @@ def file(tmp_path_factory, trajectories):
     return path
 
 
+@pytest.mark.fault("verification", "garbage in the last line", "the line gets a verdict, wherever it stands")
 def test_one_verdict_a_line_in_order(file):
     verdicts = list(check_trajectories(file, processes=1))
     assert [v.line for v in verdicts] == list(range(1, 4 * CHUNK + 1))
@@ -40,6 +41,14 @@ def test_processes_change_nothing(file):
 def test_the_bound_on_refinements_is_passed_on(file):
     strict = [v.finding for v in check_trajectories(file, processes=2, min_refinements=99)]
     assert strict[1].reason == "too_few_refinements"
+
+
+@pytest.mark.fault("verification", "half a last line", "the line gets a verdict, the others theirs")
+def test_half_a_last_line_is_no_record(file, tmp_path):
+    (tmp_path / "t.jsonl").write_bytes(file.read_bytes()[:-100])
+    *others, last = check_trajectories(tmp_path / "t.jsonl", processes=1)
+    assert last.finding.reason == "record_malformed"
+    assert others == list(check_trajectories(file, processes=1))[:-1]
 
 
 def test_a_reader_may_stop_early(file):

@@ -1,0 +1,322 @@
+"""Whatever is in a file or a reply: a result, or an error of its kind that says where. Never another one, never a hang.
+
+``HYPOTHESIS_PROFILE=fuzz pytest tests/hostile`` tries 5,000 examples of each property instead of 100.
+"""
+
+import json
+import time
+from pathlib import Path
+
+import pytest
+import yaml
+from attacks import GOOD, lines_of, patient, spoilt, texts, values
+from hypothesis import given
+from hypothesis import strategies as st
+from transformers import AutoTokenizer
+
+from agentrefine_lib.agent import parse_reply
+from agentrefine_lib.dataset import read_conversations, to_conversation, write_conversations
+from agentrefine_lib.endpoint import Completion
+from agentrefine_lib.endpoint.prices import PriceError, load_prices
+from agentrefine_lib.environments.agentboard import load_labels
+from agentrefine_lib.reproduce.artefacts import FILE, load_artefacts
+from agentrefine_lib.reproduce.parameters import declared_parameters, fit
+from agentrefine_lib.reproduce.profile import ProfileError, load_profile, read_overrides, read_yaml
+from agentrefine_lib.schema import (
+    CodeError,
+    Conversation,
+    Episode,
+    Message,
+    SchemaError,
+    Task,
+    Trajectory,
+    compile_code,
+    read_jsonl,
+)
+from agentrefine_lib.schema.actions import read_arguments
+from agentrefine_lib.tuning import IGNORED, MaskError, encode
+from agentrefine_lib.tuning.variants import plan
+from agentrefine_lib.verify import Finding, Rejection, check_file, check_trajectories, check_trajectory
+from agentrefine_lib.viewers import Index
+from agentrefine_lib.viewers.render import record_page
+
+MODELS = [Trajectory, Conversation, Episode, Rejection, Completion, Task]
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory) -> Path:
+    return tmp_path_factory.mktemp("hostile")
+
+
+def told(error: Exception, path: Path) -> None:
+    """Where it is, in characters that can be written to any log."""
+    assert str(error).startswith(f"{path}:")
+    str(error).encode()
+
+
+@pytest.mark.parametrize("model", MODELS)
+@patient
+@given(data=st.data())
+def test_a_file_is_records_or_a_named_line(model, folder, data):
+    path = folder / "r.jsonl"
+    path.write_bytes(data.draw(lines_of([*GOOD.values()])))
+    try:
+        for record in read_jsonl(path, model):
+            assert model.model_validate_json(record.to_json(), by_alias=True, by_name=False) == record
+    except SchemaError as error:
+        told(error, path)
+
+
+@patient
+@given(data=st.data())
+def test_a_file_is_a_data_set_or_a_named_row(folder, data):
+    content = data.draw(lines_of([GOOD["Conversation"]]))
+    for name in ("c.jsonl", "c.parquet"):
+        (folder / name).write_bytes(content)
+        try:
+            found = list(read_conversations(folder / name))
+            assert list(read_conversations(folder / name)) == found
+        except SchemaError as error:
+            told(error, folder / name)
+        try:
+            str(check_file(folder / name)).encode()
+        except SchemaError as error:
+            told(error, folder / name)
+
+
+@patient
+@given(data=st.data())
+def test_parquet_with_other_bytes_in_it_is_a_data_set_or_refused(folder, data):
+    path = folder / "p.parquet"
+    write_conversations(path, [Conversation.model_validate(GOOD["Conversation"])] * 3)
+    content = bytearray(path.read_bytes())
+    for _ in range(data.draw(st.integers(1, 8))):
+        content[data.draw(st.integers(0, len(content) - 1))] = data.draw(st.integers(0, 255))
+    path.write_bytes(content)
+    try:
+        list(read_conversations(path))
+    except SchemaError as error:
+        told(error, path)
+
+
+@patient
+@given(data=st.data())
+def test_every_line_gets_a_verdict_that_can_be_written(folder, data):
+    path = folder / "t.jsonl"
+    path.write_bytes(data.draw(lines_of([GOOD["Trajectory"]])))
+    verdicts = list(check_trajectories(path, processes=1))
+    assert len(verdicts) == sum(bool(line.strip()) for line in path.read_bytes().split(b"\n"))
+    for verdict in verdicts:
+        if verdict.finding:
+            assert verdict.finding.detail.isprintable()
+
+
+@patient
+@given(data=st.data())
+def test_a_fit_trajectory_can_be_learned_from(data):
+    raw = data.draw(spoilt(GOOD["Trajectory"], texts | st.booleans() | st.integers(-1, 30)))
+    finding = check_trajectory(raw, min_refinements=0)
+    if finding is None:
+        to_conversation(Trajectory.model_validate(raw, by_alias=True, by_name=False))
+    else:
+        assert isinstance(finding, Finding)
+
+
+@patient
+@given(data=st.data())
+def test_what_can_be_opened_can_be_shown(folder, data):
+    path = folder / "v.jsonl"
+    path.write_bytes(data.draw(lines_of([*GOOD.values()])))
+    try:
+        index = Index(path)
+    except SchemaError as error:
+        told(error, path)
+        return
+    for number in range(len(index)):
+        try:
+            record_page(index.record(number)).encode()
+        except SchemaError as error:
+            told(error, path)
+    index.search(data.draw(texts), range(len(index)))
+
+
+@patient
+@given(data=st.data())
+def test_a_play_that_is_one_becomes_a_conversation_or_is_named(data):
+    raw = data.draw(spoilt(GOOD["Trajectory"], texts))
+    try:
+        trajectory = Trajectory.model_validate(raw, by_alias=True, by_name=False)
+    except ValueError:
+        return
+    try:
+        for strategy in ("refinement", "all_turns", "no_refinement", "last_turn"):
+            to_conversation(trajectory, strategy)
+    except ValueError as error:
+        assert str(error).startswith(f"{trajectory.id}: ")
+
+
+PROFILE = {
+    "run_dir": "runs/x",
+    "figures_dir": "f",
+    "n": 3,
+    "notebooks": [{"name": "a", "inputs": [], "outputs": ["b"]}],
+}
+yamls = (
+    st.binary(max_size=80)
+    | spoilt(PROFILE).map(lambda made: yaml.safe_dump(made, allow_unicode=True).encode(errors="replace"))
+    | st.lists(
+        st.sampled_from(["&a ", "*a", "- ", "? ", ": ", "[", "{", "!!python/object:os.system ", "2026-99-99", "\n"])
+    )
+    .map("".join)
+    .map(str.encode)
+    | st.sampled_from(
+        [b"[" * 3_000, b"a: &a [*a]\nnotebooks: []", b"%YAML 9.9\n---\n", b"? {a: b}\n: c", b"1: 2\n1: 3"]
+    )
+)
+
+
+@patient
+@given(content=yamls)
+def test_a_profile_is_read_or_refused(folder, content):
+    (folder / "params").mkdir(exist_ok=True)
+    for name, read, refused in (
+        ("x.yaml", lambda file: read_yaml(file) and load_profile("x", folder), ProfileError),
+        ("prices.yaml", load_prices, PriceError),
+        (FILE.name, lambda file: load_artefacts(folder), ValueError),
+    ):
+        file = folder / "params" / name
+        file.write_bytes(content)
+        try:
+            read(file)
+        except refused as error:
+            str(error).encode(errors="strict")
+            assert name in str(error)
+
+
+@patient
+@given(words=st.lists(texts, max_size=3), value=texts)
+def test_an_override_is_read_or_becomes_a_problem(words, value):
+    problems = []
+    given_ = list(read_overrides([*words, f"n={value}"], problems))
+    assert len(given_) + len(problems) == len(words) + 1
+
+
+@patient
+@given(annotation=st.sampled_from(["int", "float | None", "list[str]", "dict[str, list[int]]", "bool"]), value=values)
+def test_a_value_fits_or_is_refused(annotation, value):
+    try:
+        fit(annotation, value)
+    except ValueError as error:
+        assert "expected" in str(error)
+
+
+@patient
+@given(
+    cell=texts
+    | st.lists(st.sampled_from(["a", ": ", "int", " = ", "3", "\n", "#", "(", "os.system('x')"])).map("".join)
+)
+def test_a_parameters_cell_is_read_and_never_run(folder, cell):
+    made = {"cell_type": "code", "source": [cell], "metadata": {"tags": ["parameters"]}}
+    path = folder / "n.ipynb"
+    path.write_text(json.dumps({"cells": [made]}))
+    problems = []
+    declared_parameters(path, problems)
+    assert all(problem.startswith(f"{folder.name}/n.ipynb") for problem in problems)
+
+
+@patient
+@given(models=st.dictionaries(texts, spoilt({"variant": "v", "seeds": [1], "conversations": 3}), max_size=2))
+def test_models_are_planned_or_named(models):
+    try:
+        plan(models)
+    except ValueError as error:
+        assert str(error).startswith("models: ")
+
+
+@given(text=texts | st.text("ab/0123456789٣² ", max_size=12))
+def test_a_task_id_is_a_task_or_refused(text):
+    try:
+        task = Task.from_id(text)
+    except ValueError:
+        return
+    assert Task.from_id(task.id) == task
+
+
+@pytest.mark.parametrize("engine", ["babyai", "scienceworld", "alfworld", "jericho", "pddl"])
+@patient
+@given(data=st.data())
+def test_labels_are_read_or_named(folder, engine, data):
+    label = {"id": 1, "goal": "g", "subgoals": ["a"], "difficulty": "easy", "task": engine, "additional_info": {}}
+    label["additional_info"] = {"env_name": "x", "var": 0, "description": "x/y", "subtask": "gripper", "level": "x"}
+    (folder / "l.jsonl").write_bytes(data.draw(lines_of([label])))
+    try:
+        load_labels(folder / "l.jsonl", engine, folder)
+    except ValueError as error:  # SchemaError is one
+        assert str(error).startswith(str(folder))
+
+
+@pytest.fixture(scope="module")
+def tokenizer(nano):
+    return AutoTokenizer.from_pretrained(nano)
+
+
+@patient
+@given(said=st.lists(texts, min_size=2, max_size=6))
+def test_a_mask_is_exact_or_refused_whatever_is_said(tokenizer, said):
+    """A text cannot play the part of a special token: as many ends of a turn are trained as trained replies."""
+    messages = [
+        Message(sender=("human", "gpt")[n % 2], value=text, loss=None if n % 2 == 0 else n % 4 == 1)
+        for n, text in enumerate(said)
+    ]
+    try:
+        example = encode(Conversation(id="c", conversations=messages), tokenizer)
+    except MaskError as error:
+        assert str(error).startswith("c: ")
+        return
+    trained = [label for label in example.labels if label != IGNORED]
+    ends = sum(m.sender == "gpt" and m.loss is not False for m in messages)
+    assert trained.count(tokenizer.eos_token_id) == ends
+
+
+@pytest.mark.parametrize(
+    "piece",
+    [
+        "a",
+        "Action",
+        "Action:",
+        "action is to ",
+        "'",
+        "\n",
+        "```\n",
+        "<think>",
+        "</think>",
+        "Thought:",
+        "*",
+        "a's ",
+        "\t ",
+    ],
+)
+def test_no_reply_takes_long_to_read(piece):
+    began = time.process_time()
+    for text in (piece * (100_000 // len(piece)), "x" + piece * (100_000 // len(piece)) + "!"):
+        parse_reply(text)
+    assert time.process_time() - began < 3
+
+
+@given(code=texts | st.text("()[]{}|*+?^$\\.ab1,", max_size=40), text=texts)
+def test_any_expression_answers_or_is_refused(code, text):
+    try:
+        compile_code(code)
+        read_arguments(code, text.encode(errors="replace").decode())
+    except CodeError as error:
+        assert str(error)
+
+
+@pytest.mark.parametrize(
+    "code", ["(a+)+$", "(a|a)*$", "(.*)(.*)(.*)(.*)(.*)x", "(a?){30}a{30}", "((a{1,30}){1,30})", "(?i)(\\w+\\s?)*$"]
+)
+def test_no_expression_takes_long(code):
+    began = time.process_time()
+    for text in ("a" * 500, "a" * 499 + "!", " ".join("a" * 250)):
+        read_arguments(code, text)
+    assert time.process_time() - began < 1
