@@ -51,6 +51,15 @@ def test_rooms_import_only_from_rooms_above(path):
     assert not below, f"{path.relative_to(ROOT)} ({room}) imports from {below}, which lie below it"
 
 
+def test_the_map_in_the_readme_has_every_room_and_its_size():
+    told = dict(re.findall(r"^\| `(\w+)` \| ([\d,]+) \|", (ROOT / "README.md").read_text(), re.MULTILINE))
+    assert list(told) == ROOMS
+    for room, lines in told.items():
+        paths = [path for path in (ROOT / "agentrefine_lib").rglob("*.py") if room_of(path) == room]
+        counted = sum(len(path.read_text().splitlines()) for path in paths)
+        assert abs(int(lines.replace(",", "")) - counted) <= max(counted / 10, 10), f"{room} has {counted} lines"
+
+
 def test_every_dependency_is_pinned_and_the_pins_are_what_runs():
     constraints = pins((ROOT / "constraints.txt").read_text().splitlines())
     wanted = PROJECT["dependencies"] + [r for extra in PROJECT["optional-dependencies"].values() for r in extra]
