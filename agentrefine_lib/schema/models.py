@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from itertools import pairwise
 from reprlib import Repr
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError, field_validator, model_validator
 
 
 class Record(BaseModel):
@@ -33,6 +34,15 @@ class Script(Record):
     goal: str = Field(alias="Goal", min_length=1)
     completion_conditions: list[str] = Field(alias="Completion Conditions", min_length=1)
     available_actions: dict[str, ActionSpec] = Field(alias="Available Actions", min_length=1)
+
+    @field_validator("environment")
+    @classmethod
+    def can_be_written(cls, environment: dict[str, JsonValue]) -> dict[str, JsonValue]:
+        try:
+            json.dumps(environment, allow_nan=False)
+        except (ValueError, RecursionError):
+            raise ValueError("a number that is not finite or too long, or places nested without end") from None
+        return environment
 
 
 class PlayerTurn(Record):

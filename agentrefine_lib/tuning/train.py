@@ -97,7 +97,7 @@ class RefinementTrainer(Trainer):
         super().log(logs, start_time)
 
     def _save_checkpoint(self, model: Any, trial: Any) -> None:
-        for old in Path(self.args.output_dir).glob("checkpoint-*"):
+        for old in Path(self.args.output_dir).glob("checkpoint-*") if self.args.should_save else ():  # who deletes them
             os.utime(old, (0, 0))  # the oldest is deleted by its time: a clock set back would cost the new one
         super()._save_checkpoint(model, trial)
 

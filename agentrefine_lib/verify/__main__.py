@@ -19,7 +19,8 @@ def report_trajectories(path: str, processes: int) -> bool:
         reason: str = verdict.finding.reason if verdict.finding else "fit"
         counts[reason] += 1
         if verdict.finding:
-            first.setdefault(reason, f", first in line {verdict.line} ({verdict.id}): {verdict.finding.detail[:200]}")
+            name = verdict.id[:80] if verdict.id.isprintable() else ascii(verdict.id[:80])
+            first.setdefault(reason, f", first in line {verdict.line} ({name}): {verdict.finding.detail[:200]}")
     print(f"{path}: {counts.total()} trajectories")
     for reason, count in counts.most_common():
         print(f"  {reason}: {count}{first.get(reason, '')}")

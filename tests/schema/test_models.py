@@ -61,6 +61,14 @@ def test_a_bad_line_is_named(tmp_path, line, named):
     assert named in str(caught.value)
 
 
+@pytest.mark.parametrize("number", ["Infinity", "NaN", "1e999", "9" * 5_000])
+def test_numbers_that_json_does_not_have_are_refused(number):
+    """Found by fuzzing: they were read, and written as null."""
+    told = json.dumps(PAPER_SCRIPT | {"Environment": {"box": "?"}}).replace('"?"', number)
+    with pytest.raises(ValueError, match=r"Environment|number out of range"):
+        Script.model_validate_json(told)
+
+
 def test_a_journal_drops_the_line_that_a_kill_cut_short_and_goes_on(tmp_path):
     path = tmp_path / "j.jsonl"
     path.write_text('{"from": "gpt", "value": "a"}\n{"from": "gpt", "val')

@@ -1,0 +1,208 @@
+"""Whether size is felt: files, requests and episodes by the thousand, with time and memory noted as they grow.
+
+    python benchmarks/load.py [files] [requests] [episodes] [--rows 64000] [--requests 4000] [--episodes 1000 10000]
+
+``files``: trajectories (a few hundred of the embedded teacher, again and again under new ids) are verified, turned into
+conversations and encoded as masks. ``requests``: 1,000 at once to the teacher's server, which takes half a second for
+each. ``episodes``: BabyAI and PDDL, played by the expert. The rows of a stage replace the earlier ones in load.csv,
+which load.png is drawn from. ``rss_mib``, ``fds``, ``threads`` and ``children`` count the process and all below it at
+that moment; ``cpu_s`` is their processor time so far.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import contextlib
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+import urllib.request
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+import matplotlib.pyplot as plt
+import pandas as pd
+import psutil
+from transformers import AutoTokenizer
+
+from agentrefine_lib.dataset import read_conversations, to_conversation, write_conversations
+from agentrefine_lib.endpoint import Endpoint, EndpointSettings
+from agentrefine_lib.environments import panel
+from agentrefine_lib.policies import ExpertPolicy
+from agentrefine_lib.rollout import Limits, roll_out
+from agentrefine_lib.schema import Trajectory, read_jsonl
+from agentrefine_lib.synthesis import Job, synthesize
+from agentrefine_lib.teachers import EmbeddedTeacher, embedded_persona
+from agentrefine_lib.tuning.mask import encode_all
+from agentrefine_lib.tuning.nano import NANO
+from agentrefine_lib.verify import check_trajectories
+
+HERE = Path(__file__).parent
+SOURCES, EVERY = 400, 8_000  # different trajectories; rows between two notes
+AT_ONCE, LATENCY_S, PORT = 1_000, 0.5, 8791
+PANEL = {"babyai": ("GoToObj", "GoToDoor", "PickupLoc"), "pddl": ("gripper", "blocksworld")}
+Rows = list[dict[str, object]]
+
+
+class Notes:
+    """Rows of the table: how far a stage is, and what it takes at that moment."""
+
+    def __init__(self, stage: str) -> None:
+        self.stage, self.rows = stage, Rows()
+        self._began, self._me = time.perf_counter(), psutil.Process()
+
+    def take(self, count: int) -> None:
+        family, alive = [self._me, *self._me.children(recursive=True)], []
+        for process in family:
+            with contextlib.suppress(psutil.Error), process.oneshot():
+                times = process.cpu_times()
+                used = times.user + times.system + times.children_user + times.children_system
+                alive.append((process.memory_info().rss, process.num_fds(), process.num_threads(), used))
+        rss, fds, threads, cpu = map(sum, zip(*alive, strict=True))
+        row = {"stage": self.stage, "count": count, "wall_s": time.perf_counter() - self._began, "cpu_s": cpu}
+        self.rows.append(row | {"rss_mib": rss / 2**20, "fds": fds, "threads": threads, "children": len(alive) - 1})
+
+    def counted(self, records: Iterable[Any]) -> Iterator[Any]:
+        """Hand records on, taking a note before the first, after every EVERY and after the last."""
+        number = 0
+        self.take(0)
+        for number, record in enumerate(records, start=1):
+            yield record
+            if number % EVERY == 0:
+                self.take(number)
+        if number % EVERY:
+            self.take(number)
+
+    @contextlib.contextmanager
+    def watching(self, count: Callable[[], int], pause_s: float) -> Iterator[None]:
+        """Take notes from a thread while the block runs."""
+        over = threading.Event()
+
+        def watch() -> None:
+            while not over.wait(pause_s):
+                self.take(count())
+
+        thread = threading.Thread(target=watch)
+        thread.start()
+        yield
+        over.set()
+        thread.join()
+        self.take(count())
+
+
+def files(folder: Path, options: argparse.Namespace) -> Rows:
+    jobs = [Job(f"t-{seed:06d}", embedded_persona(seed), seed) for seed in range(SOURCES)]
+    path = asyncio.run(synthesize(EmbeddedTeacher(), jobs, folder))
+    rest = [line.partition(",")[2] for line in path.read_text(encoding="utf-8").splitlines()]
+    many, made = folder / "many.jsonl", folder / "conversations.parquet"
+    with open(many, "w", encoding="utf-8") as out:
+        for number in range(options.rows):
+            out.write(f'{{"id":"row-{number:06d}",{rest[number % len(rest)]}\n')
+    found: Rows = []
+    tokenizer = AutoTokenizer.from_pretrained(NANO)
+    for stage, records in {
+        "verify": lambda: check_trajectories(many, processes=1),
+        "dataset": lambda: map(to_conversation, read_jsonl(many, Trajectory)),
+        "masks": lambda: encode_all(read_conversations(made), tokenizer),
+    }.items():
+        notes = Notes(stage)
+        counted = notes.counted(records())
+        if stage == "dataset":
+            write_conversations(made, counted)
+        else:
+            deque(counted, maxlen=0)
+        found += notes.rows
+    return found
+
+
+def requests(folder: Path, options: argparse.Namespace) -> Rows:
+    command = [sys.executable, "-m", "agentrefine_lib.teachers.server", "--port", str(PORT)]
+    server = subprocess.Popen([*command, "--fault", f"latency_s={LATENCY_S}"], stdout=subprocess.DEVNULL)
+    url, notes = f"http://127.0.0.1:{PORT}/v1", Notes("requests")
+    try:
+        while not listening(url):
+            time.sleep(0.1)
+        asyncio.run(ask(url, options.requests, notes))
+    finally:
+        server.terminate()
+        server.wait()
+    return notes.rows
+
+
+def listening(url: str) -> bool:
+    try:
+        urllib.request.urlopen(f"{url}/models", timeout=1)
+    except OSError:
+        return False
+    return True
+
+
+async def ask(url: str, count: int, notes: Notes) -> None:
+    settings = EndpointSettings(base_url=url, model="embedded", concurrency=AT_ONCE)
+    async with Endpoint(settings) as endpoint:
+        asked = (endpoint.complete([{"role": "user", "content": str(number)}]) for number in range(count))
+        notes.take(0)
+        with notes.watching(lambda: endpoint.statistics().requests, 0.25):
+            answers = await asyncio.gather(*asked)
+        print(f"{len(answers)} answers, retries {endpoint.statistics().retries}", file=sys.stderr)
+
+
+def episodes(folder: Path, options: argparse.Namespace) -> Rows:
+    found: Rows = []
+    for count in options.episodes:
+        for engine, names in PANEL.items():
+            tasks = panel({engine: {name: range(-(-count // len(names))) for name in names}})[:count]
+            path, notes = folder / f"{engine}-{count}.jsonl", Notes(f"{engine}, {count:,} episodes")
+
+            def on_disk(path: Path = path) -> int:
+                return path.read_bytes().count(b"\n") if path.exists() else 0
+
+            with notes.watching(on_disk, 2.0):
+                asyncio.run(roll_out(ExpertPolicy(), tasks, path, Limits(steps=30, in_flight=16)))
+            found += notes.rows
+    return found
+
+
+def draw(table: pd.DataFrame) -> None:
+    """Time and memory against size, a line per stage; processes, threads and descriptors for the episodes."""
+    figure, axes = plt.subplots(1, 3, figsize=(15, 4.2), layout="constrained")
+    for stage, rows in table.groupby("stage", sort=False):
+        share = rows["count"] / rows["count"].max()
+        axes[0].plot(share, rows["cpu_s"] - rows["cpu_s"].iloc[0], label=f"{stage} ({rows['count'].max():,})")
+        axes[1].plot(share, rows["rss_mib"], label=stage)
+        axes[2].plot(share, rows["fds"], label=stage)
+    titles = ("processor seconds", "memory, MiB, all processes", "open descriptors, all processes")
+    for ax, title in zip(axes, titles, strict=True):
+        ax.set(title=title, xlabel="share of the work done", ylim=(0, None))
+    axes[0].legend(fontsize=8)
+    figure.savefig(HERE / "load.png", dpi=110, metadata={"Software": None})
+
+
+STAGES = {"files": files, "requests": requests, "episodes": episodes}
+
+
+def main() -> None:
+    options = argparse.ArgumentParser()
+    options.add_argument("stages", nargs="*", default=list(STAGES), metavar="STAGE")
+    options.add_argument("--rows", type=int, default=64_000)
+    options.add_argument("--requests", type=int, default=4_000)
+    options.add_argument("--episodes", type=int, nargs="+", default=[1_000, 10_000])
+    chosen, path = options.parse_args(), HERE / "load.csv"
+    for stage in chosen.stages:
+        with tempfile.TemporaryDirectory() as folder:
+            table = pd.DataFrame(STAGES[stage](Path(folder), chosen)).round({"wall_s": 1, "cpu_s": 1, "rss_mib": 0})
+        if path.exists():
+            known = pd.read_csv(path)
+            table = pd.concat([known[~known["stage"].isin(table["stage"])], table])
+        table.to_csv(path, index=False)
+        draw(table)
+    print(table.groupby("stage", sort=False).last().to_string())
+
+
+if __name__ == "__main__":
+    main()
