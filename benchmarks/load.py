@@ -3,7 +3,7 @@
     python benchmarks/load.py [files] [requests] [episodes] [--rows 64000] [--requests 4000] [--episodes 1000 10000]
 
 ``files``: trajectories (a few hundred of the embedded teacher, again and again under new ids) are verified, turned into
-conversations and encoded as masks. ``requests``: 1,000 at once to the teacher's server, which takes half a second for
+conversations and encoded as masks. ``requests``: 1,000 at once to the teacher's server, which takes four seconds for
 each. ``episodes``: BabyAI and PDDL, played by the expert. The rows of a stage replace the earlier ones in load.csv,
 which load.png is drawn from. ``rss_mib``, ``fds``, ``threads`` and ``children`` count the process and all below it at
 that moment; ``cpu_s`` is their processor time so far.
@@ -44,7 +44,7 @@ from agentrefine_lib.verify import check_trajectories
 
 HERE = Path(__file__).parent
 SOURCES, EVERY = 400, 8_000  # different trajectories; rows between two notes
-AT_ONCE, LATENCY_S, PORT = 1_000, 0.5, 8791
+AT_ONCE, LATENCY_S, PORT = 1_000, 4.0, 8791  # long enough for a thousand to be under way
 PANEL = {"babyai": ("GoToObj", "GoToDoor", "PickupLoc"), "pddl": ("gripper", "blocksworld")}
 Rows = list[dict[str, object]]
 
