@@ -4,10 +4,16 @@
 PROFILE ?= laptop
 PYTHON ?= python3
 BIN := .venv/bin
-PIP = $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
+# torch for processors, from PyTorch's own index, is a tenth of PyPI's, which brings CUDA; make TORCH=cuda … for that one
+TORCH ?= $(if $(shell command -v nvidia-smi),cuda,cpu)
+# some packages call `python` while they are built; pip is silent where nobody watches
+PIP = PIP_USE_PEP517=1 PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m pip install $(if $(shell test -t 2 && echo seen),,--quiet --progress-bar off) \
+  --disable-pip-version-check --log .venv/pip.log -c constraints.txt
+SUPPLY := .supply-chain
+TOOLS := .venv/tools/bin
 REPRODUCE = $(BIN)/python -m agentrefine_lib.reproduce $(PROFILE) $(if $(ONLY),--only $(ONLY)) $(if $(P),-p $(P)) $(ARGS)
 
-.PHONY: reproduce smoke test check gallery lab why clean help
+.PHONY: reproduce smoke doctor test check gallery lab why locked lock audit licences sbom clean help
 
 help: ## list the commands
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
@@ -18,6 +24,10 @@ reproduce: .venv/ready ## run the notebooks of a profile and write its figures
 
 smoke: ## the same, as small as it gets: does everything run?
 	$(MAKE) reproduce PROFILE=smoke
+
+doctor: ## say what is missing on this machine, what it costs and what mends it (ARGS=--json for a bug report)
+	@python=$(PYTHON); if [ -x $(BIN)/python ]; then python=$(BIN)/python; fi; \
+	  "$$python" agentrefine_lib/reproduce/doctor.py $(ARGS)
 
 why: .venv/ready ## say what is up to date, what is stale, and why
 	$(REPRODUCE) --why
@@ -36,6 +46,26 @@ check: .venv/ready-test
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
 
+locked: .venv/bin/python ## set up with .supply-chain/lock.txt: every file is checked by its hash, for Linux x86-64 and Python 3.11
+	PIP_USE_PEP517=1 PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m pip install --disable-pip-version-check --require-hashes --no-deps -r $(SUPPLY)/lock.txt
+	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m pip install --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@touch .venv/ready .venv/ready-test
+
+lock: .venv/tools/ready ## write that lock from constraints.txt
+	$(TOOLS)/uv pip compile --quiet --no-config --no-header --no-annotate --generate-hashes --python-version 3.11 \
+	  --python-platform x86_64-manylinux_2_28 --default-index https://pypi.org/simple --extra engines --extra test \
+	  --constraints constraints.txt pyproject.toml --output-file $(SUPPLY)/lock.txt
+
+audit: .venv/tools/ready ## look the locked versions up among known weaknesses (needs pypi.org's JSON pages)
+	$(TOOLS)/pip-audit --strict --require-hashes --disable-pip --requirement $(SUPPLY)/lock.txt
+
+licences: .venv/ready ## list the licences of what is installed (.supply-chain/licences.csv)
+	$(BIN)/python -m agentrefine_lib.reproduce.licences >.venv/licences.csv
+	@mv .venv/licences.csv $(SUPPLY)/licences.csv
+
+sbom: .venv/ready .venv/tools/ready ## write the bill of materials of what is installed, as CycloneDX (.supply-chain/sbom.cdx.json)
+	$(TOOLS)/cyclonedx-py environment $(BIN)/python --pyproject pyproject.toml --output-reproducible --output-file $(SUPPLY)/sbom.cdx.json
+
 clean: ## remove the virtual environment (runs/ and figures/ stay)
 	rm -rf .venv
 
@@ -45,11 +75,24 @@ clean: ## remove the virtual environment (runs/ and figures/ stay)
 	@$(PYTHON) -m venv .venv || { echo "On Debian and Ubuntu: apt install python3-venv, then run make again."; rm -rf .venv; exit 1; }
 
 .venv/ready: .venv/bin/python pyproject.toml constraints.txt
-	$(PIP) -e .
-	@$(PIP) -e ".[engines]" || { echo; echo "AlfWorld and Jericho drop out: their engines are compiled at installation and that failed (above)."; \
-	  echo "They need a C++ compiler and make (on Debian: apt install build-essential). Then: touch pyproject.toml; make again."; echo; }
+	@echo "Setting up .venv: 0.6 GB to download (3 GB with CUDA), minutes; what pip does is written to .venv/pip.log"
+ifeq ($(TORCH),cpu)
+	@$(PIP) --no-deps --retries 0 --timeout 20 --index-url https://download.pytorch.org/whl/cpu torch || \
+	  echo "PyTorch's index cannot be reached: PyPI's torch instead, with CUDA, 2.7 GB more."
+endif
+	@$(PIP) -e . || { echo; echo "pip stopped: the end of .venv/pip.log says why, and \"make doctor\" what is missing."; exit 1; }
+	@if ! command -v c++ >/dev/null; then \
+	  echo "No C++ compiler: AlfWorld and Jericho drop out, everything else runs. \"make doctor\" says what mends it."; \
+	elif echo "Compiling the engines of AlfWorld and Jericho: some minutes"; ! $(PIP) -e ".[engines]"; then \
+	  echo; echo "AlfWorld and Jericho drop out, everything else runs: their engines are compiled at installation and that failed"; \
+	  echo "(.venv/pip.log). When it is mended: rm .venv/ready, and make again."; echo; fi
 	@touch $@
 
 .venv/ready-test: .venv/ready
 	$(PIP) -e ".[test]"
+	@touch $@
+
+.venv/tools/ready: .venv/bin/python $(SUPPLY)/tools.txt
+	@$(BIN)/python -m venv .venv/tools
+	@$(TOOLS)/python -m pip install --quiet --disable-pip-version-check -r $(SUPPLY)/tools.txt
 	@touch $@

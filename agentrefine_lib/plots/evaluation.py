@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterable, Mapping, Sequence
+from functools import cache
 from textwrap import shorten, wrap
 
 import matplotlib.pyplot as plt
@@ -11,6 +12,7 @@ import pandas as pd
 import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.font_manager import findfont, get_font
 
 from agentrefine_lib.metrics import first_divergence
 from agentrefine_lib.plots.bars import bars
@@ -203,5 +205,11 @@ def _turn(ax: Axes, x: float, top: float, number: int, step: Step) -> None:
 
 
 def _plain(text: str, width: int) -> str:
-    """A line for matplotlib, which would read dollar signs as mathematics."""
-    return shorten(text, width, placeholder=" …").replace("$", r"\$")
+    """A line for matplotlib, which would read dollar signs as mathematics, and warns of letters its font lacks."""
+    short = shorten(text, width, placeholder=" …")
+    return "".join(letter if ord(letter) in _letters() else "□" for letter in short).replace("$", r"\$")
+
+
+@cache
+def _letters() -> frozenset[int]:
+    return frozenset(get_font(findfont("DejaVu Sans")).get_charmap())

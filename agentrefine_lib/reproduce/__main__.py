@@ -9,8 +9,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from agentrefine_lib.reproduce.attempt import NotebookFailedError
-from agentrefine_lib.reproduce.profile import ProfileError, load_profile
-from agentrefine_lib.reproduce.runner import explain_plan, run
+from agentrefine_lib.reproduce.missing import missing_engines, prune, refuse_empty, tell
+from agentrefine_lib.reproduce.profile import Profile, ProfileError, load_profile
+from agentrefine_lib.reproduce.runner import explain_plan, run, select
 from agentrefine_lib.reproduce.workspace import repository
 
 
@@ -29,12 +30,24 @@ def arguments(words: Sequence[str] | None) -> argparse.Namespace:
     return parser.parse_args(words)
 
 
+def playable_profile(asked: argparse.Namespace) -> Profile:
+    """The profile, with other values where engines are missing, which is told before anything runs."""
+    as_written = load_profile(asked.profile, asked.root.resolve(), asked.p)
+    missing = missing_engines(as_written.notebooks)
+    if not missing:
+        return as_written
+    profile = load_profile(asked.profile, asked.root.resolve(), asked.p, missing)
+    tell(as_written, profile, missing)
+    refuse_empty(select(profile, asked.only), missing)
+    return prune(profile, missing)
+
+
 def main(words: Sequence[str] | None = None) -> int:
     """Run, or explain; problems go to stderr. Returns the exit code."""
     asked = arguments(words)
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
-        profile = load_profile(asked.profile, asked.root.resolve(), asked.p)
+        profile = playable_profile(asked)
         if asked.dry_run or asked.why:
             explain_plan(profile, asked.only, asked.force, every_reason=asked.why)
         else:

@@ -78,6 +78,8 @@ def execute(source: Path, executed: Path, values: dict[str, Any], root: Path) ->
 
     os.environ.setdefault("OMP_NUM_THREADS", "1")  # on few noisy cores one thread in each process is faster, measured
     os.environ.setdefault("HF_HUB_OFFLINE", "1")
+    if os.environ["HF_HUB_OFFLINE"] == "1":  # no bar for every reading of weights; downloads keep theirs
+        os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
     os.environ["PYTHONHASHSEED"] = "0"
     logging.getLogger("papermill").setLevel(logging.ERROR)  # it takes `x: int | None` for an unknown name, and warns
     executed.parent.mkdir(parents=True, exist_ok=True)
@@ -93,6 +95,7 @@ def execute(source: Path, executed: Path, values: dict[str, Any], root: Path) ->
             stdout_file=sys.stdout,
             stderr_file=sys.stderr,
             request_save_on_cell_execute=True,
+            coalesce_streams=True,  # of a progress bar, the notebook keeps the last state
             extra_arguments=["--log-level=CRITICAL"],  # or each kernel warns of plain TCP, and of being told to end
         )
     except PapermillExecutionError as error:

@@ -191,7 +191,8 @@ def changes(then: Fingerprint, now: Fingerprint) -> list[str]:
             elif name not in new:
                 found.append(f"{noun}{name} {went}")
             elif old[name] != new[name]:
-                values = f" from {old[name]:.60} to {new[name]:.60}" if section == "parameters" else ""
+                before, after = (v if len(v) <= 60 else f"{v[:60]} …" for v in (old[name], new[name]))
+                values = f" from {before} to {after}" if section == "parameters" else ""
                 found.append(f"{noun}{name} changed{values}")
     return found + ([f"{LOCK} changed"] if then.lock != now.lock else [])
 

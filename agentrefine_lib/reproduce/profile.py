@@ -5,7 +5,7 @@ Everything that is wrong with a profile is collected and shown at once: where it
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Container, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -102,9 +102,26 @@ def read_overrides(texts: Sequence[str], problems: list[str]) -> Iterator[Given]
             problems.append(f"-p: found {text!r}, expected name=value with a value in YAML")
 
 
-def load_profile(name: str, root: Path, overrides: Sequence[str] = ()) -> Profile:
+def take_without(given: list[Given], problems: list[str]) -> dict[str, list[Given]]:
+    """Engine → the values for where it cannot be played: what stands under ``without``, taken out of the rest."""
+    found: dict[str, list[Given]] = {}
+    for entry in [entry for entry in given if entry.name == "without"]:
+        given.remove(entry)
+        if isinstance(entry.value, dict) and all(isinstance(values, dict) for values in entry.value.values()):
+            for engine, values in entry.value.items():
+                where = f"{entry.where}: without: {engine}"
+                found[engine] = [Given(where, name, value) for name, value in values.items()]
+        else:
+            problems.append(f"{entry.where}: without: found {entry.value!r}, expected engine: {{parameter: value, …}}")
+    return found
+
+
+def load_profile(
+    name: str, root: Path, overrides: Sequence[str] = (), missing: Container[str] = frozenset()
+) -> Profile:
     """The profile ``params/<name>.yaml`` with the ``name=value`` overrides, checked against all its notebooks.
 
+    Where an engine is ``missing``, the values of its entry under ``without`` take the place of the profile's.
     Raises ProfileError with every problem found.
     """
     file = root / "params" / f"{name}.yaml"
@@ -113,10 +130,15 @@ def load_profile(name: str, root: Path, overrides: Sequence[str] = ()) -> Profil
         raise ProfileError([f"params/{name}.yaml does not exist; the profiles are: {', '.join(known) or 'none'}"])
     given, entries = read_yaml(file)
     problems: list[str] = []
+    without = take_without(given, problems)
+    given += [value for engine, values in without.items() if engine in missing for value in values]
     given += read_overrides(overrides, problems)
     sources = {entry.name: root / "notebooks" / f"{entry.name}.ipynb" for entry in entries}
     declared = {entry: declared_parameters(source, problems) for entry, source in sources.items()}
-    values = check_values(given, one_vocabulary(declared, problems), problems)
+    vocabulary = one_vocabulary(declared, problems)
+    values = check_values(given, vocabulary, problems)
+    for unused in (given for engine, given in without.items() if engine not in missing):
+        check_values(unused, vocabulary, problems)
     named = {given_name for _, given_name, _ in given}
     problems += [
         f"params/{name}.yaml: {key}: expected a folder" for key in ("run_dir", "figures_dir") if key not in named

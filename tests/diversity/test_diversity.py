@@ -18,6 +18,7 @@ def test_vendi_counts_different_vectors():
     assert diversity.vendi(axes) == pytest.approx(4)
     assert diversity.vendi(axes[[0, 0, 0]]) == pytest.approx(1)
     assert diversity.vendi(axes[[0, 0, 1, 1]]) == pytest.approx(2)
+    assert np.isnan(diversity.vendi(axes[:0]))
 
 
 def test_words_by_hand():

