@@ -155,7 +155,8 @@ async def ask(url: str, count: int, notes: Notes) -> None:
 def episodes(folder: Path, options: argparse.Namespace) -> Rows:
     found: Rows = []
     for count in options.episodes:
-        for engine, names in PANEL.items():
+        for engine in options.engines:
+            names = PANEL[engine]
             tasks = panel({engine: {name: range(-(-count // len(names))) for name in names}})[:count]
             path, notes = folder / f"{engine}-{count}.jsonl", Notes(f"{engine}, {count:,} episodes")
 
@@ -192,6 +193,7 @@ def main() -> None:
     options.add_argument("--rows", type=int, default=64_000)
     options.add_argument("--requests", type=int, default=4_000)
     options.add_argument("--episodes", type=int, nargs="+", default=[1_000, 10_000])
+    options.add_argument("--engines", nargs="+", default=list(PANEL), choices=PANEL)
     chosen, path = options.parse_args(), HERE / "load.csv"
     for stage in chosen.stages:
         with tempfile.TemporaryDirectory() as folder:
