@@ -3,7 +3,7 @@
     python benchmarks/load.py [files] [requests] [episodes] [--rows 64000] [--requests 4000] [--episodes 1000 10000]
 
 ``files``: trajectories (a few hundred of the embedded teacher, again and again under new ids) are verified, turned into
-conversations and encoded as masks. ``requests``: 1,000 at once to the teacher's server, which takes half a second for
+conversations and encoded as masks. ``requests``: 1,000 at once to the teacher's server, which takes four seconds for
 each. ``episodes``: BabyAI and PDDL, played by the expert. The rows of a stage replace the earlier ones in load.csv,
 which load.png is drawn from. ``rss_mib``, ``fds``, ``threads`` and ``children`` count the process and all below it at
 that moment; ``cpu_s`` is their processor time so far.
@@ -44,7 +44,7 @@ from agentrefine_lib.verify import check_trajectories
 
 HERE = Path(__file__).parent
 SOURCES, EVERY = 400, 8_000  # different trajectories; rows between two notes
-AT_ONCE, LATENCY_S, PORT = 1_000, 0.5, 8791
+AT_ONCE, LATENCY_S, PORT = 1_000, 4.0, 8791  # long enough for a thousand to be under way
 PANEL = {"babyai": ("GoToObj", "GoToDoor", "PickupLoc"), "pddl": ("gripper", "blocksworld")}
 Rows = list[dict[str, object]]
 
@@ -155,7 +155,8 @@ async def ask(url: str, count: int, notes: Notes) -> None:
 def episodes(folder: Path, options: argparse.Namespace) -> Rows:
     found: Rows = []
     for count in options.episodes:
-        for engine, names in PANEL.items():
+        for engine in options.engines:
+            names = PANEL[engine]
             tasks = panel({engine: {name: range(-(-count // len(names))) for name in names}})[:count]
             path, notes = folder / f"{engine}-{count}.jsonl", Notes(f"{engine}, {count:,} episodes")
 
@@ -192,6 +193,7 @@ def main() -> None:
     options.add_argument("--rows", type=int, default=64_000)
     options.add_argument("--requests", type=int, default=4_000)
     options.add_argument("--episodes", type=int, nargs="+", default=[1_000, 10_000])
+    options.add_argument("--engines", nargs="+", default=list(PANEL), choices=PANEL)
     chosen, path = options.parse_args(), HERE / "load.csv"
     for stage in chosen.stages:
         with tempfile.TemporaryDirectory() as folder:
