@@ -15,7 +15,6 @@ from agentrefine_lib.teachers.embedded.build import Game
 from agentrefine_lib.teachers.embedded.grammar import FORMS
 from agentrefine_lib.teachers.embedded.player import Move, Player
 from agentrefine_lib.teachers.embedded.rules import FLAG_OF, Refusal, check
-from agentrefine_lib.teachers.embedded.voice import load_wording
 from agentrefine_lib.teachers.embedded.world import HANDS, STORES, Holder
 
 
@@ -92,10 +91,10 @@ def draw_blunder(moment: Moment, made: list[str]) -> Blunder | None:
 
 def recover(moment: Moment, refusal: Refusal, feedback: str, thought: str) -> str:
     """The thought after a mistake: what the feedback says and means, then the next intention."""
-    rng, game, wording = moment.rng, moment.game, load_wording()
+    rng, game, wording = moment.rng, moment.game, moment.game.voice.wording
     details = game.voice.details(game.world, refusal) | {"form": game.forms[moment.move.operation].signature}
-    lesson = game.voice.say(game.voice.choose(rng, wording["refusals"][refusal.wording]["lesson"]), **details)
-    return game.voice.choose(rng, wording["quoting"]).format(feedback=feedback, lesson=lesson, thought=thought)
+    lesson = game.voice.say(rng.choice(wording["refusals"][refusal.wording]["lesson"]), **details)
+    return str(rng.choice(wording["quoting"])).format(feedback=feedback, lesson=lesson, thought=thought)
 
 
 # Parameter errors: the right command, spelled wrong
@@ -165,7 +164,7 @@ def _excuse(moment: Moment, idea: Idea) -> str:
         about["on"] = game.voice.before(game.world.holders[about["holder"]])
     if "code" in about:
         about["code"] = f"'{about['code']}'"
-    return game.voice.say(game.voice.choose(moment.rng, load_wording()["mistakes"][idea.why]), **about)
+    return game.voice.say(moment.rng.choice(game.voice.wording["mistakes"][idea.why]), **about)
 
 
 def _absent(moment: Moment) -> Iterator[Idea]:

@@ -9,7 +9,7 @@ from itertools import islice
 from typing import NamedTuple
 
 from agentrefine_lib.teachers.embedded.rules import change
-from agentrefine_lib.teachers.embedded.voice import Voice, load_wording
+from agentrefine_lib.teachers.embedded.voice import NOTHING, Voice
 from agentrefine_lib.teachers.embedded.world import HANDS, Condition, Holder, World
 
 
@@ -205,14 +205,15 @@ class Player:
 
     def _walk_to(self, holder: str, what: str = "") -> Iterator[Move]:
         if holder != HANDS:
-            yield from self._travel(self.world.holders[holder].place, what or holder)
+            yield from self._travel(self.world.holders[holder].place, what or holder, holder)
 
-    def _travel(self, place: str, what: str) -> Iterator[Move]:
+    def _travel(self, place: str, what: str, store: str = "") -> Iterator[Move]:
         passing, arriving = ("walk_on", "go_back") if place in self.places_seen else ("pass_through", "look_for")
         while self.world.here != place:
             step = self._paths()[place][0]
             why = arriving if step == place else passing
-            yield Move("go", {"place": step}, why, {"what": what, "far": place, "here": self.world.here})
+            about = {"what": what, "far": place, "here": self.world.here, "store": store}
+            yield Move("go", {"place": step}, why, about)
 
     def _nearest(self, wanted: Callable[[str], bool]) -> str:
         return next((place for place in self._paths() if wanted(place)), "")
@@ -241,13 +242,23 @@ def count_moves(player: Player, limit: int) -> int:
     return count
 
 
+def _where(voice: Voice, world: World) -> str:
+    """What a thought begins with in a plain world."""
+    state = voice.wording.get("state")
+    return f"{voice.say(state, here=world.here, held=voice.all_of(world.held()) or NOTHING)} " if state else ""
+
+
 def think(rng: random.Random, voice: Voice, world: World, move: Move) -> str:
     """The thought before a move, in words drawn anew each time."""
-    names = move.arguments | move.about
+    names = {"here": world.here, "store": ""} | move.arguments | move.about
+    thoughts, why = voice.wording["thoughts"], move.why
+    if names["store"]:
+        names["on"] = voice.before(world.holders[names["store"]])
+        why = "fetch" if why == "go_back" and names["store"] != names["what"] and "fetch" in thoughts else why
     if names.get("what") in world.items or names.get("what") in world.holders:
         names["what"] = voice.the(names["what"])
     if "code" in names:
         names["code"] = f"'{names['code']}'"
     if "holder" in names:
         names["on"] = voice.before(world.holders[names["holder"]])
-    return voice.say(voice.choose(rng, load_wording()["thoughts"][move.why]), **names)
+    return _where(voice, world) + voice.say(rng.choice(thoughts[why]), **names)

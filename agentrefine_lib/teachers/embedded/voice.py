@@ -12,25 +12,43 @@ import yaml
 from agentrefine_lib.teachers.embedded.rules import Refusal
 from agentrefine_lib.teachers.embedded.world import Condition, Holder, Item, World
 
-NAMES = {"item", "holder", "place", "here", "far", "near", "key", "thing"}  # what a wording puts an article before
+NOTHING = "nothing"
+NAMES = {
+    "store",
+    "item",
+    "holder",
+    "place",
+    "here",
+    "far",
+    "near",
+    "key",
+    "thing",
+}  # what a wording puts an article before
 
 
 @lru_cache
-def load_wording() -> dict[str, Any]:
-    """The wording file: section → entry → ways to say it."""
+def load_wording(plain: bool = False) -> dict[str, Any]:
+    """The wording file: section → entry → ways to say it. ``plain``: one way each, those of plain.yaml first."""
     wording: dict[str, Any] = yaml.safe_load(Path(__file__).with_name("wording.yaml").read_text())
-    return wording
+    if not plain:
+        return wording
+    own = yaml.safe_load(Path(__file__).with_name("plain.yaml").read_text())
+    for section in ("effects", "thoughts", "mistakes"):
+        own[section] = {entry: ways[:1] for entry, ways in wording[section].items()} | own.get(section, {})
+    own["refusals"] = {
+        entry: {key: ways[:1] for key, ways in said.items()} for entry, said in wording["refusals"].items()
+    }
+    return wording | own
 
 
 class Voice:
     """The wordings that one world has drawn, so that no model can learn the dungeon master's sentences by heart.
 
-    ``plain``: the Player has one way to say a thing instead of several.
+    ``plain``: there is one wording for each thing, and the Player begins every thought with where it is.
     """
 
     def __init__(self, rng: random.Random, domain: dict[str, Any], plain: bool = False) -> None:
-        wording = load_wording()
-        self.plain = plain
+        self.wording = wording = load_wording(plain)
         self.article: bool = domain.get("article", True)
         self.fixed = {"at": domain["at"], "codeword": domain["words"].get("code", "code")}
         self.on: str = domain.get("on", "on")
@@ -38,10 +56,6 @@ class Voice:
         self.prefix: str = rng.choice(wording["prefixes"])
         self.effects = {key: rng.choice(ways) for key, ways in wording["effects"].items()}
         self.refusals = {key: rng.choice(entry["say"]) for key, entry in wording["refusals"].items()}
-
-    def choose(self, rng: random.Random, ways: list[str]) -> str:
-        """One of the Player's ways to say something."""
-        return ways[0] if self.plain else rng.choice(ways)
 
     def the(self, name: str) -> str:
         return f"the {name}" if self.article else name
@@ -92,8 +106,13 @@ class Voice:
         state = self.state(holder)
         wording = self.layout["shut" if state else "plain" if holder.kind == "station" else "holds"]
         contents = "" if state else self.contents(world, holder)
-        a, the, on = self.a(holder.name), self.the(holder.name), self.before(holder)
-        return wording.format(a_holder=a, holder=the, name=holder.name, state=state, contents=contents, on=on)
+        names = {"a_holder": self.a(holder.name), "holder": self.the(holder.name), "place": self.the(holder.place)}
+        told = wording.format(
+            **names, name=holder.name, state=state, contents=contents, on=self.before(holder), **self.fixed
+        )
+        if "each" in self.layout and not state and contents != NOTHING:
+            told += self.layout["join"] + contents
+        return told
 
     def state(self, holder: Holder) -> str:
         """What keeps a holder from being of use; empty for open things and for stations."""
@@ -108,9 +127,15 @@ class Voice:
     def contents(self, world: World, holder: Holder) -> str:
         """What is in or on an open holder. Where nothing is ever held, the states of the items are seen like that."""
         items, inner = world.contents(holder)
+        if each := self.layout.get("each"):
+            named = [
+                self.the(i.name) if world.carry or not i.states else f"{self.the(i.name)} ({states(i)})" for i in items
+            ]
+            lines = (each.format(item=n, on=self.before(holder), holder=self.the(holder.name)) for n in named)
+            return self.layout["join"].join(lines) or NOTHING
         told = [f"{self.a(i.name)} ({states(i)})" if i.states and not world.carry else self.a(i.name) for i in items]
         told += [f"{self.a(h.name)} ({self.state(h) or self.contents(world, h)})" for h in inner]
-        return listing(told) or "nothing"
+        return listing(told) or NOTHING
 
     def effect(self, world: World, operation: str, arguments: dict[str, str]) -> str:
         """The observation after a command has been carried out."""
