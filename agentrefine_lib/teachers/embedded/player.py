@@ -20,6 +20,7 @@ class Move(NamedTuple):
     arguments: dict[str, str]
     why: str
     about: dict[str, str]
+    aim: Condition | None = None  # the condition of the goal that it serves
 
 
 class Player:
@@ -57,7 +58,7 @@ class Player:
         while not self.world.done():
             for condition in self.world.goal:
                 if not self.world.holds(condition):
-                    yield from self._achieve(condition)
+                    yield from (move._replace(aim=condition) for move in self._achieve(condition))
 
     def _achieve(self, condition: Condition) -> Iterator[Move]:
         if condition.relation != "is":
@@ -242,10 +243,13 @@ def count_moves(player: Player, limit: int) -> int:
     return count
 
 
-def _where(voice: Voice, world: World) -> str:
-    """What a thought begins with in a plain world."""
-    state = voice.wording.get("state")
-    return f"{voice.say(state, here=world.here, held=voice.all_of(world.held()) or NOTHING)} " if state else ""
+def _before(voice: Voice, world: World, move: Move) -> str:
+    """What a thought begins with in a plain world: where one is, what one holds and wants."""
+    if "before" not in voice.wording or move.aim is None:
+        return ""
+    wanted = voice.condition(world, move.aim)
+    held = voice.all_of(world.held()) or NOTHING
+    return voice.say(voice.wording["before"], here=world.here, held=held, wanted=wanted) + " "
 
 
 def think(rng: random.Random, voice: Voice, world: World, move: Move) -> str:
@@ -254,11 +258,14 @@ def think(rng: random.Random, voice: Voice, world: World, move: Move) -> str:
     thoughts, why = voice.wording["thoughts"], move.why
     if names["store"]:
         names["on"] = voice.before(world.holders[names["store"]])
-        why = "fetch" if why == "go_back" and names["store"] != names["what"] and "fetch" in thoughts else why
+    if why == "go_back" and names["store"] != names["what"]:
+        why = "fetch" if "fetch" in thoughts else why
+    if why == "treat" and "holder" in move.arguments:
+        why = "treat_at" if "treat_at" in thoughts else why
     if names.get("what") in world.items or names.get("what") in world.holders:
         names["what"] = voice.the(names["what"])
     if "code" in names:
         names["code"] = f"'{names['code']}'"
     if "holder" in names:
         names["on"] = voice.before(world.holders[names["holder"]])
-    return _where(voice, world) + voice.say(rng.choice(thoughts[why]), **names)
+    return _before(voice, world, move) + voice.say(rng.choice(thoughts[why]), **names)

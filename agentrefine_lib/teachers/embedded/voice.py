@@ -44,7 +44,7 @@ def load_wording(plain: bool = False) -> dict[str, Any]:
 class Voice:
     """The wordings that one world has drawn, so that no model can learn the dungeon master's sentences by heart.
 
-    ``plain``: there is one wording for each thing, and the Player begins every thought with where it is.
+    ``plain``: there is one wording for each thing, and the Player begins a thought with where it is and what it wants.
     """
 
     def __init__(self, rng: random.Random, domain: dict[str, Any], plain: bool = False) -> None:
