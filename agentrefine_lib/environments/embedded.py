@@ -106,7 +106,8 @@ class Embedded:
             move = next(self._moves)
             self._planned = (move.operation, move.arguments)
             game = self._game
-            yield think(self._rng, game.voice, game.world, move), game.forms[move.operation].write(move.arguments)
+            form = game.forms[move.operation]
+            yield think(self._rng, game.voice, game.world, move, form.signature), form.write(move.arguments)
 
     def close(self) -> None:
         """Nothing is held outside this object."""

@@ -84,20 +84,27 @@ class Player:
         if "station" in treatment:
             yield from self._find([item], item, hidden=True)
             station = yield from self._find(treatment["station"], f"a place to {treatment['verbs'][0]} things")
-            yield from self._get(item)
-            yield from self._bring(item, station)
+            needed = {"need": station, "result": treatment["after"]}
+            yield from self._needing(needed, self._get(item))
+            yield from self._needing(needed, self._bring(item, station))
             arguments = {"item": item, "holder": station}
         else:
             what = f"something to {treatment['verbs'][0]} things with"
             tool = yield from self._find(treatment["tool"], what, hidden=True)
             yield from self._find([item], item, hidden=True)
             yield from self._make_accessible(self.world.items[item].at)
-            yield from self._get(tool, "take_tool")
-            yield from self._bring(tool, self.world.items[item].at)
+            needed = {"need": tool, "result": treatment["after"]}
+            yield from self._needing(needed, self._get(tool, "take_tool"))
+            yield from self._needing(needed, self._bring(tool, self.world.items[item].at))
             arguments = {"item": item, "tool": tool}
         thing = arguments.get("holder") or arguments["tool"]
         about = {"thing": thing, "before": treatment["before"], "after": treatment["after"]}
-        yield Move(operation, arguments, "treat", about)
+        yield Move(operation, arguments, "treat", about | needed)
+
+    @staticmethod
+    def _needing(needed: dict[str, str], moves: Iterator[Move]) -> Iterator[Move]:
+        """Moves that make sense only because of a thing that is needed."""
+        yield from (move._replace(about=move.about | needed) for move in moves)
 
     def _store(self, item: str, target: str) -> Iterator[Move]:
         yield from self._find([target], target)
@@ -243,17 +250,20 @@ def count_moves(player: Player, limit: int) -> int:
     return count
 
 
-def _before(voice: Voice, world: World, move: Move) -> str:
-    """What a thought begins with in a plain world: where one is, what one holds and wants."""
-    if "before" not in voice.wording or move.aim is None:
-        return ""
-    wanted = voice.condition(world, move.aim)
-    held = voice.all_of(world.held()) or NOTHING
-    return voice.say(voice.wording["before"], here=world.here, held=held, wanted=wanted) + " "
+def _framed(voice: Voice, world: World, move: Move, thought: str, form: str) -> str:
+    """In a plain world a thought begins with where one is, what one holds and wants, and ends with the command."""
+    frame = voice.wording
+    if "before" not in frame or move.aim is None:
+        return thought
+    held, wanted = voice.all_of(world.held()) or NOTHING, voice.condition(world, move.aim)
+    parts = [voice.say(frame["before"], here=world.here, held=held, wanted=wanted)]
+    if "need" in move.about:
+        parts.append(voice.say(frame["need"], need=move.about["need"], result=move.about["result"]))
+    return " ".join([*parts, thought, frame["after"].format(form=form)])
 
 
-def think(rng: random.Random, voice: Voice, world: World, move: Move) -> str:
-    """The thought before a move, in words drawn anew each time."""
+def think(rng: random.Random, voice: Voice, world: World, move: Move, form: str) -> str:
+    """The thought before a move, in words drawn anew each time; ``form``: how the script spells its command."""
     names = {"here": world.here, "store": ""} | move.arguments | move.about
     thoughts, why = voice.wording["thoughts"], move.why
     if names["store"]:
@@ -268,4 +278,4 @@ def think(rng: random.Random, voice: Voice, world: World, move: Move) -> str:
         names["code"] = f"'{names['code']}'"
     if "holder" in names:
         names["on"] = voice.before(world.holders[names["holder"]])
-    return _before(voice, world, move) + voice.say(rng.choice(thoughts[why]), **names)
+    return _framed(voice, world, move, voice.say(rng.choice(thoughts[why]), **names), form)

@@ -148,7 +148,9 @@ class _Play:
 
     def _stumble(self, moment: Moment, times: int) -> str:
         """Mistakes before a move, as many as fit the moment. Returns the thought that recovers and leads on."""
-        intention = think(self.rng, self.game.voice, self.game.world, moment.move)
+        intention = think(
+            self.rng, self.game.voice, self.game.world, moment.move, self.game.forms[moment.move.operation].signature
+        )
         refusal, feedback = None, ""
         for _ in range(times):
             blunder = draw_blunder(moment, self.made)

@@ -14,6 +14,7 @@ from agentrefine_lib.teachers.embedded.world import Condition, Holder, Item, Wor
 
 NOTHING = "nothing"
 NAMES = {
+    "need",
     "store",
     "item",
     "holder",
@@ -110,9 +111,15 @@ class Voice:
         told = wording.format(
             **names, name=holder.name, state=state, contents=contents, on=self.before(holder), **self.fixed
         )
-        if "each" in self.layout and not state and contents != NOTHING:
-            told += self.layout["join"] + contents
-        return told
+        if "each" not in self.layout:
+            return told
+        parts = [told, *self._needs(world, holder.name)]
+        return self.layout["join"].join(parts if state or contents == NOTHING else [*parts, contents])
+
+    def _needs(self, world: World, name: str) -> list[str]:
+        """In a plain world, what a station or tool is good for."""
+        uses = [t["after"] for t in world.treatments.values() if name in (*t.get("station", ()), *t.get("tool", ()))]
+        return [self.layout["needs"].format(after=after, thing=self.the(name)) for after in uses]
 
     def state(self, holder: Holder) -> str:
         """What keeps a holder from being of use; empty for open things and for stations."""
@@ -131,7 +138,8 @@ class Voice:
             named = [
                 self.the(i.name) if world.carry or not i.states else f"{self.the(i.name)} ({states(i)})" for i in items
             ]
-            lines = (each.format(item=n, on=self.before(holder), holder=self.the(holder.name)) for n in named)
+            lines = [each.format(item=n, on=self.before(holder), holder=self.the(holder.name)) for n in named]
+            lines += [use for item in items for use in self._needs(world, item.name)]
             return self.layout["join"].join(lines) or NOTHING
         told = [f"{self.a(i.name)} ({states(i)})" if i.states and not world.carry else self.a(i.name) for i in items]
         told += [f"{self.a(h.name)} ({self.state(h) or self.contents(world, h)})" for h in inner]
