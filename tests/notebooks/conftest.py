@@ -1,10 +1,11 @@
-"""One run of the real notebooks, as small as it gets, for all tests that look at it."""
+"""Two runs of the real notebooks, as small as it gets, for all tests that look at them."""
 
 from __future__ import annotations
 
 import subprocess
 import sys
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -25,18 +26,25 @@ def reproduce() -> Reproduce:
 
     def command(run: Path, *words: str) -> subprocess.CompletedProcess[str]:
         words = (sys.executable, "-m", "agentrefine_lib.reproduce", "smoke", *words, "-p", *quick(run))
-        return subprocess.run(words, cwd=ROOT, capture_output=True, text=True, timeout=600, check=False)
+        return subprocess.run(words, cwd=ROOT, capture_output=True, text=True, timeout=800, check=False)
 
     return command
 
 
 @pytest.fixture(scope="session")
-def first_run(reproduce: Reproduce, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def two_runs(reproduce: Reproduce, tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
+    """The folders of two runs with the same values that went well, side by side on two cores."""
+    folders = [tmp_path_factory.mktemp(name) for name in ("first", "second")]
+    with ThreadPoolExecutor() as both:
+        for done in both.map(reproduce, folders):
+            assert done.returncode == 0, done.stderr[-3000:]
+    return folders
+
+
+@pytest.fixture(scope="session")
+def first_run(two_runs: list[Path]) -> Path:
     """The folder of a run that went well."""
-    run = tmp_path_factory.mktemp("first")
-    done = reproduce(run)
-    assert done.returncode == 0, done.stderr[-3000:]
-    return run
+    return two_runs[0]
 
 
 @pytest.fixture(scope="session")
