@@ -168,5 +168,8 @@ def test_ctrl_c_ends_a_verification_with_all_its_processes(many):
     workers = run.children()
     os.killpg(run.pid, signal.SIGINT)
     _, said = run.communicate(timeout=30)
-    assert (run.returncode, said) == (130, f"\n{many}: interrupted; nothing was written\n")
+    assert run.returncode == 130
+    assert said.endswith(
+        f"\n{many}: interrupted; nothing was written\n"
+    )  # before it, a process may say what it imported
     assert not psutil.wait_procs(workers, timeout=5)[1]
