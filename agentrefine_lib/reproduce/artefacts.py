@@ -9,6 +9,7 @@ import pandas as pd
 import yaml
 from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
 
+from agentrefine_lib.reproduce.profile import NOT_YAML
 from agentrefine_lib.schema import explain
 
 FILE = Path("params") / "artefacts.yaml"
@@ -44,7 +45,7 @@ def load_artefacts(root: Path) -> list[Artefact]:
         return []
     try:
         entries = yaml.safe_load((root / FILE).read_text(encoding="utf-8"))
-    except (yaml.YAMLError, ValueError, RecursionError) as error:
+    except NOT_YAML as error:
         raise ValueError(f"{FILE}: not YAML: {error}") from None
     try:
         artefacts = TypeAdapter(list[Artefact]).validate_python(entries)

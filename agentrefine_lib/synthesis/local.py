@@ -40,8 +40,6 @@ async def synthesize(
                     workers.create_task(work())
         except ExceptionGroup as failures:
             failure = failures.exceptions[0]
-        if (
-            failure
-        ):  # out of the handler: IPython shows no error, and papermill no message, where a group hangs on to it
+        if failure:  # out of the handler: a notebook shows no error that a group hangs on to
             raise failure
     return folder / TRAJECTORIES

@@ -13,18 +13,8 @@ from agentrefine_lib.teachers.embedded.rules import Refusal
 from agentrefine_lib.teachers.embedded.world import Condition, Holder, Item, World
 
 NOTHING = "nothing"
-NAMES = {
-    "need",
-    "store",
-    "item",
-    "holder",
-    "place",
-    "here",
-    "far",
-    "near",
-    "key",
-    "thing",
-}  # what a wording puts an article before
+# what a wording puts an article before
+NAMES = {"item", "holder", "place", "here", "far", "near", "key", "thing", "need", "store"}
 
 
 @lru_cache
@@ -134,14 +124,13 @@ class Voice:
     def contents(self, world: World, holder: Holder) -> str:
         """What is in or on an open holder. Where nothing is ever held, the states of the items are seen like that."""
         items, inner = world.contents(holder)
-        if each := self.layout.get("each"):
-            named = [
-                self.the(i.name) if world.carry or not i.states else f"{self.the(i.name)} ({states(i)})" for i in items
-            ]
-            lines = [each.format(item=n, on=self.before(holder), holder=self.the(holder.name)) for n in named]
+        each = self.layout.get("each")
+        article = self.the if each else self.a
+        told = [f"{article(i.name)} ({states(i)})" if i.states and not world.carry else article(i.name) for i in items]
+        if each:
+            lines = [each.format(item=item, on=self.before(holder), holder=self.the(holder.name)) for item in told]
             lines += [use for item in items for use in self._needs(world, item.name)]
             return self.layout["join"].join(lines) or NOTHING
-        told = [f"{self.a(i.name)} ({states(i)})" if i.states and not world.carry else self.a(i.name) for i in items]
         told += [f"{self.a(h.name)} ({self.state(h) or self.contents(world, h)})" for h in inner]
         return listing(told) or NOTHING
 

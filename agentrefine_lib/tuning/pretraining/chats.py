@@ -14,13 +14,12 @@ from collections.abc import Iterator
 import yaml
 
 from agentrefine_lib.teachers.embedded.voice import load_wording
-from agentrefine_lib.tuning.pretraining.decisions import write_decisions
+from agentrefine_lib.tuning.pretraining.decisions import LABELS, write_decisions
 from agentrefine_lib.tuning.pretraining.drills import Chat, write_repeat
 from agentrefine_lib.tuning.pretraining.questions import ask
 from agentrefine_lib.tuning.pretraining.scene import ROOMS, draw_scene, move_something, tell_commands, tell_room
 from agentrefine_lib.tuning.pretraining.words import draw_name, load_words
 
-LABELS = (("Reason", "Answer"), ("Why", "Do"), ("Note", "Result"), ("Because", "Say"), ("Idea", "Command"))
 STYLES = {
     "bare": ("Answer with nothing but the name or the command.", "Short answers only.", ""),
     "sentence": ("Answer in a sentence.", "Answer in full.", "Say it in a sentence."),
