@@ -38,8 +38,8 @@ gallery: .venv/ready ## the executed notebooks as pages that open from disk
 lab: .venv/ready ## open the notebooks in JupyterLab
 	$(BIN)/jupyter lab notebooks
 
-test: check ## lint, types, and all tests
-	$(BIN)/python -m pytest
+test: check ## lint, types, and all tests, two files at a time
+	$(BIN)/python -m pytest -n 2 --dist loadfile
 
 check: .venv/ready-test
 	$(BIN)/ruff check

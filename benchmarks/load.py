@@ -1,12 +1,13 @@
 """Whether size is felt: files, requests and episodes by the thousand, with time and memory noted as they grow.
 
-    python benchmarks/load.py [files] [requests] [episodes] [--rows 64000] [--requests 4000] [--episodes 1000 10000]
+    python benchmarks/load.py [files] [requests] [episodes] [soak] [--rows 64000] [--requests 4000] [--minutes 10]
 
 ``files``: trajectories (a few hundred of the embedded teacher, again and again under new ids) are verified, turned into
 conversations and encoded as masks. ``requests``: 1,000 at once to the teacher's server, which takes four seconds for
-each. ``episodes``: BabyAI and PDDL, played by the expert. The rows of a stage replace the earlier ones in load.csv,
-which load.png is drawn from. ``rss_mib``, ``fds``, ``threads`` and ``children`` count the process and all below it at
-that moment; ``cpu_s`` is their processor time so far.
+each. ``episodes``: BabyAI and PDDL, played by the expert. ``soak``: every engine in turn, for some minutes; what still
+grows in the second half is told as it would be after eight hours. The rows of a stage replace the earlier ones in
+load.csv, which load.png is drawn from. ``rss_mib``, ``fds``, ``threads`` and ``children`` count the process and all
+below it at that moment; ``cpu_s`` is their processor time so far.
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ from pathlib import Path
 from typing import Any
 
 import matplotlib.pyplot as plt
+import numpy as np
 import pandas as pd
 import psutil
 from transformers import AutoTokenizer
@@ -46,6 +48,14 @@ HERE = Path(__file__).parent
 SOURCES, EVERY = 400, 8_000  # different trajectories; rows between two notes
 AT_ONCE, LATENCY_S, PORT = 1_000, 4.0, 8791  # long enough for a thousand to be under way
 PANEL = {"babyai": ("GoToObj", "GoToDoor", "PickupLoc"), "pddl": ("gripper", "blocksworld")}
+SOAKED = {  # two tasks of each engine, in turn; ScienceWorld has 300 variations of each
+    "alfworld": ("pick_and_place_simple", "pick_heat_then_place_in_recep"),
+    "scienceworld": ("find-plant", "find-animal"),
+    "jericho": ("goat", "museum"),
+    "babyai": ("GoToObj", "PickupLoc"),
+    "pddl": ("gripper", "blocksworld"),
+    "hotpotqa": ("same-press", "longer-river"),
+}
 Rows = list[dict[str, object]]
 
 
@@ -169,6 +179,27 @@ def episodes(folder: Path, options: argparse.Namespace) -> Rows:
     return found
 
 
+def soak(folder: Path, options: argparse.Namespace) -> Rows:
+    columns = [panel({engine: dict.fromkeys(names, range(300))}) for engine, names in SOAKED.items()]
+    tasks = [task for row in zip(*columns, strict=True) for task in row]
+    path, notes = folder / "soak.jsonl", Notes(f"all engines, {options.minutes} minutes")
+
+    async def play() -> None:
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(options.minutes * 60):
+                await roll_out(ExpertPolicy(), tasks, path, Limits(steps=30, in_flight=6))
+
+    with notes.watching(lambda: path.read_bytes().count(b"\n") if path.exists() else 0, 5.0):
+        asyncio.run(play())
+    table = pd.DataFrame(notes.rows[:-1])  # the last is taken when all engines are gone
+    later = table[table["wall_s"] > table["wall_s"].max() / 2]
+    for what in ("rss_mib", "fds", "threads", "children"):
+        slope, level = np.polyfit(later["wall_s"] / 3600, later[what], 1)
+        now = level + slope * later["wall_s"].max() / 3600
+        print(f"{what}: {now:.0f} now, {slope:+.1f} an hour, {now + 8 * slope:.0f} after eight more", file=sys.stderr)
+    return notes.rows
+
+
 def draw(table: pd.DataFrame) -> None:
     """Time and memory against size, a line per stage; processes, threads and descriptors for the episodes."""
     figure, axes = plt.subplots(1, 3, figsize=(15, 4.2), layout="constrained")
@@ -184,7 +215,7 @@ def draw(table: pd.DataFrame) -> None:
     figure.savefig(HERE / "load.png", dpi=110, metadata={"Software": None})
 
 
-STAGES = {"files": files, "requests": requests, "episodes": episodes}
+STAGES = {"files": files, "requests": requests, "episodes": episodes, "soak": soak}
 
 
 def main() -> None:
@@ -194,6 +225,7 @@ def main() -> None:
     options.add_argument("--requests", type=int, default=4_000)
     options.add_argument("--episodes", type=int, nargs="+", default=[1_000, 10_000])
     options.add_argument("--engines", nargs="+", default=list(PANEL), choices=PANEL)
+    options.add_argument("--minutes", type=float, default=10.0)
     chosen, path = options.parse_args(), HERE / "load.csv"
     for stage in chosen.stages:
         with tempfile.TemporaryDirectory() as folder:

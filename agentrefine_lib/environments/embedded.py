@@ -142,8 +142,10 @@ def world_of(trajectory: Trajectory) -> tuple[Task, Callable[[Task], Embedded]] 
     """The world that the embedded teacher drew for a trajectory, to be played by others; None for other teachers'."""
     if trajectory.domain not in load_domains():
         return None
-    for fixed_grammar, plain, attempt in product((False, True), (False, True), range(ATTEMPTS_TRIED)):
-        teacher = EmbeddedTeacher((trajectory.domain,), fixed_grammar=fixed_grammar, plain=plain)
+    switches = product((False, True), (False, True), (False, True))
+    for (fixed_grammar, plain, invented), attempt in product(switches, range(ATTEMPTS_TRIED)):
+        names = {"fixed_grammar": fixed_grammar, "plain": plain, "invented": invented}
+        teacher = EmbeddedTeacher((trajectory.domain,), **names)
         brief = Brief(trajectory.persona, trajectory.seed, attempt)
         if teacher.game(brief).script == trajectory.script:
             task = Task(engine="embedded", name=trajectory.domain, seed=trajectory.seed)

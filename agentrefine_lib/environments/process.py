@@ -95,7 +95,8 @@ class EngineProcess:
             answered, loop = asyncio.Event(), asyncio.get_running_loop()
             loop.add_reader(self._pipe.fileno(), answered.set)
             try:
-                await asyncio.wait_for(answered.wait(), limit)
+                async with asyncio.timeout(limit):  # wait_for, in Python 3.11, may lose a cancellation
+                    await answered.wait()
             finally:
                 loop.remove_reader(self._pipe.fileno())
             value, error, trace = self._pipe.recv()

@@ -1,12 +1,15 @@
 """The embedded worlds as an environment: the contract, its kinds of errors, and an expert that always wins."""
 
+import asyncio
+
 import pytest
 
 from agentrefine_lib.environments.check import check_environment
-from agentrefine_lib.environments.embedded import Embedded
+from agentrefine_lib.environments.embedded import Embedded, world_of
 from agentrefine_lib.environments.signature import parse_command
-from agentrefine_lib.schema import Task
-from agentrefine_lib.teachers import load_domains
+from agentrefine_lib.schema import Task, Trajectory, read_jsonl
+from agentrefine_lib.synthesis import Job, synthesize
+from agentrefine_lib.teachers import EmbeddedTeacher, embedded_persona, load_domains
 
 
 def task(name: str, seed: int = 0) -> Task:
@@ -82,3 +85,13 @@ def test_every_valid_action_reads_as_one_signature():
 def test_unknown_domain():
     with pytest.raises(ValueError, match="unknown domain 'moon'"):
         start("moon")
+
+
+@pytest.mark.parametrize("switches", [{}, {"fixed_grammar": True}, {"plain": True}, {"plain": True, "invented": True}])
+def test_the_world_of_a_trajectory_is_found_again_whoever_drew_it(switches, tmp_path):
+    teacher = EmbeddedTeacher(["ship"], **switches)
+    path = asyncio.run(synthesize(teacher, [Job("one", embedded_persona(7, ("ship",)), 7)], tmp_path))
+    (trajectory,) = read_jsonl(path, Trajectory)
+    task, made = world_of(trajectory)
+    world = made(task)
+    assert world.reset(task) == trajectory.turns[0].observation and world.goal == trajectory.script.goal

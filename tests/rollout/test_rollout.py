@@ -113,6 +113,20 @@ def test_an_engine_that_fails_once_costs_one_try_and_nothing_else(tmp_path, how,
     assert [e.model_copy(update={"retries": 0}) for e in episodes] == whole
 
 
+def test_a_cancelled_run_ends_at_once_whatever_it_is_waiting_for(tmp_path):
+    """asyncio.wait_for loses a cancellation that meets an answer (Python 3.11): the run went on to its end."""
+    many = [Task(engine="embedded", name="plain-ship", seed=seed) for seed in range(5_000)]
+
+    async def cancel(number: int) -> bool:
+        run = asyncio.create_task(roll_out(RandomPolicy(), many, tmp_path / f"{number}.jsonl", Limits(in_flight=4)))
+        await asyncio.sleep(1.5 + 0.01 * number)
+        run.cancel()
+        await asyncio.wait({run}, timeout=3)
+        return run.done() and run.cancelled()
+
+    assert all(asyncio.run(cancel(number)) for number in range(4))
+
+
 def test_a_task_that_never_plays_is_named_and_the_others_are_kept(tmp_path):
     make = functools.partial(engines.faulty, "dies", None)
     with pytest.raises(

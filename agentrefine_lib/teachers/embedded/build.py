@@ -30,6 +30,7 @@ class Size(NamedTuple):
     cases: float  # a container in a container
     twins: float  # two items that differ by a trait only
     locks: tuple[str, ...]
+    combined: bool  # goals of several conditions; treatments with tools, or one after another
 
 
 FULL = Size(
@@ -40,8 +41,9 @@ FULL = Size(
     cases=0.45,
     twins=0.85,
     locks=("", "key", "key", "code", "code"),
+    combined=True,
 )
-PLAIN = Size(moves=range(2, 6), places=(2, 2, 3), containers=(1,), items=(2,), cases=0, twins=0.2, locks=("",))
+PLAIN = Size(moves=range(2, 6), places=(2,), containers=(1,), items=(2,), cases=0, twins=0, locks=("",), combined=False)
 
 
 class Game(NamedTuple):
@@ -69,20 +71,24 @@ def build_game(rng: random.Random, speech: random.Random, domain: dict[str, Any]
 
 def _draw_world(rng: random.Random, domain: dict[str, Any], size: Size) -> World:
     """The goal is always reachable: at most one lock, and what opens it is outside."""
-    treatments = _draw_treatments(rng, domain)
+    treatments = _draw_treatments(rng, domain, size)
     places = rng.sample(domain["places"], rng.choice(size.places))
     holders = _draw_holders(rng, domain, places, treatments, size)
     ways = connect(rng, domain["map"], places)
     world = World(places, ways, holders, {}, treatments, [], [], domain["carry"], rng.choice(places))
     twins = _populate(rng, domain, world, size)
     lock = _lock(rng, domain, world, size)
-    world.goal = _choose_goal(rng, world, twins, lock)
+    world.goal = _choose_goal(rng, world, twins, lock, size)
     return world
 
 
-def _draw_treatments(rng: random.Random, domain: dict[str, Any]) -> dict[str, dict[str, Any]]:
-    """One or two treatments, each with those that have to come before it."""
+def _draw_treatments(rng: random.Random, domain: dict[str, Any], size: Size) -> dict[str, dict[str, Any]]:
+    """One or two treatments, each with those that have to come before it; in a small world one that needs nothing."""
     every = domain["treatments"]
+    if not size.combined:
+        later = {t["after"] for t in every}
+        index = rng.choice([i for i, t in enumerate(every) if "station" in t and t["before"] not in later])
+        return {operation_of(index, every[index]): every[index]}
     chosen: set[int] = set()
     for drawn in rng.sample(range(len(every)), rng.randint(1, 2)):
         index: int | None = drawn
@@ -166,8 +172,10 @@ def _write_notes(rng: random.Random, domain: dict[str, Any], locked: Holder, out
     return notes
 
 
-def _choose_goal(rng: random.Random, world: World, twins: list[str], lock: Holder | None) -> list[Condition]:
-    """One to four conditions, none of which holds at the start."""
+def _choose_goal(
+    rng: random.Random, world: World, twins: list[str], lock: Holder | None, size: Size
+) -> list[Condition]:
+    """One to four conditions, none of which holds at the start; in a small world one."""
     movable = [i for i in world.items.values() if i.states]
     first = world.items[rng.choice(twins)] if twins else rng.choice(movable)
     second = rng.choice([i for i in movable if i is not first])
@@ -177,6 +185,8 @@ def _choose_goal(rng: random.Random, world: World, twins: list[str], lock: Holde
     stored, too = (_stored(item, target) for item in (first, second))
     treated, also = Condition(first.name, "is", last), Condition(second.name, "is", other)
     on = Condition(device.name, "is", "on")
+    if not size.combined:
+        return rng.choice([[stored], [stored], [treated], [treated], [on]])
     return rng.choice(
         [
             [stored],
@@ -240,7 +250,7 @@ def _write_script(rng: random.Random, world: World, forms: dict[str, Form], voic
     conditions = [voice.condition(world, condition) for condition in world.goal]
     return Script(
         environment=world.as_environment(),
-        goal=rng.choice(load_wording()["goals"]).format(listing(conditions)),
+        goal=rng.choice(voice.wording["goals"]).format(listing(conditions)),
         completion_conditions=conditions,
         available_actions={f.signature: action_spec(f, values) for op, f in forms.items() if op not in useless},
     )

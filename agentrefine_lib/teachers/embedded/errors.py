@@ -13,7 +13,7 @@ from typing import NamedTuple
 from agentrefine_lib.schema import Mismatch, match_action
 from agentrefine_lib.teachers.embedded.build import Game
 from agentrefine_lib.teachers.embedded.grammar import FORMS
-from agentrefine_lib.teachers.embedded.player import Move, Player
+from agentrefine_lib.teachers.embedded.player import Move, Player, frame
 from agentrefine_lib.teachers.embedded.rules import FLAG_OF, Refusal, check
 from agentrefine_lib.teachers.embedded.world import HANDS, STORES, Holder
 
@@ -164,7 +164,9 @@ def _excuse(moment: Moment, idea: Idea) -> str:
         about["on"] = game.voice.before(game.world.holders[about["holder"]])
     if "code" in about:
         about["code"] = f"'{about['code']}'"
-    return game.voice.say(moment.rng.choice(game.voice.wording["mistakes"][idea.why]), **about)
+    said = game.voice.say(moment.rng.choice(game.voice.wording["mistakes"][idea.why]), **about)
+    meant = Move(idea.operation, idea.arguments, idea.why, {}, moment.move.aim)
+    return frame(game.voice, game.world, meant, said, game.forms[idea.operation].signature)
 
 
 def _absent(moment: Moment) -> Iterator[Idea]:
@@ -193,9 +195,10 @@ def _misplaced(moment: Moment) -> Iterator[Idea]:
             yield Idea("open", {"holder": holder.name}, "from_afar")
     for holder in moment.holders("device", here=False):
         yield Idea("switch", {"holder": holder.name}, "from_afar")
-    for holder in moment.holders("station", here=False):
+    items = moment.items()
+    for holder in moment.holders("station", here=False) if items else ():
         for operation in (op for op, t in world.treatments.items() if holder.name in t.get("station", ())):
-            yield Idea(operation, {"item": rng.choice(moment.items()), "holder": holder.name}, "from_afar")
+            yield Idea(operation, {"item": rng.choice(items), "holder": holder.name}, "from_afar")
     if world.carry:
         for item in moment.items(held=True):
             for condition in (c for c in world.goal if c.subject == item and c.relation != "is"):

@@ -82,9 +82,12 @@ class Player:
         if earlier and treatment["before"] not in self.world.items[item].states:
             yield from self._treat(earlier, item)
         if "station" in treatment:
-            yield from self._find([item], item, hidden=True)
-            station = yield from self._find(treatment["station"], f"a place to {treatment['verbs'][0]} things")
-            needed = {"need": station, "result": treatment["after"]}
+            yield from self._pick_up(item)
+            needed = {"result": treatment["after"]}
+            searched = f"a place to {treatment['verbs'][0]} things"
+            yield from self._needing(needed, self._find(treatment["station"], searched))
+            station = next(name for name in treatment["station"] if name in self.holders_seen)
+            needed |= {"need": station}
             yield from self._needing(needed, self._get(item))
             yield from self._needing(needed, self._bring(item, station))
             arguments = {"item": item, "holder": station}
@@ -106,7 +109,15 @@ class Player:
         """Moves that make sense only because of a thing that is needed."""
         yield from (move._replace(about=move.about | needed) for move in moves)
 
+    def _pick_up(self, item: str) -> Iterator[Move]:
+        """What can be carried is taken where it is found, before anything else is looked for."""
+        if self.world.carry:
+            yield from self._get(item)
+        else:
+            yield from self._find([item], item, hidden=True)
+
     def _store(self, item: str, target: str) -> Iterator[Move]:
+        yield from self._pick_up(item)
         yield from self._find([target], target)
         yield from self._make_accessible(target)
         yield from self._get(item)
@@ -250,16 +261,16 @@ def count_moves(player: Player, limit: int) -> int:
     return count
 
 
-def _framed(voice: Voice, world: World, move: Move, thought: str, form: str) -> str:
-    """In a plain world a thought begins with where one is, what one holds and wants, and ends with the command."""
-    frame = voice.wording
-    if "before" not in frame or move.aim is None:
+def frame(voice: Voice, world: World, move: Move, thought: str, form: str) -> str:
+    """In a plain world a thought begins with what one holds and wants, and ends with the command."""
+    wording = voice.wording
+    if "before" not in wording or move.aim is None:
         return thought
     held, wanted = voice.all_of(world.held()) or NOTHING, voice.condition(world, move.aim)
-    parts = [voice.say(frame["before"], here=world.here, held=held, wanted=wanted)]
+    parts = [voice.say(wording["before"], here=world.here, held=held, wanted=wanted)]
     if "need" in move.about:
-        parts.append(voice.say(frame["need"], need=move.about["need"], result=move.about["result"]))
-    return " ".join([*parts, thought, frame["after"].format(form=form)])
+        parts.append(voice.say(wording["need"], need=move.about["need"], result=move.about["result"]))
+    return "".join([*parts, thought, wording["after"].format(form=form)])
 
 
 def think(rng: random.Random, voice: Voice, world: World, move: Move, form: str) -> str:
@@ -274,8 +285,10 @@ def think(rng: random.Random, voice: Voice, world: World, move: Move, form: str)
         why = "treat_at" if "treat_at" in thoughts else why
     if names.get("what") in world.items or names.get("what") in world.holders:
         names["what"] = voice.the(names["what"])
+    elif "result" in names and "lack" in voice.wording:
+        names["what"] = voice.wording["lack"].format(result=names["result"])
     if "code" in names:
         names["code"] = f"'{names['code']}'"
     if "holder" in names:
         names["on"] = voice.before(world.holders[names["holder"]])
-    return _framed(voice, world, move, voice.say(rng.choice(thoughts[why]), **names), form)
+    return frame(voice, world, move, voice.say(rng.choice(thoughts[why]), **names), form)

@@ -12,6 +12,7 @@ from pydantic import JsonValue
 from agentrefine_lib.schema import PlayerTurn, Script, Turn
 from agentrefine_lib.teachers.embedded.build import FULL, Game, build_game
 from agentrefine_lib.teachers.embedded.errors import Moment, draw_blunder, judge, read_command, recover
+from agentrefine_lib.teachers.embedded.invented import invent
 from agentrefine_lib.teachers.embedded.personas import domain_of, load_domains
 from agentrefine_lib.teachers.embedded.player import Move, Player, count_moves, think
 from agentrefine_lib.teachers.embedded.rules import FLAG_OF, Refusal, change
@@ -30,8 +31,9 @@ class EmbeddedTeacher:
     The verifier has to find them.
     ``fixed_grammar``: every script of a domain has the same spelling and wording, as in a hand-made environment. The
     worlds stay the same, so that what a model learns from both kinds of data can be compared.
-    ``plain``: worlds of two or three places that take two to five moves, and one wording for each kind of thought: for
-    models that are too small, or tuned too shortly, to learn from more.
+    ``plain``: worlds of two places and one condition that take two to five moves, and one wording for each kind of
+    thought: for models that are too small, or tuned too shortly, to learn from more.
+    ``invented``: half of the names in a world are invented words, so that they have to be read and cannot be known.
     """
 
     name = "embedded"
@@ -43,6 +45,7 @@ class EmbeddedTeacher:
         slip_rate: float = 0.0,
         fixed_grammar: bool = False,
         plain: bool = False,
+        invented: bool = False,
     ) -> None:
         unknown = sorted(set(domains) - set(load_domains()))
         if unknown:
@@ -54,10 +57,11 @@ class EmbeddedTeacher:
         self.slip_rate = slip_rate
         self.fixed_grammar = fixed_grammar
         self.plain = plain
+        self.invented = invented
 
     def game(self, brief: Brief) -> Game:
         """The world, grammar and script of a brief, as at the start of the play."""
-        drawn = _draw_game(brief.key, self.domain(brief), self.fixed_grammar, self.plain)
+        drawn = _draw_game(brief.key, self.domain(brief), self.fixed_grammar, self.plain, self.invented)
         return drawn._replace(world=drawn.world.copy())
 
     def domain(self, brief: Brief) -> str:
@@ -82,10 +86,13 @@ class EmbeddedTeacher:
 
 
 @lru_cache(maxsize=256)
-def _draw_game(key: str, domain: str, fixed_grammar: bool, plain: bool) -> Game:
+def _draw_game(key: str, domain: str, fixed_grammar: bool, plain: bool, invented: bool) -> Game:
     """Games are asked for twice, to write the script and to play it; many may be under way at once."""
     speech = random.Random(f"speech {domain}" if fixed_grammar else f"speech {key}")
-    return build_game(random.Random(f"world {key}"), speech, load_domains()[domain], plain)
+    words = load_domains()[domain]
+    if invented:
+        words = invent(random.Random(f"words {key}"), words)
+    return build_game(random.Random(f"world {key}"), speech, words, plain)
 
 
 class _Play:

@@ -2,7 +2,8 @@
 
 Every chat tells of rooms, what is in them, and how commands are spelled, and asks for names and commands that can only
 be answered by copying out of it. Most names are drawn anew, so there is nothing to learn by heart. No agent acts here:
-nothing is tried, refused or achieved, and no text of a benchmark or of the embedded teacher is used.
+nothing is tried, refused or achieved, and no text of a benchmark is used. Of the embedded teacher's texts only the
+sentence patterns of its plain worlds are, in ``lookups``.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ import yaml
 from agentrefine_lib.teachers.embedded.voice import load_wording
 from agentrefine_lib.tuning.pretraining.decisions import LABELS, write_decisions
 from agentrefine_lib.tuning.pretraining.drills import Chat, write_repeat
+from agentrefine_lib.tuning.pretraining.lookups import write_lookups
 from agentrefine_lib.tuning.pretraining.questions import ask
 from agentrefine_lib.tuning.pretraining.scene import ROOMS, draw_scene, move_something, tell_commands, tell_room
 from agentrefine_lib.tuning.pretraining.words import draw_name, load_words
@@ -27,9 +29,13 @@ STYLES = {
 }
 
 
-def write_chat(seed: int, index: int, longest: int = 6, tables: float = 0.1, decisions: float = 0.0) -> Chat:
+def write_chat(
+    seed: int, index: int, longest: int = 6, tables: float = 0.1, decisions: float = 0.0, lookups: float = 0.0
+) -> Chat:
     """The chat of this number, always the same. ``longest``: most questions in it; the others are shares of kinds."""
     rng = random.Random(f"nano {seed} {index}")
+    if lookups and rng.random() < lookups:
+        return write_lookups(rng, longest)
     if decisions and rng.random() < decisions:
         return write_decisions(rng, longest)
     kind = rng.random()

@@ -44,6 +44,7 @@ class Phase(BaseModel):
     questions: int = 10  # at most, in another chat
     tables: float = 0.12  # share of the other chats that are long tables
     decisions: float = 0.0  # share of the other chats that ask for the next step
+    lookups: float = 0.0  # share of the other chats that ask where things are, before the share above is taken
     repeats: int = 0  # rows of random tokens said twice, so that the wiring is not unlearned
     warm_up: int = 50  # steps
     decays: bool = False  # to a twentieth of the rate, along a cosine
@@ -167,7 +168,7 @@ def _batch(tokenizer: PreTrainedTokenizerFast, phase: Phase, seed: str) -> tuple
 def _draw(rng: random.Random, phase: Phase) -> Chat:
     if rng.random() < phase.drills:
         return write_drill(rng)
-    return write_chat(1, rng.getrandbits(60), phase.questions, phase.tables, phase.decisions)
+    return write_chat(1, rng.getrandbits(60), phase.questions, phase.tables, phase.decisions, phase.lookups)
 
 
 def _say_twice(rng: random.Random, vocabulary: int, ids: list[int], labels: list[int]) -> None:
