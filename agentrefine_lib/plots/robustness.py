@@ -11,9 +11,9 @@ from agentrefine_lib.metrics import UNPERTURBED
 from agentrefine_lib.plots.evaluation import ENGINE_NAMES, OURS
 
 
-def perturbed(table: pd.DataFrame, metric: str = "progress") -> Figure:
-    """fig3_perturbation: a panel per engine, a group of points per perturbation, a colour per method, 95 % whiskers."""
-    shown = table[(table["source"] == OURS) & (table["metric"] == metric)]
+def perturbed(table: pd.DataFrame) -> Figure:
+    """fig3_perturbation: progress; a panel per engine, points per perturbation, a colour per method, 95 % whiskers."""
+    shown = table[(table["source"] == OURS) & (table["metric"] == "progress")]
     engines = [engine for engine in ENGINE_NAMES if engine in set(shown["engine"])]
     names = [UNPERTURBED, *(name for name in dict.fromkeys(shown["perturbation"]) if name != UNPERTURBED)]
     methods = list(dict.fromkeys(shown["method"]))
@@ -32,5 +32,5 @@ def perturbed(table: pd.DataFrame, metric: str = "progress") -> Figure:
         ax.title.set_fontsize(10)
     axes[0, 0].invert_yaxis()
     axes[0, -1].legend(loc="upper left", bbox_to_anchor=(1, 1), frameon=False)
-    figure.supxlabel(f"{metric} (%)", fontsize=10)
+    figure.supxlabel("progress (%)", fontsize=10)
     return figure
