@@ -8,13 +8,13 @@ import seaborn as sns
 from matplotlib.figure import Figure
 
 from agentrefine_lib.metrics import UNPERTURBED
-from agentrefine_lib.plots.evaluation import ENGINE_NAMES, OURS
+from agentrefine_lib.plots.evaluation import ENGINE_NAMES, OURS, engines_of
 
 
 def perturbed(table: pd.DataFrame) -> Figure:
     """fig3_perturbation: progress; a panel per engine, points per perturbation, a colour per method, 95 % whiskers."""
     shown = table[(table["source"] == OURS) & (table["metric"] == "progress")]
-    engines = [engine for engine in ENGINE_NAMES if engine in set(shown["engine"])]
+    engines = engines_of(shown)
     names = [UNPERTURBED, *(name for name in dict.fromkeys(shown["perturbation"]) if name != UNPERTURBED)]
     methods = list(dict.fromkeys(shown["method"]))
     size = (2.2 + 2.3 * len(engines), 1.2 + 0.24 * len(names) * len(methods))
