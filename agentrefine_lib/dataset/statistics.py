@@ -9,6 +9,8 @@ import pandas as pd
 from agentrefine_lib.schema import ERROR_FLAGS, DMTurn, PlayerTurn, Trajectory
 from agentrefine_lib.verify import count_refinements
 
+BINS = 10  # of positions in a play
+
 
 def statistics(trajectories: Iterable[Trajectory]) -> pd.DataFrame:
     """tab_data: one row per trajectory, to be described or plotted (turns, errors by flag, refinements, characters)."""
@@ -32,14 +34,14 @@ def measure(trajectory: Trajectory) -> dict[str, str | int]:
     }
 
 
-def error_positions(trajectories: Iterable[Trajectory], bins: int = 10) -> pd.DataFrame:
+def error_positions(trajectories: Iterable[Trajectory]) -> pd.DataFrame:
     """Share of Player turns with each flag, by position in the play: columns position (in [0, 1)), error, share, n."""
     rows = []
     for trajectory in trajectories:
         answers = [turn for turn in trajectory.turns[1:] if isinstance(turn, DMTurn)]
         for number, answer in enumerate(answers):
             flags = {flag.removesuffix("_error"): getattr(answer, flag) for flag in ERROR_FLAGS}
-            rows.append({"position": int(bins * number / len(answers)) / bins} | flags)
+            rows.append({"position": int(BINS * number / len(answers)) / BINS} | flags)
     grouped = pd.DataFrame(rows).groupby("position")
     shares = grouped.mean().melt(ignore_index=False, var_name="error", value_name="share").reset_index()
     return shares.assign(n=shares["position"].map(grouped.size()))

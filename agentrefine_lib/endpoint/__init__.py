@@ -6,7 +6,7 @@ from agentrefine_lib.endpoint.embeddings import embed_by_endpoint
 from agentrefine_lib.endpoint.failures import EndpointError
 from agentrefine_lib.endpoint.prices import Estimate, Price, PriceError, estimate, load_prices, price_of
 from agentrefine_lib.endpoint.recording import NotRecordedError
-from agentrefine_lib.endpoint.request import Completion, EndpointSettings
+from agentrefine_lib.endpoint.request import Completion, EndpointSettings, seed_of
 
 __all__ = [
     "Budget",
@@ -25,4 +25,5 @@ __all__ = [
     "estimate",
     "load_prices",
     "price_of",
+    "seed_of",
 ]

@@ -18,6 +18,13 @@ class StepResult(NamedTuple):
     error: str | None  # "format" (not a command), "parameter" (no such object), "logic" (impossible now)
 
 
+class Refusal(NamedTuple):
+    """Why an action was not accepted: the kind as in StepResult.error, and a sentence for the player."""
+
+    kind: str
+    message: str
+
+
 class Environment(Protocol):
     """One engine playing one task at a time. Invalid actions are answered, never raised."""
 

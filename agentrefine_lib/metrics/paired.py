@@ -98,7 +98,7 @@ def over_engines(episodes: pd.DataFrame, metric: str, seed: int = 0) -> pd.DataF
     return pd.DataFrame(rows)
 
 
-def sign_test(change: np.ndarray, seed: int = 0) -> float:
+def sign_test(change: np.ndarray) -> float:
     """Two-sided p of McNemar's exact test from paired differences; 1.0 when no pair differs."""
     gained, lost = int((change > 0).sum()), int((change < 0).sum())
     return float(binomtest(gained, gained + lost).pvalue) if gained + lost else 1.0

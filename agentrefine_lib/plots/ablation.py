@@ -8,7 +8,7 @@ import seaborn as sns
 from matplotlib.figure import Figure
 
 from agentrefine_lib.metrics.behaviour import ACCEPTED
-from agentrefine_lib.plots.evaluation import ENGINE_NAMES, OURS
+from agentrefine_lib.plots.evaluation import ENGINE_NAMES, OURS, engines_of
 
 KINDS = [ACCEPTED, "logic", "parameter", "format", "reply"]
 
@@ -57,7 +57,7 @@ def stuck(curves: pd.DataFrame) -> Figure:
 
 def error_kinds(shares: pd.DataFrame) -> Figure:
     """fig_taxonomy: a panel per engine, a bar per method, divided into accepted steps and kinds of errors."""
-    engines = [engine for engine in ENGINE_NAMES if engine in set(shares["engine"])]
+    engines = engines_of(shares)
     methods = list(dict.fromkeys(shares["method"]))
     size = (2.2 + 1.9 * len(engines), 1.0 + 0.34 * len(methods))
     figure, axes = plt.subplots(1, len(engines), figsize=size, squeeze=False, layout="constrained", sharey=True)

@@ -7,7 +7,7 @@ import pandas as pd
 import seaborn as sns
 from matplotlib.figure import Figure
 
-from agentrefine_lib.plots.evaluation import ENGINE_NAMES, OURS
+from agentrefine_lib.plots.evaluation import ENGINE_NAMES, OURS, engines_of
 
 
 def thought_maps(points: pd.DataFrame) -> Figure:
@@ -26,7 +26,7 @@ def thought_maps(points: pd.DataFrame) -> Figure:
 
 def environment_map(points: pd.DataFrame) -> Figure:
     """fig_environments: synthesised and test environments on one map, and how near the nearest synthesised one is."""
-    names = ["synthesised", *(name for engine, name in ENGINE_NAMES.items() if engine in set(points["engine"]))]
+    names = ["synthesised", *(ENGINE_NAMES[engine] for engine in engines_of(points))]
     shown = points.assign(environment=points["engine"].map(ENGINE_NAMES).fillna("synthesised"))
     figure, (left, right) = plt.subplots(1, 2, figsize=(12, 4.6), layout="constrained", width_ratios=(3, 2))
     sns.scatterplot(
@@ -39,10 +39,10 @@ def environment_map(points: pd.DataFrame) -> Figure:
     return figure
 
 
-def best_of_curves(table: pd.DataFrame, metric: str = "progress") -> Figure:
-    """tab4_bestofn, drawn: the expected best of k samples against k; k = 0 stands for greedy decoding."""
-    shown = table[(table["source"] == OURS) & (table["metric"] == metric)]
-    engines = [engine for engine in ENGINE_NAMES if engine in set(shown["engine"])]
+def best_of_curves(table: pd.DataFrame) -> Figure:
+    """tab4_bestofn, drawn: the expected progress of the best of k samples; k = 0 stands for greedy decoding."""
+    shown = table[(table["source"] == OURS) & (table["metric"] == "progress")]
+    engines = engines_of(shown)
     figure, axes = plt.subplots(
         1, len(engines), figsize=(1 + 2.6 * len(engines), 3), squeeze=False, layout="constrained", sharey=True
     )
@@ -52,6 +52,6 @@ def best_of_curves(table: pd.DataFrame, metric: str = "progress") -> Figure:
             ax.fill_between(part["best_of"], part["low"], part["high"], color=line.get_color(), alpha=0.15)
         ax.set(title=ENGINE_NAMES[engine], ylim=(-3, 103), xlabel="best of (0: greedy)")
         ax.title.set_fontsize(10)
-    axes[0, 0].set_ylabel(f"{metric} (%)")
+    axes[0, 0].set_ylabel("progress (%)")
     axes[0, -1].legend(loc="upper left", bbox_to_anchor=(1, 1), frameon=False)
     return figure

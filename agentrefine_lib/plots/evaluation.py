@@ -41,6 +41,12 @@ METHOD_NAMES = {  # in the order in which they are shown
 }
 
 
+def engines_of(table: pd.DataFrame) -> list[str]:
+    """The engines in a table's column ``engine``, in the order in which they are shown."""
+    there = set(table["engine"])
+    return [engine for engine in ENGINE_NAMES if engine in there]
+
+
 def method_labels(methods: Iterable[str], more: Mapping[str, str] = {}) -> dict[str, str]:
     """What figures call the methods, in the order to be shown: ``agentrefine_500`` is "AgentRefine, 500"."""
     found, names = list(dict.fromkeys(methods)), METHOD_NAMES | dict(more)
@@ -108,7 +114,7 @@ def beside_paper(
 def overall(table: pd.DataFrame, family: str) -> tuple[Figure, pd.DataFrame]:
     """fig1_overall: progress per method, a column per engine; ours above, one of the paper's model families below."""
     shown = table[(table["metric"] == "progress") & ((table["source"] == OURS) | (table["family"] == family))]
-    engines = [engine for engine in ENGINE_NAMES if engine in set(shown["engine"])]
+    engines = engines_of(shown)
     size = (1.5 + 2.4 * len(engines), 0.8 + 0.36 * shown["method"].nunique())
     figure, grid = plt.subplots(2, len(engines), figsize=size, squeeze=False, layout="constrained", sharex=True)
     for row, source in enumerate((OURS, PAPER)):
@@ -134,7 +140,7 @@ def outcomes(episodes: pd.DataFrame, labels: dict[str, str]) -> tuple[Figure, pd
     """fig_outcomes: a cell per task and method, dark with progress; a dot where all seeds won, a ring where some."""
     shown = episodes.groupby(["method", "engine", "task"], as_index=False, sort=False)[["success", "progress"]].mean()
     shown["method"] = shown["method"].map(labels).astype("category").cat.set_categories([*labels.values()])
-    engines = [engine for engine in ENGINE_NAMES if engine in set(shown["engine"])]
+    engines = engines_of(shown)
     figure, rows = plt.subplots(
         len(engines), 1, figsize=(11, 0.5 + (0.45 + 0.24 * len(labels)) * len(engines)), squeeze=False
     )

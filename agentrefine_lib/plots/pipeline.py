@@ -68,7 +68,7 @@ def errors_by_position(turns: pd.DataFrame) -> Figure:
 
 
 def agreement(table: pd.DataFrame) -> Figure:
-    """fig_judge: share of turns that judge and verifier label alike, beside the paper's."""
+    """fig_judge: share of turns that the judge labels as the dungeon master did, beside the paper's."""
     figure, ax = plt.subplots(figsize=(7, 0.8 + 0.5 * len(table)), layout="constrained")
     bars(ax, table.rename(columns={"judge": "method"}), "")
     ax.set(xlabel="turns labelled alike (%)")

@@ -8,13 +8,13 @@ import seaborn as sns
 from matplotlib.figure import Figure
 
 from agentrefine_lib.metrics import UNPERTURBED
-from agentrefine_lib.plots.evaluation import ENGINE_NAMES, OURS
+from agentrefine_lib.plots.evaluation import ENGINE_NAMES, OURS, engines_of
 
 
-def perturbed(table: pd.DataFrame, metric: str = "progress") -> Figure:
-    """fig3_perturbation: a panel per engine, a group of points per perturbation, a colour per method, 95 % whiskers."""
-    shown = table[(table["source"] == OURS) & (table["metric"] == metric)]
-    engines = [engine for engine in ENGINE_NAMES if engine in set(shown["engine"])]
+def perturbed(table: pd.DataFrame) -> Figure:
+    """fig3_perturbation: progress; a panel per engine, points per perturbation, a colour per method, 95 % whiskers."""
+    shown = table[(table["source"] == OURS) & (table["metric"] == "progress")]
+    engines = engines_of(shown)
     names = [UNPERTURBED, *(name for name in dict.fromkeys(shown["perturbation"]) if name != UNPERTURBED)]
     methods = list(dict.fromkeys(shown["method"]))
     size = (2.2 + 2.3 * len(engines), 1.2 + 0.24 * len(names) * len(methods))
@@ -32,5 +32,5 @@ def perturbed(table: pd.DataFrame, metric: str = "progress") -> Figure:
         ax.title.set_fontsize(10)
     axes[0, 0].invert_yaxis()
     axes[0, -1].legend(loc="upper left", bbox_to_anchor=(1, 1), frameon=False)
-    figure.supxlabel(f"{metric} (%)", fontsize=10)
+    figure.supxlabel("progress (%)", fontsize=10)
     return figure

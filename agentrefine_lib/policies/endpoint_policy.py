@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-import hashlib
 import math
 import re
 
 from agentrefine_lib.agent import KEEP, Prompting
-from agentrefine_lib.endpoint import Endpoint, EndpointError, NotRecordedError
+from agentrefine_lib.endpoint import Endpoint, EndpointError, NotRecordedError, seed_of
 from agentrefine_lib.policies.protocol import LiveEpisode
 
 _TOO_LONG = re.compile(  # how OpenAI, vLLM, SGLang, llama.cpp, LM Studio and TGI refuse a prompt
@@ -42,7 +41,7 @@ class EndpointPolicy:
         return await asyncio.gather(*map(self._answer, episodes))
 
     async def _answer(self, episode: LiveEpisode) -> str:
-        seed = _seed(self._seed, episode.task.id, len(episode.steps))
+        seed = seed_of(self._seed, episode.task.id, len(episode.steps))
         while True:
             chat = self._prompting.chat(episode.task, episode.opening, episode.steps[episode.dropped :])
             try:
@@ -59,8 +58,3 @@ class EndpointPolicy:
 def _is_about_length(error: EndpointError) -> bool:
     """True also for a request that is not in the recording: refusals are not recorded, what was sent after them is."""
     return isinstance(error, NotRecordedError) or _TOO_LONG.search(str(error)) is not None
-
-
-def _seed(*parts: str | int) -> int:
-    """31 bits, which every server takes; the same in every process."""
-    return int.from_bytes(hashlib.sha256("\0".join(map(str, parts)).encode()).digest()[:4]) >> 1

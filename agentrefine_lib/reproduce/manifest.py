@@ -19,7 +19,7 @@ from agentrefine_lib.reproduce.fingerprint import LOCK, State
 from agentrefine_lib.reproduce.profile import Profile
 from agentrefine_lib.schema import write_whole
 
-ENGINES = ("minigrid", "alfworld", "textworld", "scienceworld", "pddlgym", "jericho", "gymnasium")
+ENGINES = ("minigrid", "alfworld", "textworld", "scienceworld", "jericho", "gymnasium")
 
 
 def git_state(root: Path, *written_by_runs: Path) -> tuple[str | None, bool | None]:

@@ -21,16 +21,8 @@ from agentrefine_lib.reproduce.profile import Profile
 from agentrefine_lib.schema import write_whole
 
 ROWS = 60  # of a CSV that are shown
-KEYS = (
-    "family",
-    "teacher",
-    "method",
-    "of",
-    "perturbation",
-    "conversations",
-    "best_of",
-    "measure",
-)  # who, and under what
+# who, and under what
+KEYS = ("family", "teacher", "method", "of", "perturbation", "conversations", "best_of", "measure")
 PAGES = {"index.html": "results.html.jinja", "README.md": "results.md.jinja"}
 
 

@@ -50,10 +50,8 @@ def maker(path: Path, root: Path) -> tuple[Entry, str, Path]:
     for entry in entries:
         for output in entry.outputs:
             folder, _, rest = output.removeprefix("{").partition("}/")
-            for candidate in (path, *path.parents):
-                if (
-                    folder in ("run_dir", "figures_dir")
-                    and candidate.parts[-len(Path(rest).parts) :] == Path(rest).parts
-                ):
-                    return entry, folder, candidate.parents[len(Path(rest).parts) - 1]
+            parts = Path(rest).parts
+            for candidate in (path, *path.parents) if folder in ("run_dir", "figures_dir") else ():
+                if candidate.parts[-len(parts) :] == parts:
+                    return entry, folder, candidate.parents[len(parts) - 1]
     raise FileNotFoundError(f"{path} is missing, and no notebook of params/{PROFILE}.yaml writes it")

@@ -2,14 +2,13 @@
 
 from agentrefine_lib.rollout.cluster import roll_out_on_ray
 from agentrefine_lib.rollout.exports import for_inspect, to_datasets
-from agentrefine_lib.rollout.loop import Limits, UnplayedError, advance, episode_id, roll_out
+from agentrefine_lib.rollout.loop import Limits, UnplayedError, advance, roll_out
 from agentrefine_lib.rollout.side_by_side import roll_out_all, roll_out_served
 
 __all__ = [
     "Limits",
     "UnplayedError",
     "advance",
-    "episode_id",
     "for_inspect",
     "roll_out",
     "roll_out_all",

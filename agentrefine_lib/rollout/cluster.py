@@ -41,7 +41,7 @@ def roll_out_on_ray(
     remote = ray.remote(max_retries=3, scheduling_strategy="SPREAD")(play_batch)
     name = make_policy().name
     with Journal(path, Episode, key=lambda e: e.id) as journal:
-        waiting = [task for task in tasks if f"{name}/{task.id}" not in journal.done]
+        waiting = [task for task in tasks if episode_id(name, task) not in journal.done]
         batches = [waiting[i : i + batch] for i in range(0, len(waiting), batch)]
         running: set[Any] = set()
         with tqdm(total=len(tasks), initial=len(tasks) - len(waiting), desc=name, unit="episode") as bar:
@@ -64,4 +64,4 @@ def play_batch(
     with tempfile.TemporaryDirectory() as folder:
         path = asyncio.run(roll_out(policy, tasks, Path(folder) / "episodes.jsonl", limits, make))
         episodes = {episode.id: episode.to_json() for episode in read_jsonl(path, Episode)}
-    return [episodes[episode_id(policy, task)] for task in tasks]
+    return [episodes[episode_id(policy.name, task)] for task in tasks]

@@ -59,7 +59,7 @@ async def roll_out(
     """
     lender = nullcontext(engines) if engines else EnginePool(make, limits.time)
     with Journal(path, Episode, key=lambda e: e.id) as journal, lender as pool:
-        waiting = [task for task in tasks if episode_id(policy, task) not in journal.done]
+        waiting = [task for task in tasks if episode_id(policy.name, task) not in journal.done]
         with tqdm(total=len(tasks), initial=len(tasks) - len(waiting), desc=policy.name, unit="episode") as bar:
             run, failure = _Run(policy, limits, journal, pool, bar), None
             try:
@@ -81,9 +81,9 @@ async def roll_out(
     return path
 
 
-def episode_id(policy: Policy, task: Task) -> str:
-    """What makes an episode the same work: who plays which task."""
-    return f"{policy.name}/{task.id}"
+def episode_id(policy: str, task: Task) -> str:
+    """What makes an episode the same work: the name of the policy that plays, and the task."""
+    return f"{policy}/{task.id}"
 
 
 class _Run:
@@ -129,7 +129,7 @@ class _Run:
 
     def write(self, live: LiveEpisode) -> None:
         """A finished episode, to disk at once."""
-        name, retries = episode_id(self.policy, live.task), self.failures[live.task.id]
+        name, retries = episode_id(self.policy.name, live.task), self.failures[live.task.id]
         episode = live.record(name, self.policy.name, live.dropped, retries)
         self.journal.append(episode)
         self.won += episode.success

@@ -56,9 +56,7 @@ async def _play(
 
 
 def _play_apart(*given: Any) -> None:
-    set_start_method(
-        "spawn", force=True
-    )  # joblib's own, "loky", is unknown to the engines' processes, which are told it
+    set_start_method("spawn", force=True)  # joblib's own, "loky", is unknown to the engines' processes
     asyncio.run(_play(*given))
 
 

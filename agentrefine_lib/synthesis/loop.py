@@ -10,9 +10,9 @@ from agentrefine_lib.verify import (
     MIN_REFINEMENTS,
     Finding,
     Rejection,
+    check_refinements,
     check_script,
     check_turns,
-    count_refinements,
     parse_turns,
 )
 
@@ -69,11 +69,8 @@ async def _play(
     for _ in range(limits.continuations):
         turns, finding = await _continue_play(teacher, brief, script, turns)
         if finding is None:
-            refinements = count_refinements(turns)
-            if refinements >= limits.min_refinements:
-                return turns, findings
-            few = Finding("too_few_refinements", f"{refinements}, at least {limits.min_refinements} are needed")
-            return None, [*findings, (few, None)]
+            few = check_refinements(turns, limits.min_refinements)
+            return (None, [*findings, (few, None)]) if few else (turns, findings)
         findings.append((finding, turns[-1].turn + 1 if turns else 0))
     return None, findings
 

@@ -5,18 +5,16 @@ from __future__ import annotations
 import hashlib
 from collections import Counter, OrderedDict
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from pydantic import JsonValue, TypeAdapter
 
+from agentrefine_lib.endpoint import Endpoint, seed_of
 from agentrefine_lib.schema import DMTurn, PlayerTurn, Script, Turn
 from agentrefine_lib.schema.models import Record
 from agentrefine_lib.teachers.protocol import COMPLETED, Brief
 from agentrefine_lib.teachers.recovery import recover_json
-
-if TYPE_CHECKING:
-    from agentrefine_lib.endpoint import Endpoint
 
 BRIEFS_REMEMBERED = 10_000  # far more than are ever under way at once; keeps memory flat over any number of jobs
 
@@ -65,7 +63,7 @@ class EndpointTeacher:
         """The script in the model's answer. None, which is no script, when it has no JSON or was cut off."""
         self._asked.pop(brief, None)
         prompt = _PROMPTS.get_template("script.jinja").render(brief=brief, persona=_one_line(brief.persona))
-        answer = await self._ask(prompt, _seed(*brief), SCRIPT_SCHEMA)
+        answer = await self._ask(prompt, seed_of(*brief), SCRIPT_SCHEMA)
         return _script_in(recover_json(answer, partial=False))
 
     async def play(self, brief: Brief, script: Script, prefix: list[Turn]) -> JsonValue:
@@ -81,7 +79,7 @@ class EndpointTeacher:
             role="Player" if prefix and prefix[-1].role == "DM" else "DM",
             completed=COMPLETED,
         )
-        seed = _seed(*brief, len(prefix), self._times_asked(brief, turns))
+        seed = seed_of(*brief, len(prefix), self._times_asked(brief, turns))
         return _turns_in(recover_json(await self._ask(prompt, seed, PLAY_SCHEMA)))
 
     def _times_asked(self, brief: Brief, turns: str) -> int:
@@ -105,11 +103,6 @@ def _one_line(persona: str) -> str:
 
 def _digest(text: str) -> bytes:
     return hashlib.sha256(text.encode()).digest()
-
-
-def _seed(*parts: str | int) -> int:
-    """31 bits, which every server takes; the same in every process."""
-    return int.from_bytes(_digest("\0".join(map(str, parts)))[:4]) >> 1
 
 
 def _script_in(value: JsonValue) -> JsonValue:

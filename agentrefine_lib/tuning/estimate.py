@@ -40,17 +40,11 @@ def estimate(
     row = sum(lengths[: max(1, share)])  # tokens of the longest one
     mean = sum(lengths) / len(lengths)
     trained = sum(label != IGNORED for e in examples for label in e.labels) / sum(lengths)
-    per_layer = config.hidden_size * row * (1 if half else 2)
-    kept = (
-        2 * config.num_hidden_layers + ACTIVATION_BYTES
-        if recipe.gradient_checkpointing
-        else (ACTIVATION_BYTES * config.num_hidden_layers)
-    )
     states = 2 if "8bit" in recipe.optimizer else 8  # bytes of Adam's two moments
     memory = {
         "weights": weights * (2 if half and recipe.lora_rank else 4) / spread,
         "gradients and optimiser": tuned * (4 + states) / spread,
-        "activations": kept * per_layer,
+        "activations": row * _activations(config, recipe),
         "logits": trained * row * config.vocab_size * 12,  # in the model's precision, in float32, and their gradient
     }
     again = 2 if recipe.gradient_checkpointing else 0  # the forward pass, a second time
@@ -69,6 +63,13 @@ def estimate(
         ("time", seconds / 3600, "hours"),
     ]
     return pd.DataFrame(rows, columns=["what", "value", "unit"])
+
+
+def _activations(config: AutoConfig, recipe: Recipe) -> int:
+    """Bytes that a token's forward pass leaves behind for the backward pass."""
+    layers = config.num_hidden_layers
+    kept = 2 * layers + ACTIVATION_BYTES if recipe.gradient_checkpointing else ACTIVATION_BYTES * layers
+    return int(config.hidden_size * kept * (1 if recipe.precision == "bfloat16" else 2))
 
 
 def processes(accelerate_config: str | None) -> tuple[int, bool]:

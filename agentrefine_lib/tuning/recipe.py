@@ -25,9 +25,7 @@ class Recipe(BaseModel):
     save_every: int = Field(gt=0)  # steps between checkpoints; a killed run continues from the last
     seed: int  # order of the data, and a new adapter's weights
     accumulation: int = Field(default=1, gt=0)  # parts that a process takes its share of a step in; less memory
-    lora_rank: int = Field(
-        default=0, ge=0
-    )  # 0: all weights are tuned; else an adapter of this rank on every linear layer
+    lora_rank: int = Field(default=0, ge=0)  # of an adapter on every linear layer; 0: all weights are tuned
     lora_alpha: int = 16  # the adapter's output is scaled by lora_alpha / lora_rank
     precision: Literal["float32", "bfloat16"] = "float32"  # of the computation; fully tuned weights stay in float32
     gradient_checkpointing: bool = False  # compute activations twice, keep few of them

@@ -116,9 +116,7 @@ def token_losses(model: Any, batch: dict[str, Any]) -> tuple[torch.Tensor, torch
     return torch.nn.functional.cross_entropy(logits, labels[trained], reduction="none"), refined[trained]
 
 
-def prepare(
-    conversations: Iterable[Conversation], tokenizer: AutoTokenizer, max_tokens: int
-) -> tuple[list[Example], int]:
+def prepare(conversations: Iterable[Conversation], tokenizer: Any, max_tokens: int) -> tuple[list[Example], int]:
     """Encode conversations; returns those that fit ``max_tokens`` and hold a trained token, and how many did not.
 
     A conversation is kept whole or not at all: cutting one would leave half a turn to learn from.
@@ -137,8 +135,8 @@ def tune(base: Path | str, conversations: Sequence[Conversation], folder: Path, 
 
     A run that was killed continues from its last checkpoint and ends with the same weights. Returns the loss log:
     step, loss, loss_refinement, loss_ordinary (nats per trained token, mean over the steps since the row before),
-    learning_rate. Raises FileExistsError where the folder holds a model made otherwise, SchemaError while another run
-    trains there.
+    learning_rate, and in every row examples and dropped: how many conversations were learned from and left out.
+    Raises FileExistsError where the folder holds a model made otherwise, SchemaError while another run trains there.
     """
     job, log_path = describe(base, conversations, recipe), folder / "loss.csv"
     first = os.environ.get("RANK", "0") == "0"  # the processes of a distributed run share the folder; this one speaks

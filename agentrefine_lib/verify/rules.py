@@ -215,6 +215,14 @@ def count_refinements(turns: Sequence[Turn]) -> int:
     return sum(error and not after for error, after in pairwise(verdicts))
 
 
+def check_refinements(turns: Sequence[Turn], least: int) -> Finding | None:
+    """A finding where the play mends fewer than ``least`` errors."""
+    refinements = count_refinements(turns)
+    if refinements >= least:
+        return None
+    return Finding("too_few_refinements", f"{refinements}, at least {least} are needed")
+
+
 def check_trajectory(raw: JsonValue, min_refinements: int = MIN_REFINEMENTS) -> Finding | None:
     """All rules on one trajectory record as it stands in a file: its script, its turns, and the record around them."""
     if not isinstance(raw, dict) or not {"script", "trajectory"} <= raw.keys():
@@ -232,7 +240,4 @@ def check_trajectory(raw: JsonValue, min_refinements: int = MIN_REFINEMENTS) -> 
         Trajectory.model_validate({**raw, "script": script, "trajectory": turns})
     except ValidationError as error:
         return Finding("record_malformed", explain(error))
-    refinements = count_refinements(turns)
-    if refinements < min_refinements:
-        return Finding("too_few_refinements", f"{refinements}, at least {min_refinements} are needed")
-    return None
+    return check_refinements(turns, min_refinements)

@@ -33,8 +33,8 @@ def text(content: str) -> str:
     """A text with its line breaks; what is beyond MAX_CHARS waits behind "more"."""
     if len(content) <= MAX_CHARS:
         return f"<pre>{escape(content)}</pre>"
-    rest = escape(content[MAX_CHARS:])
-    more = f"<details><summary>more ({len(content) - MAX_CHARS} characters)</summary><pre>{rest}</pre></details>"
+    rest = content[MAX_CHARS:]
+    more = folded(f"more ({len(rest)} characters)", f"<pre>{escape(rest)}</pre>")
     return f"<pre>{escape(content[:MAX_CHARS])}…</pre>{more}"
 
 

@@ -10,7 +10,7 @@ from agentrefine_lib.schema import CodeError, Match, Script, Trajectory, match_a
 from agentrefine_lib.schema.actions import fill, read_arguments
 from agentrefine_lib.verify import Finding, check_script
 from agentrefine_lib.viewers.index import Index, Source
-from agentrefine_lib.viewers.page import block, table, text
+from agentrefine_lib.viewers.page import block, folded, table, text
 from agentrefine_lib.viewers.pane import Pane, Panel, choice, row
 from agentrefine_lib.viewers.render import script_page
 
@@ -33,7 +33,6 @@ class ScriptExplorer(Panel):
             layout=widgets.Layout(width="34em", max_width="99%"),
             style={"description_width": "initial"},
         )
-        self._action.continuous_update = True
         self._verdict, self._page = Pane(name="verdict"), Pane(name="the script", height=460)
         super().__init__("script", [row(self._which, self._action), self._verdict, self._page])
         self._which.observe(lambda _: self._show(), "value")
@@ -76,10 +75,9 @@ def verdict_page(script: Script, action: str) -> str:
         body = table(("parameter", "value"), verdict.arguments.items()) if verdict.arguments else ""
     else:
         label, mood, body = f"✗ {verdict.kind} error", "bad", text(verdict.detail)
-    tried = [(signature, spec.verification_code) for signature, spec in script.available_actions.items()]
-    rows = [(signature, code, _read(code, action)) for signature, code in tried]
-    codes = f"<details><summary>every code</summary>{table(('action', 'code', 'reads'), rows)}</details>"
-    return block(label, body + codes, mood)
+    codes = {signature: spec.verification_code for signature, spec in script.available_actions.items()}
+    rows = [(signature, code, _read(code, action)) for signature, code in codes.items()]
+    return block(label, body + folded("every code", table(("action", "code", "reads"), rows)), mood)
 
 
 def _read(code: str, action: str) -> str:

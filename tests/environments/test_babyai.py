@@ -11,7 +11,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from agentrefine_lib.environments.babyai import LEVELS, PANEL_SEEDS, BabyAI
+from agentrefine_lib.environments.agentboard.labels import BABYAI_SEEDS
+from agentrefine_lib.environments.babyai import LEVELS, BabyAI
 from agentrefine_lib.environments.protocol import Environment
 from agentrefine_lib.schema import Task
 
@@ -49,9 +50,9 @@ def test_goals_and_first_observations_are_those_of_the_labels() -> None:
     differing = []
     labels = [json.loads(line) for line in LABELS.read_text(encoding="utf-8").splitlines()]
     for label in labels:
-        name = LEVELS[label["id"] // len(PANEL_SEEDS)]
+        name = LEVELS[label["id"] // len(BABYAI_SEEDS)]
         assert label["additional_info"]["subtask"] == f"BabyAI-{name}-v0"
-        observation = env.reset(task(name, PANEL_SEEDS[label["id"] % len(PANEL_SEEDS)]))
+        observation = env.reset(task(name, BABYAI_SEEDS[label["id"] % len(BABYAI_SEEDS)]))
         if (observation, env.goal) != (label["additional_info"]["init_obs"], label["goal"]):
             differing.append(name)
     assert len(labels) == 56
@@ -110,7 +111,7 @@ GARBAGE_EATER = start("Unlock")
 @pytest.mark.parametrize("name", LEVELS)
 def test_every_valid_action_is_accepted_and_progress_never_falls(name: str) -> None:
     env: Environment = BabyAI()
-    for seed in PANEL_SEEDS[:2]:
+    for seed in BABYAI_SEEDS[:2]:
         env.reset(task(name, seed))
         rng, progress = random.Random(seed), 0.0
         for _ in range(STEP_LIMIT):
@@ -193,6 +194,6 @@ def test_the_engine_prints_nothing(capfd: pytest.CaptureFixture[str]) -> None:
 
 
 def test_the_expert_solves_the_panel_within_the_step_limit() -> None:
-    assert len(LEVELS) * len(PANEL_SEEDS) == 112
-    failed = [(name, seed) for name in LEVELS for seed in PANEL_SEEDS if solve(start(name, seed)) is None]
+    assert len(LEVELS) * len(BABYAI_SEEDS) == 112
+    failed = [(name, seed) for name in LEVELS for seed in BABYAI_SEEDS if solve(start(name, seed)) is None]
     assert failed == []

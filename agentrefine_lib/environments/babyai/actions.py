@@ -13,10 +13,11 @@ an open door can be toggled, that is, closed; "pick up" is understood as "pickup
 from __future__ import annotations
 
 import re
-from typing import Any, NamedTuple
+from typing import Any
 
 from agentrefine_lib.environments.babyai.mission import move
 from agentrefine_lib.environments.babyai.view import DEPTH, SIDE, Thing, View
+from agentrefine_lib.environments.protocol import Refusal
 
 LEFT, RIGHT, FORWARD, PICKUP, DROP, TOGGLE = range(6)  # the engine's actions
 HEADINGS = ((0, 1), (1, 0), (0, -1), (-1, 0))  # ahead, right, back, left: what one step forward adds to a cell
@@ -38,13 +39,6 @@ COMMANDS = {
 
 Cell = tuple[int, int]  # in the agent's frame, as in view.py
 Pose = tuple[Cell, int]  # a cell and an index into HEADINGS
-
-
-class Refusal(NamedTuple):
-    """Why an action was not accepted: the kind as in StepResult.error, and a sentence for the player."""
-
-    kind: str
-    message: str
 
 
 def normal(action: str) -> str:

@@ -28,7 +28,6 @@ from agentrefine_lib.schema import Task
 
 gymnasium.register_envs(minigrid)  # importing it has registered the levels; this says so
 
-PANEL_SEEDS = (1234, 1235, 1236, 1237)
 LEVELS = (
     "GoToRedBallGrey",
     "GoToRedBall",

@@ -5,6 +5,7 @@ In that frame the agent stands at (0, 0) and looks along the second axis: a cell
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import Any, NamedTuple
 
 from minigrid.core.constants import IDX_TO_COLOR, IDX_TO_OBJECT, STATE_TO_IDX
@@ -58,11 +59,11 @@ def look(engine: Any) -> View:
             elif name in ("door", "key", "ball", "box"):
                 found.append((name, IDX_TO_COLOR[color], DOOR_STATES[state] if name == "door" else "", (right, ahead)))
     found.sort(key=lambda thing: abs(thing[3][0]) + thing[3][1])
-    count: dict[tuple[str, str, str], int] = {}
+    count: Counter[tuple[str, str, str]] = Counter()
     things = []
     for kind_name, color_name, state_name, cell in found:
         alike = (kind_name, color_name, state_name)
-        count[alike] = count.get(alike, 0) + 1
+        count[alike] += 1
         things.append(Thing(*alike, count[alike], cell))
     held = engine.carrying
     return View(tuple(things), frozenset(walls), (held.color, held.type) if held else None)

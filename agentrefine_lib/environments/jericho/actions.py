@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 
 from agentrefine_lib.environments.jericho.story import Story
+from agentrefine_lib.environments.signature import Command, parameters
 
 DIAGONALS = ("northeast", "northwest", "southeast", "southwest")
 DIRECTIONS = ("north", "south", "east", "west", "up", "down", "in", "out", *DIAGONALS)
@@ -57,10 +58,10 @@ def acceptable(story: Story, commands: Mapping[str, str], values: Mapping[str, S
 def _fill(commands: Mapping[str, str], names: Mapping[str, Sequence[str]]) -> Iterator[str]:
     """Each signature with every choice of different values for its parameters."""
     for signature in commands:
-        parameters = re.findall(r"{(\w+)}", signature)
-        for chosen in itertools.product(*(names.get(parameter, ()) for parameter in parameters)):
+        slots = parameters(signature)
+        for chosen in itertools.product(*(names.get(slot, ()) for slot in slots)):
             if len(set(chosen)) == len(chosen):
-                yield signature.format(**dict(zip(parameters, chosen, strict=True)))
+                yield str(Command(signature, dict(zip(slots, chosen, strict=True))))
 
 
 def _in_view(story: Story) -> dict[str, list[str]]:

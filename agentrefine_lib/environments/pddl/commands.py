@@ -8,14 +8,8 @@ from typing import NamedTuple
 from agentrefine_lib.environments.pddl.language import Problem
 from agentrefine_lib.environments.pddl.strips import Action, State, bind, is_useful, unmet
 from agentrefine_lib.environments.pddl.text import Wording
+from agentrefine_lib.environments.protocol import Refusal
 from agentrefine_lib.environments.signature import parse_command
-
-
-class Refusal(NamedTuple):
-    """Why an action was not accepted: the kind as in StepResult.error, and a sentence for the player."""
-
-    kind: str
-    message: str
 
 
 class Reading(NamedTuple):

@@ -19,13 +19,13 @@ from pathlib import Path
 
 from agentrefine_lib import __version__
 from agentrefine_lib.environments.pddl import problems
-from agentrefine_lib.environments.pddl.commands import Refusal, accept
+from agentrefine_lib.environments.pddl.commands import accept
 from agentrefine_lib.environments.pddl.language import Problem, read_domain, read_problem
 from agentrefine_lib.environments.pddl.planner import Planner
 from agentrefine_lib.environments.pddl.strips import Action, State, holds, is_useful, reachable_actions
 from agentrefine_lib.environments.pddl.text import LOOK, wording_for
 from agentrefine_lib.environments.pddl.thoughts import think
-from agentrefine_lib.environments.protocol import StepResult
+from agentrefine_lib.environments.protocol import Refusal, StepResult
 from agentrefine_lib.environments.signature import parse_command
 from agentrefine_lib.schema import Task
 

@@ -18,11 +18,7 @@ from agentrefine_lib.environments.protocol import Environment, StepResult
 from agentrefine_lib.environments.signature import parameters
 from agentrefine_lib.schema import Task
 
-COMMANDS_PER_TASK = (
-    "jericho",
-    "pddl",
-    "scienceworld",
-)  # engines whose renamings cover more signatures than one task has
+COMMANDS_PER_TASK = ("jericho", "pddl", "scienceworld")  # whose renamings cover more signatures than one task has
 NO_COMMAND = "zqvxk"  # played in place of a text that is no command: no engine knows the word
 CHECK = "check valid actions"
 SHOWN = 40  # characters of a text that is no command which a refusal repeats
