@@ -144,8 +144,8 @@ def world_of(trajectory: Trajectory) -> tuple[Task, Callable[[Task], Embedded]] 
         return None
     switches = product((False, True), (False, True), (False, True))
     for (fixed_grammar, plain, invented), attempt in product(switches, range(ATTEMPTS_TRIED)):
-        names = {"fixed_grammar": fixed_grammar, "plain": plain, "invented": invented}
-        teacher = EmbeddedTeacher((trajectory.domain,), **names)
+        own = (trajectory.domain,)
+        teacher = EmbeddedTeacher(own, fixed_grammar=fixed_grammar, plain=plain, invented=invented)
         brief = Brief(trajectory.persona, trajectory.seed, attempt)
         if teacher.game(brief).script == trajectory.script:
             task = Task(engine="embedded", name=trajectory.domain, seed=trajectory.seed)

@@ -40,8 +40,8 @@ def test_the_shipped_model_is_small(shipped):
     assert shipped[0].config.model_type == "llama"
 
 
-def test_the_shipped_model_copies_names_it_has_never_seen(shipped):  # 0.75 of 100; 0.95 was the aim
-    assert sum(answers(*shipped, [copy_chat(10_000 + index, 1) for index in range(40)])) >= 22
+def test_the_shipped_model_copies_names_it_has_never_seen(shipped):  # 0.82 of 100; 0.95 was the aim
+    assert sum(answers(*shipped, [copy_chat(10_000 + index, 1) for index in range(40)])) >= 26
 
 
 def test_the_shipped_model_fills_commands_it_has_never_seen(shipped):

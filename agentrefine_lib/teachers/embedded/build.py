@@ -87,8 +87,8 @@ def _draw_treatments(rng: random.Random, domain: dict[str, Any], size: Size) -> 
     every = domain["treatments"]
     if not size.combined:
         later = {t["after"] for t in every}
-        index = rng.choice([i for i, t in enumerate(every) if "station" in t and t["before"] not in later])
-        return {operation_of(index, every[index]): every[index]}
+        one = rng.choice([i for i, t in enumerate(every) if "station" in t and t["before"] not in later])
+        return {operation_of(one, every[one]): every[one]}
     chosen: set[int] = set()
     for drawn in rng.sample(range(len(every)), rng.randint(1, 2)):
         index: int | None = drawn

@@ -1,8 +1,8 @@
 """Chats that tell place by place what is where, and ask where a thing is: the answer is a chain of what was told.
 
 What is practised: to find the statement that begins with a name and to say it on to the end of the chain, to say that
-there is none, and to say whether two places are the same. Nothing is done here and there are no commands. The sentence
-patterns are those of the embedded teacher's plain worlds in half of the chats, the words never.
+there is none, and to say whether two places are the same. Nothing is done here and there are no commands. In half of
+the chats the sentence patterns are those of the embedded teacher's plain worlds; the words are those of words.yaml.
 """
 
 from __future__ import annotations
