@@ -43,7 +43,7 @@ def main() -> None:
     chosen = options.parse_args()
     conversations = make_data(chosen.out)
     result: dict[str, Any] = {"untuned": solved(NANO, "untuned", chosen.worlds, chosen.out), "tuned": []}
-    recipe = {"train_steps": chosen.steps, "batch_size": 4, "learning_rate": 1e-3, "max_tokens": 1400}
+    recipe = {"train_steps": chosen.steps, "batch_size": 4, "learning_rate": 1e-3, "max_tokens": 1600}
     for seed in chosen.seeds:
         folder, begun = chosen.out / f"seed{seed}", time.perf_counter()
         log = launch(NANO, conversations, folder, Recipe(**recipe, save_every=10**6, seed=seed), TWO_PROCESSES)
@@ -64,7 +64,7 @@ def solved(model: Path, name: str, worlds: int, out: Path) -> dict[str, str]:
     found = {}
     for kind, domains in {"kinds tuned on": TUNED_ON, "unseen kinds": HELD_OUT}.items():
         each = range(FIRST_WORLD, FIRST_WORLD + worlds // len(domains))
-        policy = LocalPolicy(model, name, context=2048, reply_tokens=160)
+        policy = LocalPolicy(model, name, context=2048, reply_tokens=200)
         tasks, path = panel({"embedded": {f"plain-{domain}": each for domain in domains}}), out / f"{name} {kind}.jsonl"
         asyncio.run(roll_out(policy, tasks, path, Limits(steps=15)))
         won = [episode.success for episode in read_jsonl(path, Episode)]
