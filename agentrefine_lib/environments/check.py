@@ -68,7 +68,9 @@ def check_environment(make: MakeEnvironment, task: Task, other_process: bool = T
 
 
 def _check_opening(environment: Environment, observation: str) -> None:
-    for name in ("engine", "version", "rules", "goal"):
+    rules = getattr(environment, "rules", None)
+    _demand(isinstance(rules, str), f"rules: found {rules!r}, expected a text; it may be empty")
+    for name in ("engine", "version", "goal"):
         value = getattr(environment, name, None)
         _demand(isinstance(value, str) and bool(value), f"{name}: found {value!r}, expected a text that is not empty")
     _demand(isinstance(observation, str) and bool(observation), f"reset returned {observation!r}, expected a text")

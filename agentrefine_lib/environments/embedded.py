@@ -47,7 +47,7 @@ class Embedded:
 
     engine = "embedded"
     version = f"agentrefine-lib {importlib.metadata.version('agentrefine_lib')}"
-    rules = "Name things and places exactly as you have read them."
+    rules = ""  # the prompt is that of a trajectory, word for word
 
     def __init__(self, teacher: EmbeddedTeacher | None = None, brief: Brief | None = None) -> None:
         """``teacher``, ``brief``: the world of a teacher's work instead of the task's own; see ``world_of``."""

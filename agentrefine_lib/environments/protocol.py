@@ -30,7 +30,7 @@ class Environment(Protocol):
 
     engine: str
     version: str  # engine package and version, stored with every result
-    rules: str  # what a newcomer must know to play, in a few sentences
+    rules: str  # what a newcomer must know to play, in a few sentences, or nothing
     commands: dict[str, str]  # command signature → what it does, e.g. {"go to {object}": "walk up to an object"}
     goal: str
 

@@ -4,8 +4,11 @@ import asyncio
 
 import pytest
 
+from agentrefine_lib.agent import Prompting
+from agentrefine_lib.dataset import to_conversation
 from agentrefine_lib.environments.check import check_environment
 from agentrefine_lib.environments.embedded import Embedded, world_of
+from agentrefine_lib.environments.process import Opening
 from agentrefine_lib.environments.signature import parse_command
 from agentrefine_lib.schema import Task, Trajectory, read_jsonl
 from agentrefine_lib.synthesis import Job, synthesize
@@ -88,10 +91,12 @@ def test_unknown_domain():
 
 
 @pytest.mark.parametrize("switches", [{}, {"fixed_grammar": True}, {"plain": True}, {"plain": True, "invented": True}])
-def test_the_world_of_a_trajectory_is_found_again_whoever_drew_it(switches, tmp_path):
+def test_the_world_of_a_trajectory_is_found_again_and_asked_for_in_the_words_of_the_data(switches, tmp_path):
     teacher = EmbeddedTeacher(["ship"], **switches)
     path = asyncio.run(synthesize(teacher, [Job("one", embedded_persona(7, ("ship",)), 7)], tmp_path))
     (trajectory,) = read_jsonl(path, Trajectory)
     task, made = world_of(trajectory)
     world = made(task)
-    assert world.reset(task) == trajectory.turns[0].observation and world.goal == trajectory.script.goal
+    opening = Opening(world.reset(task), world.goal, world.rules, world.commands, world.version)
+    learned = to_conversation(trajectory).conversations[0].value
+    assert Prompting().chat(task, opening, [])[0]["content"] == learned  # word for word: a small model reads every one
