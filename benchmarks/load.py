@@ -4,8 +4,8 @@
 
 ``files``: trajectories (a few hundred of the embedded teacher, again and again under new ids) are verified, turned into
 conversations and encoded as masks. ``requests``: 1,000 at once to the teacher's server, which takes four seconds for
-each. ``episodes``: BabyAI and PDDL, played by the expert. ``soak``: every engine in turn, for some minutes; what still
-grows in the second half is told as it would be after eight hours. The rows of a stage replace the earlier ones in
+each. ``episodes``: BabyAI and PDDL, played by the expert. ``soak``: every engine in turn, for some minutes, and
+whether the second half takes more of anything than the first. The rows of a stage replace the earlier ones in
 load.csv, which load.png is drawn from. ``rss_mib``, ``fds``, ``threads`` and ``children`` count the process and all
 below it at that moment; ``cpu_s`` is their processor time so far.
 """
@@ -27,7 +27,6 @@ from pathlib import Path
 from typing import Any
 
 import matplotlib.pyplot as plt
-import numpy as np
 import pandas as pd
 import psutil
 from transformers import AutoTokenizer
@@ -191,12 +190,14 @@ def soak(folder: Path, options: argparse.Namespace) -> Rows:
 
     with notes.watching(lambda: path.read_bytes().count(b"\n") if path.exists() else 0, 5.0):
         asyncio.run(play())
-    table = pd.DataFrame(notes.rows[:-1])  # the last is taken when all engines are gone
-    later = table[table["wall_s"] > table["wall_s"].max() / 2]
+    table = pd.DataFrame(notes.rows[1:-1])  # without the start, and the end when all engines are gone
+    middle = table["wall_s"].median()
     for what in ("rss_mib", "fds", "threads", "children"):
-        slope, level = np.polyfit(later["wall_s"] / 3600, later[what], 1)
-        now = level + slope * later["wall_s"].max() / 3600
-        print(f"{what}: {now:.0f} now, {slope:+.1f} an hour, {now + 8 * slope:.0f} after eight more", file=sys.stderr)
+        first, second = (half[what].mean() for _, half in table.groupby(table["wall_s"] > middle))
+        print(
+            f"{what}: {first:.0f} in the first half, {second:.0f} in the second, {table[what].max()} at most",
+            file=sys.stderr,
+        )
     return notes.rows
 
 

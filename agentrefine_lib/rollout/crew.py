@@ -63,7 +63,12 @@ class Crew:
         future: asyncio.Future[str] = asyncio.get_running_loop().create_future()
         self._asked[episode.task.id] = (episode, future)
         self._answer_when_all_have_asked()
-        return await future
+        try:
+            return await future
+        except asyncio.CancelledError:  # episodes are cancelled all together: nobody waits for the answer any more
+            if self._answering is not None:
+                self._answering.cancel()
+            raise
 
     def _answer_when_all_have_asked(self) -> None:
         if self._asked and len(self._asked) == self._members:
@@ -76,6 +81,10 @@ class Crew:
             replies = await self._policy.act([episode for episode, _ in asked])
             for (_, future), text in zip(asked, replies, strict=True):
                 future.set_result(text)
+        except asyncio.CancelledError:
+            for _, future in asked:
+                future.cancel()
+            raise
         except BaseException as error:
             for _, future in asked:
                 if not future.done():

@@ -2,6 +2,7 @@
 
 import asyncio
 import functools
+import gc
 import os
 import signal
 import subprocess
@@ -125,6 +126,25 @@ def test_a_cancelled_run_ends_at_once_whatever_it_is_waiting_for(tmp_path):
         return run.done() and run.cancelled()
 
     assert all(asyncio.run(cancel(number)) for number in range(4))
+
+
+def test_a_run_that_is_cancelled_while_the_policy_answers_leaves_nothing_that_nobody_waits_for(tmp_path):
+    """asyncio tells of an exception that nobody has asked for only when its future is thrown away."""
+    said: list[str] = []
+    many = panel({"babyai": {"GoToRedBallGrey": range(2_000)}})
+
+    async def cancel(number: int) -> None:
+        asyncio.get_running_loop().set_exception_handler(lambda _, context: said.append(context["message"]))
+        run = asyncio.create_task(roll_out(ExpertPolicy(), many, tmp_path / f"{number}.jsonl", Limits(in_flight=4)))
+        await asyncio.sleep(1.0 + 0.05 * number)
+        run.cancel()
+        await asyncio.wait({run}, timeout=5)
+        del run
+        gc.collect()
+
+    for number in range(3):
+        asyncio.run(cancel(number))
+    assert said == []
 
 
 def test_a_task_that_never_plays_is_named_and_the_others_are_kept(tmp_path):
