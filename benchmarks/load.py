@@ -166,7 +166,8 @@ def episodes(folder: Path, options: argparse.Namespace) -> Rows:
     for count in options.episodes:
         for engine in options.engines:
             names = PANEL[engine]
-            tasks = panel({engine: {name: range(-(-count // len(names))) for name in names}})[:count]
+            tasks = panel({engine: {name: range(-(-count // len(names))) for name in names}})
+            tasks = sorted(tasks, key=lambda task: task.seed)[:count]  # by turns: one takes longer than another
             path, notes = folder / f"{engine}-{count}.jsonl", Notes(f"{engine}, {count:,} episodes")
 
             def on_disk(path: Path = path) -> int:
