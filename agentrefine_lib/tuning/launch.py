@@ -11,7 +11,7 @@ from pathlib import Path
 import pandas as pd
 import yaml
 
-from agentrefine_lib.schema import Conversation, read_jsonl, write_jsonl
+from agentrefine_lib.schema import Conversation, write_jsonl
 from agentrefine_lib.tuning.recipe import Recipe
 from agentrefine_lib.tuning.train import tune
 
@@ -40,7 +40,7 @@ def launch(
     write_jsonl(data, conversations)
     recipe_file.write_text(recipe.model_dump_json(indent=1), encoding="utf-8")
     command = [sys.executable, "-m", "accelerate.commands.launch", "--config_file", accelerate_config]
-    command += ["--main_process_port", "0", "-m", "agentrefine_lib.tuning.launch"]  # a free port
+    command += ["--main_process_port", "0", "-m", "agentrefine_lib.tuning"]  # a free port
     processors_only = yaml.safe_load(Path(accelerate_config).read_text(encoding="utf-8")).get("use_cpu")
     # accelerate's own CPU launcher wants MPI; its GPU launcher starts processes that this variable keeps off the GPUs
     environment = {"ACCELERATE_USE_CPU": "true"} if processors_only else {}
@@ -68,13 +68,3 @@ def _stream(command: list[str], environment: dict[str, str]) -> None:
             f"training ended with exit code {code}; what was trained so far is kept, run this again to continue.\n"
             f"{' '.join(command)}\n…{tail.decode(errors='replace')}"
         )
-
-
-if __name__ == "__main__":
-    base, data, folder, recipe_file = sys.argv[1:]
-    tune(
-        base,
-        list(read_jsonl(data, Conversation)),
-        Path(folder),
-        Recipe.model_validate_json(Path(recipe_file).read_text(encoding="utf-8")),
-    )

@@ -262,6 +262,7 @@ def training_arguments(folder: Path, recipe: Recipe) -> TrainingArguments:
         save_total_limit=1,
         seed=recipe.seed,
         data_seed=recipe.seed,
+        ddp_find_unused_parameters=False,  # there are none
         remove_unused_columns=False,
         dataloader_pin_memory=False,
         report_to=recipe.report_to,

@@ -8,7 +8,9 @@ from typing import Any
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 
-from agentrefine_lib.schema import Episode, Step, Task
+from agentrefine_lib.dataset import to_conversation
+from agentrefine_lib.schema import Episode, Step, Task, Trajectory
+from agentrefine_lib.schema.models import Record
 
 patient = settings(deadline=None, suppress_health_check=list(HealthCheck))  # how many examples: the profile says
 GOOD: dict[str, Any] = {}  # a good record of each kind, by name; of the fixture: hypothesis would print it
@@ -91,6 +93,13 @@ def lines_of(records: list[Any]) -> st.SearchStrategy[bytes]:
     return st.tuples(st.lists(line | deep, max_size=4), st.sampled_from([b"", b"\n", b"\r\n"])).map(
         lambda drawn: b"\n".join(drawn[0]) + drawn[1]
     )
+
+
+def choose_good(trajectories: list[Trajectory]) -> None:
+    """Fills GOOD, from the shortest trajectory."""
+    trajectory = min(trajectories, key=lambda t: len(t.to_json()))
+    records: list[Record] = [trajectory, to_conversation(trajectory), make_episode("You see a door.", "go forward")]
+    GOOD.update({type(record).__name__: json.loads(record.to_json()) for record in records})
 
 
 def make_episode(text: str, action: str, kind: str | None = None) -> Episode:

@@ -31,7 +31,7 @@ def checking(self, model, *rest, **more):
     assert self.accelerator.num_processes == 2 and all(isinstance(p, DTensor) for p in model.parameters())
     return step(self, model, *rest, **more)
 Trainer.training_step = checking
-runpy.run_module("agentrefine_lib.tuning.launch", run_name="__main__")
+runpy.run_module("agentrefine_lib.tuning", run_name="__main__")
 """
 
 

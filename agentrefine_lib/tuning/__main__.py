@@ -1,0 +1,18 @@
+"""``python -m agentrefine_lib.tuning BASE DATA FOLDER RECIPE``: a process of a distributed training, see ``launch``."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+from agentrefine_lib.schema import Conversation, read_jsonl
+from agentrefine_lib.tuning import Recipe, tune
+
+if __name__ == "__main__":
+    base, data, folder, recipe_file = sys.argv[1:]
+    tune(
+        base,
+        list(read_jsonl(data, Conversation)),
+        Path(folder),
+        Recipe.model_validate_json(Path(recipe_file).read_text(encoding="utf-8")),
+    )

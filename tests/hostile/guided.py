@@ -1,0 +1,64 @@
+"""The same properties, their examples chosen by what code they reach: libFuzzer instead of Hypothesis' own choice.
+
+    pip install atheris
+    python tests/hostile/guided.py test_what_can_be_opened_can_be_shown [--seconds 60]
+
+Stops at the first example that fails, with its traceback. Not part of the tests: atheris has no wheel for every Python.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import random
+import sys
+import tempfile
+from inspect import signature
+from pathlib import Path
+
+import atheris
+from hypothesis import given
+
+with atheris.instrument_imports(include=["agentrefine_lib"]):
+    import test_parsers
+    from attacks import choose_good, patient
+
+    from agentrefine_lib.schema import Trajectory, read_jsonl
+    from agentrefine_lib.synthesis import Job, synthesize
+    from agentrefine_lib.teachers import EmbeddedTeacher, embedded_persona
+
+
+def main() -> None:
+    options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    options.add_argument("property", help="of test_parsers.py")
+    options.add_argument("--seconds", type=int, default=60)
+    chosen = options.parse_args()
+    with tempfile.TemporaryDirectory() as folder:
+        jobs = [Job(str(seed), embedded_persona(seed), seed) for seed in range(20)]
+        made = asyncio.run(synthesize(EmbeddedTeacher(), jobs, Path(folder)))
+        choose_good(list(read_jsonl(made, Trajectory)))
+        corpus = Path(folder) / "corpus"  # Hypothesis reads choices from the bytes: few bytes are no example
+        corpus.mkdir()
+        for seed in range(100):
+            (corpus / str(seed)).write_bytes(random.Random(seed).randbytes(4_000))
+        limits = [f"-max_total_time={chosen.seconds}", "-max_len=8000", "-len_control=0"]
+        atheris.Setup([sys.argv[0], *limits, str(corpus)], target(chosen.property, Path(folder)))
+        atheris.Fuzz()
+
+
+def target(name: str, folder: Path) -> object:
+    """A property as libFuzzer wants it: bytes in, an exception out. What pytest would hand over is handed over here."""
+    handle = getattr(test_parsers, name).hypothesis
+    wanted = signature(handle.inner_test).parameters.keys() - handle._given_kwargs.keys()
+    known = {"folder": folder, "model": Trajectory, "engine": "jericho"}
+
+    @patient
+    @given(**handle._given_kwargs)
+    def whole(**drawn: object) -> None:
+        handle.inner_test(**{argument: known[argument] for argument in wanted}, **drawn)
+
+    return whole.hypothesis.fuzz_one_input
+
+
+if __name__ == "__main__":
+    main()
