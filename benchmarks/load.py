@@ -7,7 +7,7 @@ conversations and encoded as masks. ``requests``: 1,000 at once to the teacher's
 each. ``episodes``: BabyAI and PDDL, played by the expert. ``soak``: every engine in turn, for some minutes, and
 whether the second half takes more of anything than the first. The rows of a stage replace the earlier ones in
 load.csv, which load.png is drawn from. ``rss_mib``, ``fds``, ``threads`` and ``children`` count the process and all
-below it at that moment; ``cpu_s`` is their processor time so far.
+below it at that moment; ``cpu_s`` is the processor time of all that were seen so far.
 """
 
 from __future__ import annotations
@@ -64,16 +64,18 @@ class Notes:
     def __init__(self, stage: str) -> None:
         self.stage, self.rows = stage, Rows()
         self._began, self._me = time.perf_counter(), psutil.Process()
+        self._used: dict[psutil.Process, float] = {}  # processor seconds when last seen, also of who is gone
 
     def take(self, count: int) -> None:
         family, alive = [self._me, *self._me.children(recursive=True)], []
         for process in family:
             with contextlib.suppress(psutil.Error), process.oneshot():
                 times = process.cpu_times()
-                used = times.user + times.system + times.children_user + times.children_system
-                alive.append((process.memory_info().rss, process.num_fds(), process.num_threads(), used))
-        rss, fds, threads, cpu = map(sum, zip(*alive, strict=True))
-        row = {"stage": self.stage, "count": count, "wall_s": time.perf_counter() - self._began, "cpu_s": cpu}
+                self._used[process] = times.user + times.system
+                alive.append((process.memory_info().rss, process.num_fds(), process.num_threads()))
+        rss, fds, threads = map(sum, zip(*alive, strict=True))
+        row = {"stage": self.stage, "count": count, "wall_s": time.perf_counter() - self._began}
+        row["cpu_s"] = sum(self._used.values())
         self.rows.append(row | {"rss_mib": rss / 2**20, "fds": fds, "threads": threads, "children": len(alive) - 1})
 
     def counted(self, records: Iterable[Any]) -> Iterator[Any]:
