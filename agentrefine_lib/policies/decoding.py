@@ -100,18 +100,32 @@ def decode(
     places = (mask.cumsum(1) - 1).clamp(min=0)[:, start : start + width]
     uniforms = sampling.uniforms(labels, tokens).to(device)
     stops = torch.tensor(sorted(stop), device=device)
-    going = torch.ones(len(prompts), dtype=torch.bool, device=device)
+    rows = torch.arange(len(prompts), device=device)  # those in the batch
+    going = torch.ones(len(prompts), dtype=torch.bool, device=device)  # those of them that are still written
     written: list[list[int]] = [[] for _ in prompts]
+
+    def hand_back(over: Tensor) -> None:
+        for at, row in zip(over.nonzero()[:, 0].tolist(), rows[over].tolist(), strict=True):
+            readings[row].ids += [*prompts[row], *written[row][:-1]]  # the last token written was not read
+            readings[row].layers = _row(cache, mask[at], at, len(readings[row].ids))
+
     for number in range(tokens):
         out = model(input_ids=unread, attention_mask=mask, position_ids=places, past_key_values=cache, logits_to_keep=1)
-        choice = sampling.choose(out.logits[:, -1], uniforms[:, number])
-        for row in going.nonzero()[:, 0].tolist():
-            written[row].append(int(choice[row]))
+        choice = sampling.choose(out.logits[:, -1], uniforms[rows, number])
+        for row, token in zip(rows[going].tolist(), choice[going].tolist(), strict=True):
+            written[row].append(token)
         going &= torch.isin(choice, stops, invert=True)
         if not going.any():
             break
         unread, places = choice[:, None], places[:, -1:] + 1
-    _split(cache, mask, readings, prompts, written)
+        if 2 * going.sum() <= len(rows):  # those that are over cost as much as the others: away with them
+            hand_back(~going)
+            for layer in cache.layers:  # transformers can select rows of growing caches only
+                there = going.to(layer.device)
+                layer.keys, layer.values = layer.keys[there], layer.values[there]
+            mask, unread, places, rows = mask[going], unread[going], places[going], rows[going]
+            going = going[going]
+    hand_back(torch.ones_like(going))
     return written
 
 
@@ -130,14 +144,11 @@ def _join(config: Any, readings: list[Reading], longest: int, capacity: int) -> 
     return cache
 
 
-def _split(
-    cache: StaticCache, mask: Tensor, readings: list[Reading], prompts: list[list[int]], written: list[list[int]]
-) -> None:
-    """Give each reading its own row back, without the last token written: it was not read."""
-    for row, reading in enumerate(readings):
-        reading.ids = [*reading.ids, *prompts[row], *written[row][:-1]]
-        read = mask[row].nonzero()[: len(reading.ids), 0]
-        reading.layers = []
-        for layer in cache.layers:
-            there = read.to(layer.device)  # the layers of a large model lie on several GPUs
-            reading.layers.append((layer.keys[row].index_select(1, there), layer.values[row].index_select(1, there)))
+def _row(cache: StaticCache, mask: Tensor, at: int, count: int) -> list[tuple[Tensor, Tensor]]:
+    """The keys and values of the first ``count`` tokens of a row, without its holes."""
+    read = mask.nonzero()[:count, 0]
+    layers = []
+    for layer in cache.layers:
+        there = read.to(layer.device)  # the layers of a large model lie on several GPUs
+        layers.append((layer.keys[at].index_select(1, there), layer.values[at].index_select(1, there)))
+    return layers
