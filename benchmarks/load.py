@@ -23,6 +23,7 @@ import time
 import urllib.request
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -163,6 +164,11 @@ async def ask(url: str, count: int, notes: Notes) -> None:
         print(f"{len(answers)} answers, retries {endpoint.statistics().retries}", file=sys.stderr)
 
 
+def lines(path: Path) -> int:
+    """Records of a file that may not be there yet."""
+    return path.read_bytes().count(b"\n") if path.exists() else 0
+
+
 def episodes(folder: Path, options: argparse.Namespace) -> Rows:
     found: Rows = []
     for count in options.episodes:
@@ -171,11 +177,7 @@ def episodes(folder: Path, options: argparse.Namespace) -> Rows:
             tasks = panel({engine: {name: range(-(-count // len(names))) for name in names}})
             tasks = sorted(tasks, key=lambda task: task.seed)[:count]  # by turns: one takes longer than another
             path, notes = folder / f"{engine}-{count}.jsonl", Notes(f"{engine}, {count:,} episodes")
-
-            def on_disk(path: Path = path) -> int:
-                return path.read_bytes().count(b"\n") if path.exists() else 0
-
-            with notes.watching(on_disk, 2.0):
+            with notes.watching(partial(lines, path), 2.0):
                 asyncio.run(roll_out(ExpertPolicy(), tasks, path, Limits(steps=30, in_flight=16)))
             found += notes.rows
     return found
@@ -191,7 +193,7 @@ def soak(folder: Path, options: argparse.Namespace) -> Rows:
             async with asyncio.timeout(options.minutes * 60):
                 await roll_out(ExpertPolicy(), tasks, path, Limits(steps=30, in_flight=6))
 
-    with notes.watching(lambda: path.read_bytes().count(b"\n") if path.exists() else 0, 5.0):
+    with notes.watching(partial(lines, path), 5.0):
         asyncio.run(play())
     table = pd.DataFrame(notes.rows[1:-1])  # without the start, and the end when all engines are gone
     middle = table["wall_s"].median()

@@ -115,10 +115,11 @@ def decode(
         for row, token in zip(rows[going].tolist(), choice[going].tolist(), strict=True):
             written[row].append(token)
         going &= torch.isin(choice, stops, invert=True)
-        if not going.any():
+        left = int(going.sum())
+        if not left:
             break
         unread, places = choice[:, None], places[:, -1:] + 1
-        if 2 * going.sum() <= len(rows):  # those that are over cost as much as the others: away with them
+        if 2 * left <= len(rows):  # those that are over cost as much as the others: away with them
             hand_back(~going)
             for layer in cache.layers:  # transformers can select rows of growing caches only
                 there = going.to(layer.device)

@@ -114,18 +114,20 @@ def test_an_engine_that_fails_once_costs_one_try_and_nothing_else(tmp_path, how,
     assert [e.model_copy(update={"retries": 0}) for e in episodes] == whole
 
 
+async def is_cancelled(policy, tasks, path, after: float) -> bool:
+    """Whether a run ends when it is cancelled so many seconds after its start."""
+    run = asyncio.create_task(roll_out(policy, tasks, path, Limits(in_flight=4)))
+    await asyncio.sleep(after)
+    run.cancel()
+    await asyncio.wait({run}, timeout=3)
+    return run.done() and run.cancelled()
+
+
 def test_a_cancelled_run_ends_at_once_whatever_it_is_waiting_for(tmp_path):
     """asyncio.wait_for loses a cancellation that meets an answer (Python 3.11): the run went on to its end."""
     many = [Task(engine="embedded", name="plain-ship", seed=seed) for seed in range(5_000)]
-
-    async def cancel(number: int) -> bool:
-        run = asyncio.create_task(roll_out(RandomPolicy(), many, tmp_path / f"{number}.jsonl", Limits(in_flight=4)))
-        await asyncio.sleep(1.5 + 0.01 * number)
-        run.cancel()
-        await asyncio.wait({run}, timeout=3)
-        return run.done() and run.cancelled()
-
-    assert all(asyncio.run(cancel(number)) for number in range(4))
+    for number in range(4):
+        assert asyncio.run(is_cancelled(RandomPolicy(), many, tmp_path / f"{number}.jsonl", 1.5 + 0.01 * number))
 
 
 def test_a_run_that_is_cancelled_while_the_policy_answers_leaves_nothing_that_nobody_waits_for(tmp_path):
@@ -133,17 +135,13 @@ def test_a_run_that_is_cancelled_while_the_policy_answers_leaves_nothing_that_no
     said: list[str] = []
     many = panel({"babyai": {"GoToRedBallGrey": range(2_000)}})
 
-    async def cancel(number: int) -> None:
+    async def listen(number: int) -> None:
         asyncio.get_running_loop().set_exception_handler(lambda _, context: said.append(context["message"]))
-        run = asyncio.create_task(roll_out(ExpertPolicy(), many, tmp_path / f"{number}.jsonl", Limits(in_flight=4)))
-        await asyncio.sleep(1.0 + 0.05 * number)
-        run.cancel()
-        await asyncio.wait({run}, timeout=5)
-        del run
+        assert await is_cancelled(ExpertPolicy(), many, tmp_path / f"{number}.jsonl", 1.0 + 0.05 * number)
         gc.collect()
 
     for number in range(3):
-        asyncio.run(cancel(number))
+        asyncio.run(listen(number))
     assert said == []
 
 
