@@ -13,8 +13,10 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from transformers import StaticCache
+from transformers import AttentionInterface, AttentionMaskInterface, StaticCache
 from transformers.cache_utils import StaticLayer
+from transformers.integrations.sdpa_attention import sdpa_attention_forward
+from transformers.masking_utils import sdpa_mask
 
 
 @dataclass
@@ -71,6 +73,25 @@ def require_full_attention(config: Any, context: int) -> None:
             f"{config.model_type}: expected full attention in every layer over context={context} tokens; lower context "
             "to the model's sliding window, or serve the model and play it with EndpointPolicy"
         )
+
+
+def attend_to_cache(
+    module: torch.nn.Module, query: Tensor, key: Tensor, value: Tensor, attention_mask: Tensor | None, **rest: Any
+) -> tuple[Tensor, Tensor | None]:
+    """Like sdpa; for one new token per row two plain products, which a processor does 1.5 times as fast.
+
+    query: (rows, heads, new tokens, width); key and value: (rows, heads, all tokens, width); mask: (rows, 1, new, all).
+    """
+    if attention_mask is None or query.shape[2] > 1 or query.shape[1] != key.shape[1]:
+        attended: tuple[Tensor, None] = sdpa_attention_forward(module, query, key, value, attention_mask, **rest)
+        return attended
+    scores = query @ key.transpose(-1, -2) * rest["scaling"]
+    weights = scores.masked_fill(~attention_mask, torch.finfo(scores.dtype).min).softmax(-1)
+    return (weights @ value).transpose(1, 2), None
+
+
+AttentionInterface.register("to_cache", attend_to_cache)
+AttentionMaskInterface.register("to_cache", sdpa_mask)
 
 
 @torch.inference_mode()

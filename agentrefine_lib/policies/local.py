@@ -98,7 +98,10 @@ def _load(model: Path | str, device: str, dtype: str) -> Any:
     is_adapter = (Path(model) / "adapter_config.json").exists()
     loader = AutoPeftModelForCausalLM if is_adapter else AutoModelForCausalLM
     loaded = loader.from_pretrained(model, dtype=dtype, device_map=device, trust_remote_code=False)
-    return (loaded.merge_and_unload() if is_adapter else loaded).eval()
+    whole = (loaded.merge_and_unload() if is_adapter else loaded).eval()
+    if whole.device.type == "cpu" and whole.config._attn_implementation == "sdpa":
+        whole.set_attn_implementation("to_cache")
+    return whole
 
 
 def _stop_ids(model: Any, tokenizer: Any) -> frozenset[int]:

@@ -8,10 +8,11 @@ import pytest
 import torch
 from peft import LoraConfig, PeftModel, get_peft_model
 from transformers import AutoModelForCausalLM, LlamaConfig, LlamaForCausalLM, MistralConfig, MistralForCausalLM
+from transformers.integrations.sdpa_attention import sdpa_attention_forward
 
 from agentrefine_lib.agent import Prompting
 from agentrefine_lib.policies import LocalPolicy, Sampling
-from agentrefine_lib.policies.decoding import Reading, decode
+from agentrefine_lib.policies.decoding import Reading, attend_to_cache, decode
 from agentrefine_lib.tuning.nano import build_tokenizer
 
 LEVELS = ("GoToRedBallGrey", "Pickup", "GoToDoor")
@@ -41,6 +42,22 @@ def tiny(tokenizer, tmp_path_factory):
     model.save_pretrained(folder)
     tokenizer.save_pretrained(folder)
     return folder
+
+
+@pytest.mark.parametrize("shared", [1, 2], ids=["heads apart", "heads of two"])
+@pytest.mark.parametrize("new", [1, 3])
+def test_attention_to_a_cache_is_the_fused_one(new, shared):
+    torch.manual_seed(0)
+    query = torch.randn(3, 4, new, 8)
+    key, value = torch.randn(2, 3, 4 // shared, 20, 8)
+    mask = (torch.rand(3, 1, new, 20) < 0.5).index_fill(3, torch.tensor([7]), True)  # each token sees something
+    module = torch.nn.Module()
+    module.num_key_value_groups, module.is_causal = shared, True
+    ours, fused = (
+        attend(module, query, key, value, mask, scaling=8**-0.5)[0]
+        for attend in (attend_to_cache, sdpa_attention_forward)
+    )
+    torch.testing.assert_close(ours, fused)
 
 
 def act(policy, episodes):

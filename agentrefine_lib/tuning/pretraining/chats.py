@@ -3,7 +3,7 @@
 Every chat tells of rooms, what is in them, and how commands are spelled, and asks for names and commands that can only
 be answered by copying out of it. Most names are drawn anew, so there is nothing to learn by heart. No agent acts here:
 nothing is tried, refused or achieved, and no text of a benchmark is used. Of the embedded teacher's texts only the
-sentence patterns of its plain worlds are, in ``lookups``.
+sentence patterns of its plain worlds are, in ``lookups`` and ``steps``.
 """
 
 from __future__ import annotations
@@ -20,8 +20,10 @@ from agentrefine_lib.tuning.pretraining.drills import Chat, write_repeat
 from agentrefine_lib.tuning.pretraining.lookups import write_lookups
 from agentrefine_lib.tuning.pretraining.questions import ask
 from agentrefine_lib.tuning.pretraining.scene import ROOMS, draw_scene, move_something, tell_commands, tell_room
+from agentrefine_lib.tuning.pretraining.steps import write_steps
 from agentrefine_lib.tuning.pretraining.words import draw_name, load_words
 
+LINES = ("Thought:", "Action:", "Observation:", "Commands:", "Goal:")  # what the lines of a play begin with
 STYLES = {
     "bare": ("Answer with nothing but the name or the command.", "Short answers only.", ""),
     "sentence": ("Answer in a sentence.", "Answer in full.", "Say it in a sentence."),
@@ -30,10 +32,18 @@ STYLES = {
 
 
 def write_chat(
-    seed: int, index: int, longest: int = 6, tables: float = 0.1, decisions: float = 0.0, lookups: float = 0.0
+    seed: int,
+    index: int,
+    longest: int = 6,
+    tables: float = 0.1,
+    decisions: float = 0.0,
+    lookups: float = 0.0,
+    steps: float = 0.0,
 ) -> Chat:
     """The chat of this number, always the same. ``longest``: most questions in it; the others are shares of kinds."""
     rng = random.Random(f"nano {seed} {index}")
+    if steps and rng.random() < steps:
+        return write_steps(rng, longest)
     if lookups and rng.random() < lookups:
         return write_lookups(rng, longest)
     if decisions and rng.random() < decisions:
@@ -88,11 +98,12 @@ def write_scene(rng: random.Random, longest: int) -> Chat:
 
 
 def tokenizer_texts(seed: int, count: int) -> Iterator[str]:
-    """What the tokenizer is learned from: chats, everyday words, and the words of the embedded teacher's wordings.
+    """What the tokenizer is learned from: chats, every word of words.yaml, and the words of the teacher's wordings.
 
-    The last are not trained on here; without them a trajectory takes 14 % more tokens.
+    A word with a token of its own is copied in one step. The last are not trained on here.
     """
     for index in range(count):
         yield from (message["content"] for message in write_chat(seed, index))
+    listed = [word for words in load_words().values() if isinstance(words, list) for word in words]
     wordings = re.sub(r"\{\w*\}", "it", yaml.safe_dump(load_wording(), width=10_000)).splitlines()
-    yield from (f" {text}" for text in (*load_words()["common"], *wordings) for _ in range(count // 20))
+    yield from (f" {text}" for text in (*listed, *wordings, *LINES) for _ in range(count // 20))

@@ -8,7 +8,7 @@ from __future__ import annotations
 import random
 from collections.abc import Iterable
 
-from agentrefine_lib.tuning.pretraining.words import draw_name, draw_word, load_words
+from agentrefine_lib.tuning.pretraining.words import draw_letters, draw_name, draw_word, load_words
 
 Chat = list[dict[str, str]]  # [{"role": "user" | "assistant", "content": text}]
 
@@ -61,6 +61,17 @@ def write_table(rng: random.Random) -> Chat:
         question, answer = "Whose is {1}?", "{0}"
     pairs = [rng.choice(list(entries.items())) for _ in range(rng.randint(3, 7))]
     return chat_of(told, [(question.format(*pair), answer.format(*pair)) for pair in pairs])
+
+
+def write_letters(rng: random.Random) -> Chat:
+    """A table of two-word names of random letters, one of which is asked for: nothing in it can be known."""
+    entries = {
+        draw_letters(rng): f"{draw_letters(rng)} {draw_letters(rng)}" for _ in range(rng.choice((1, 2, 3, 4, 6, 8, 12)))
+    }
+    listed = "\n".join(f"- {name}: {value}" for name, value in entries.items())
+    question = rng.choice(("What belongs to {0}?", "- {0}: ?"))
+    keys = rng.sample(list(entries), min(len(entries), 4))
+    return chat_of(listed, [(question.format(key), entries[key]) for key in keys])
 
 
 def write_places(rng: random.Random) -> Chat:

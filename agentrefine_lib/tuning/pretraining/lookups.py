@@ -33,6 +33,7 @@ class Style(NamedTuple):
     at: str
     article: str
     asked: str
+    plain: bool  # those of the embedded teacher's plain worlds
 
 
 class Place(NamedTuple):
@@ -46,9 +47,9 @@ class Place(NamedTuple):
 
 def write_lookups(rng: random.Random, longest: int) -> Chat:
     """Two or three places, told one after the other and at times again, with questions after each."""
-    style = _draw_style(rng)
-    names = _Names(rng, style.article)
-    places = [_draw_place(rng, names) for _ in range(rng.choice((1, 2, 2, 3)))]
+    style = draw_style(rng)
+    names = Names(rng, style.article)
+    places = [draw_place(rng, names) for _ in range(rng.choice((1, 2, 2, 3)))]
     known: list[Place] = []
     chat: Chat = []
     asked = rng.randint(1 + longest // 2, longest)
@@ -57,18 +58,21 @@ def write_lookups(rng: random.Random, longest: int) -> Chat:
         here = new[0] if new and (not known or rng.random() < 0.7) else rng.choice(places)
         known += [here] if here not in known else []
         beyond = rng.choice([place.name for place in places if place is not here] or [names.draw("rooms")])
-        news = style.told.format(here.name, "; ".join(_tell(style, here)), beyond, at=style.at) + "\n\n"
+        news = style.told.format(here.name, "; ".join(tell_place(style, here)), beyond, at=style.at) + "\n\n"
         for left in reversed(range(rng.randint(1, 4))):
             question, answer = _ask(rng, style, names, known, here)
             if answer.endswith("nowhere yet"):
-                answer += f"; I am {style.at} {here.name}; {_closed(here) or 'a way leads to ' + beyond}"
+                shut = closed_store(here)
+                answer += (
+                    f"; I am {style.at} {here.name}; {f'{shut} is closed' if shut else f'a way leads to {beyond}'}"
+                )
             chat.append({"role": "user", "content": news + style.asked.format(question)})
             chat.append({"role": "assistant", "content": answer})
-            news = _open(rng, style, names, here) if left and rng.random() < 0.3 else ""
+            news = open_store(rng, style, names, here) if left and rng.random() < 0.3 else ""
     return chat
 
 
-class _Names:
+class Names:
     """Names that are not used twice in a chat."""
 
     def __init__(self, rng: random.Random, article: str) -> None:
@@ -85,16 +89,16 @@ class _Names:
                 return name
 
 
-def _draw_style(rng: random.Random) -> Style:
+def draw_style(rng: random.Random) -> Style:
     at = rng.choice(("in", "in", "at"))
     article = "the " if rng.random() < 0.85 else ""
     asked = rng.choice(("Where is {0}?", "{0}?", "Look for {0}.", "What of {0}?"))
     if rng.random() < 0.5:
-        return Style(*PLAIN, at, article, asked)
-    return Style(rng.choice(LIES), rng.choice(STANDS), rng.choice(TOLD), at, article, asked)
+        return Style(*PLAIN, at, article, asked, plain=True)
+    return Style(rng.choice(LIES), rng.choice(STANDS), rng.choice(TOLD), at, article, asked, plain=False)
 
 
-def _draw_place(rng: random.Random, names: _Names) -> Place:
+def draw_place(rng: random.Random, names: Names) -> Place:
     stores = {names.draw("stores"): rng.choice(("", "", "", "closed", "off")) for _ in range(rng.randint(2, 5))}
     open_ones = [store for store, state in stores.items() if not state]
     things = {names.draw("nouns"): rng.choice(open_ones) for _ in range(rng.randint(0, 3)) if open_ones}
@@ -104,7 +108,7 @@ def _draw_place(rng: random.Random, names: _Names) -> Place:
     return Place(names.draw("rooms"), stores, things, makes)
 
 
-def _tell(style: Style, place: Place) -> list[str]:
+def tell_place(style: Style, place: Place) -> list[str]:
     """The statements of a place: each store, what is told of it, what it makes, and what is on it."""
     told = []
     for store, state in place.stores.items():
@@ -115,7 +119,7 @@ def _tell(style: Style, place: Place) -> list[str]:
     return told
 
 
-def _ask(rng: random.Random, style: Style, names: _Names, known: list[Place], here: Place) -> tuple[str, str]:
+def _ask(rng: random.Random, style: Style, names: Names, known: list[Place], here: Place) -> tuple[str, str]:
     """A question and its answer: for a thing, a store, what makes things be in a state, or what was never told of."""
     place = rng.choice(known)
     kind = rng.choice(("thing", "thing", "thing", "store", "state", "nothing", "no state"))
@@ -126,21 +130,21 @@ def _ask(rng: random.Random, style: Style, names: _Names, known: list[Place], he
         return lacking, f"{lacking} was nowhere yet"
     if kind == "thing":
         thing = rng.choice(list(place.things))
-        return thing, f"{thing} {style.lies} {place.things[thing]}; {_stands(style, place, place.things[thing], here)}"
+        return thing, f"{thing} {style.lies} {place.things[thing]}; {stands(style, place, place.things[thing], here)}"
     if kind == "state":
         made, store = rng.choice(list(place.makes.items()))
-        return f"{made} things", f"{made} things need {store}; {_stands(style, place, store, here)}"
+        return f"{made} things", f"{made} things need {store}; {stands(style, place, store, here)}"
     store, state = rng.choice(list(place.stores.items()))
-    return store, _stands(style, place, store, here) + (f"; {store} is {state}" if state and place is here else "")
+    return store, stands(style, place, store, here) + (f"; {store} is {state}" if state and place is here else "")
 
 
-def _stands(style: Style, place: Place, store: str, here: Place) -> str:
+def stands(style: Style, place: Place, store: str, here: Place) -> str:
     """Where a store stands, and whether that is here."""
     same = "too" if place is here else "not there"
     return f"{store} {style.stands} {style.at} {place.name}; I am {style.at} {here.name}, {same}"
 
 
-def _open(rng: random.Random, style: Style, names: _Names, place: Place) -> str:
+def open_store(rng: random.Random, style: Style, names: Names, place: Place) -> str:
     """A store that is open from now on, and the thing that is seen in it, if any."""
     store = next((store for store, state in place.stores.items() if state == "closed"), "")
     if not store:
@@ -153,5 +157,5 @@ def _open(rng: random.Random, style: Style, names: _Names, place: Place) -> str:
     return f"{store} is open now: {inside}.\n\n"
 
 
-def _closed(place: Place) -> str:
-    return next((f"{store} is closed" for store, state in place.stores.items() if state == "closed"), "")
+def closed_store(place: Place) -> str:
+    return next((store for store, state in place.stores.items() if state == "closed"), "")

@@ -13,20 +13,16 @@ import torch
 
 from agentrefine_lib.tuning.pretraining.chats import write_chat
 from agentrefine_lib.tuning.pretraining.drills import Chat
+from agentrefine_lib.tuning.pretraining.words import draw_letters
 
 SIZES = (1, 2, 4, 8, 16)  # entries of a table
 PROBE_SEED = 2**31  # no chat that is trained on has it
 
 
-def draw_unseen(rng: random.Random) -> str:
-    """A word of random letters."""
-    return "".join(rng.choice(letters) for letters in ("bcdfghjklmnpqrstvwxz", "aeiouy") * rng.randint(2, 3))
-
-
 def recite_chat(index: int) -> Chat:
     """Three to eight two-word names of random letters, to be said again."""
     rng = random.Random(f"recite probe {index}")
-    listed = ", ".join(f"{draw_unseen(rng)} {draw_unseen(rng)}" for _ in range(rng.randint(3, 8)))
+    listed = ", ".join(f"{draw_letters(rng)} {draw_letters(rng)}" for _ in range(rng.randint(3, 8)))
     return [{"role": "user", "content": f"{listed}\n\nSay it again."}, {"role": "assistant", "content": listed}]
 
 
@@ -36,7 +32,9 @@ def copy_chat(index: int, size: int = 0) -> Chat:
     With one entry there is nothing to look up, only to copy; without a size it has 12 to 24, about 200 to 600 tokens.
     """
     rng = random.Random(f"copy probe {index}")
-    entries = {draw_unseen(rng): f"{draw_unseen(rng)} {draw_unseen(rng)}" for _ in range(size or rng.randint(12, 24))}
+    entries = {
+        draw_letters(rng): f"{draw_letters(rng)} {draw_letters(rng)}" for _ in range(size or rng.randint(12, 24))
+    }
     key = rng.choice(list(entries))
     listed = "\n".join(f"- {name}: {value}" for name, value in entries.items())
     question = rng.choice((f"What belongs to {key}?", f"- {key}: ?"))

@@ -28,6 +28,11 @@ def draw_word(rng: random.Random, kind: str) -> str:
     return str(rng.choice(load_words()[kind]))
 
 
+def draw_letters(rng: random.Random) -> str:
+    """A word of random letters, four to six."""
+    return "".join(rng.choice(letters) for letters in ("bcdfghjklmnpqrstvwxz", "aeiouy") * rng.randint(2, 3))
+
+
 def draw_name(rng: random.Random, kind: str) -> str:
     """A name of one to three words, at times with a number or in the manner of a file."""
     noun, form = draw_word(rng, kind), rng.random()
