@@ -1,6 +1,6 @@
 """Is the nano model worth tuning? Worlds solved before and after three minutes of tuning on two cores: a line of JSON.
 
-    python benchmarks/nano.py [--seeds 0 1 2] [--worlds 60] [--steps 500] [--out FOLDER]
+    python benchmarks/nano.py [--seeds 0 1 2] [--worlds 60] [--steps 370] [--out FOLDER]
 
 2,000 verified trajectories of the embedded teacher from plain worlds of all kinds but five, half of the names invented;
 two processes of one thread tune the model on them. It then plays plain worlds that are in no training set, with real
@@ -38,7 +38,7 @@ def main() -> None:
     options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     options.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     options.add_argument("--worlds", type=int, default=60, help="of each of the two kinds")
-    options.add_argument("--steps", type=int, default=500, help="of the optimiser, four trajectories each")
+    options.add_argument("--steps", type=int, default=370, help="of the optimiser, four trajectories each")
     options.add_argument("--out", type=Path, default=Path("runs/nano_benchmark"))
     chosen = options.parse_args()
     conversations = make_data(chosen.out)
