@@ -14,6 +14,7 @@ Chat = list[dict[str, str]]  # [{"role": "user" | "assistant", "content": text}]
 
 ENTRIES = ("{0}: {1}", "{0} -> {1}", "{0} = {1}", "- {0}: {1}", "the {0} has the {1}", "{0} with {1}", "the {0} is {1}")
 PLACES = ("The {0} is in the {1}.", "There is a {0} in the {1}.", "{1} ({0})", "in the {1}: {0}")
+LETTERS_ASKED = ("What belongs to {0}?", "- {0}: ?")
 SHAPES = (
     *("{v} {a} from {b}", "from {b} {v} {a}", "{v}[{a}, {b}]", "{v} the {a} at the {b}", "{v}({a}, {b})"),
     *("{v} {a} using {b}", "with {b} {v} {a}", "{v} {a} -> {b}", "in {b} {v} {a}"),
@@ -64,14 +65,17 @@ def write_table(rng: random.Random) -> Chat:
 
 
 def write_letters(rng: random.Random) -> Chat:
-    """A table of two-word names of random letters, one of which is asked for: nothing in it can be known."""
-    entries = {
-        draw_letters(rng): f"{draw_letters(rng)} {draw_letters(rng)}" for _ in range(rng.choice((1, 2, 3, 4, 6, 8, 12)))
-    }
-    listed = "\n".join(f"- {name}: {value}" for name, value in entries.items())
-    question = rng.choice(("What belongs to {0}?", "- {0}: ?"))
+    """A table of two-word names of random letters, some of which are asked for: nothing in it can be known."""
+    entries, told = letters_table(rng, rng.choice((1, 2, 3, 4, 6, 8, 12)))
+    question = rng.choice(LETTERS_ASKED)
     keys = rng.sample(list(entries), min(len(entries), 4))
-    return chat_of(listed, [(question.format(key), entries[key]) for key in keys])
+    return chat_of(told, [(question.format(key), entries[key]) for key in keys])
+
+
+def letters_table(rng: random.Random, size: int) -> tuple[dict[str, str], str]:
+    """``size`` names of random letters, each with a two-word one, and how they are told."""
+    entries = {draw_letters(rng): f"{draw_letters(rng)} {draw_letters(rng)}" for _ in range(size)}
+    return entries, "\n".join(f"- {name}: {value}" for name, value in entries.items())
 
 
 def write_places(rng: random.Random) -> Chat:

@@ -54,11 +54,7 @@ def write_lookups(rng: random.Random, longest: int) -> Chat:
     chat: Chat = []
     asked = rng.randint(1 + longest // 2, longest)
     while len(chat) < 2 * asked:
-        new = [place for place in places if place not in known]
-        here = new[0] if new and (not known or rng.random() < 0.7) else rng.choice(places)
-        known += [here] if here not in known else []
-        beyond = rng.choice([place.name for place in places if place is not here] or [names.draw("rooms")])
-        news = style.told.format(here.name, "; ".join(tell_place(style, here)), beyond, at=style.at) + "\n\n"
+        here, beyond, news = tell_next(rng, style, names, places, known, 0.7)
         for left in reversed(range(rng.randint(1, 4))):
             question, answer = _ask(rng, style, names, known, here)
             if answer.endswith("nowhere yet"):
@@ -108,7 +104,21 @@ def draw_place(rng: random.Random, names: Names) -> Place:
     return Place(names.draw("rooms"), stores, things, makes)
 
 
-def tell_place(style: Style, place: Place) -> list[str]:
+def tell_next(
+    rng: random.Random, style: Style, names: Names, places: list[Place], known: list[Place], ahead: float
+) -> tuple[Place, str, str]:
+    """The place that is told next, from now on among the known, where a way leads to from it, and how it is told.
+
+    ``ahead``: how often that is a new place while there are some.
+    """
+    new = [place for place in places if place not in known]
+    here = new[0] if new and (not known or rng.random() < ahead) else rng.choice(places)
+    known += [here] if here not in known else []
+    beyond = rng.choice([place.name for place in places if place is not here] or [names.draw("rooms")])
+    return here, beyond, style.told.format(here.name, "; ".join(_tell(style, here)), beyond, at=style.at) + "\n\n"
+
+
+def _tell(style: Style, place: Place) -> list[str]:
     """The statements of a place: each store, what is told of it, what it makes, and what is on it."""
     told = []
     for store, state in place.stores.items():

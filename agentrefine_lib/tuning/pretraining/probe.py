@@ -12,7 +12,7 @@ import pandas as pd
 import torch
 
 from agentrefine_lib.tuning.pretraining.chats import write_chat
-from agentrefine_lib.tuning.pretraining.drills import Chat
+from agentrefine_lib.tuning.pretraining.drills import LETTERS_ASKED, Chat, chat_of, letters_table
 from agentrefine_lib.tuning.pretraining.words import draw_letters
 
 SIZES = (1, 2, 4, 8, 16)  # entries of a table
@@ -32,13 +32,9 @@ def copy_chat(index: int, size: int = 0) -> Chat:
     With one entry there is nothing to look up, only to copy; without a size it has 12 to 24, about 200 to 600 tokens.
     """
     rng = random.Random(f"copy probe {index}")
-    entries = {
-        draw_letters(rng): f"{draw_letters(rng)} {draw_letters(rng)}" for _ in range(size or rng.randint(12, 24))
-    }
+    entries, told = letters_table(rng, size or rng.randint(12, 24))
     key = rng.choice(list(entries))
-    listed = "\n".join(f"- {name}: {value}" for name, value in entries.items())
-    question = rng.choice((f"What belongs to {key}?", f"- {key}: ?"))
-    return [{"role": "user", "content": f"{listed}\n\n{question}"}, {"role": "assistant", "content": entries[key]}]
+    return chat_of(told, [(rng.choice(LETTERS_ASKED).format(key), entries[key])])
 
 
 def command_chat(index: int) -> Chat:

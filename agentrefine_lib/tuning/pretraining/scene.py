@@ -105,15 +105,19 @@ def draw_commands(scene: Scene) -> None:
     kinds = load_words()["operations"]
     plain = [kind for kind in kinds if kind != "make" and rng.random() < 0.6]
     for kind in [*plain, *(f"make {number}" for number in range(rng.randint(1, 2)))]:
-        entry = kinds[kind.split()[0]]
-        verb = ""
-        while not verb or verb in used:
-            verb = rng.choice(entry["verbs"] or [draw_word(rng, "verbs")])
-        used.add(verb)
-        scene.commands[kind] = Command(kind, verb, rng.choice(entry["shapes"]))
-        if not entry["verbs"]:
+        scene.commands[kind] = draw_command(rng, kind, used)
+        if not kinds[kind.split()[0]]["verbs"]:
             scene.commands[kind].store = rng.choice([*scene.room_of, *scene.at])
             scene.commands[kind].state = draw_word(rng, "states")
+
+
+def draw_command(rng: random.Random, kind: str, used: set[str]) -> Command:
+    """A command of this kind, with a verb that is not used yet and one of the kind's spellings."""
+    entry, verb = load_words()["operations"][kind.split()[0]], ""
+    while not verb or verb in used:
+        verb = rng.choice(entry["verbs"] or [draw_word(rng, "verbs")])
+    used.add(verb)
+    return Command(kind, verb, rng.choice(entry["shapes"]))
 
 
 def tell_commands(scene: Scene) -> str:

@@ -22,12 +22,12 @@ from agentrefine_lib.tuning.pretraining.lookups import (
     draw_style,
     open_store,
     stands,
-    tell_place,
+    tell_next,
 )
-from agentrefine_lib.tuning.pretraining.scene import Command
-from agentrefine_lib.tuning.pretraining.words import draw_word, load_words
+from agentrefine_lib.tuning.pretraining.scene import Command, draw_command
+from agentrefine_lib.tuning.pretraining.words import draw_word
 
-OPERATIONS = ("go", "take", "put", "open", "start", "make")
+OPERATIONS = ("go", "take", "put", "open", "start")  # and one for each state that is made
 NEXT = ("What next?", "Which command?", "And now?", "")
 
 
@@ -80,26 +80,19 @@ def write_steps(rng: random.Random, longest: int) -> Chat:
     known: list[Place] = []
     chat: Chat = []
     intro = f"{rng.choice(STEPS).format(*labels)}\n\n{listed}\n\n"
-    for _ in range(6 * longest):
-        if len(chat) >= 2 * longest:
-            break
-        new = [place for place in places if place not in known]
-        here = new[0] if new and (not known or rng.random() < 0.6) else rng.choice(places)
-        known += [here] if here not in known else []
-        beyond = rng.choice([place.name for place in places if place is not here] or [names.draw("rooms")])
+    while len(chat) < 2 * longest:
+        here, beyond, news = tell_next(rng, style, names, places, known, 0.6)
         stand = Stand(here, known, beyond, style.at)
-        news = style.told.format(here.name, "; ".join(tell_place(style, here)), beyond, at=style.at) + "\n\n"
         for left in reversed(range(rng.randint(1, 4))):
-            held, wish = _draw_wish(rng, style, names, places, stand)
+            held, wish = _draw_wish(rng, names, places)
             why, operation, filled = decide(style, reasons, stand, held, wish)
             form, command = commands[operation]
-            parts = [reasons.hold.format(held or "nothing") + ".", reasons.want.format(wish.said) + f"; {why}."]
-            reason = " ".join([*parts, reasons.end.format(form)])
             holding = _capital(reasons.hold.format(held or "nothing"))
+            reason = f"{holding}. {reasons.want.format(wish.said)}; {why}. {reasons.end.format(form)}"
             question = " ".join(part for part in (f"{holding}.", f"Wanted: {wish.said}.", rng.choice(NEXT)) if part)
             chat.append({"role": "user", "content": intro + news + question})
             said = command.fill(**{part: _bare(style, name) for part, name in filled.items()})
-            chat.append({"role": "assistant", "content": f"{labels[0]}: {_capital(reason)}\n{labels[1]}: {said}"})
+            chat.append({"role": "assistant", "content": f"{labels[0]}: {reason}\n{labels[1]}: {said}"})
             news, intro = open_store(rng, style, names, here) if left and rng.random() < 0.3 else "", ""
     return chat
 
@@ -109,27 +102,23 @@ def _draw_commands(rng: random.Random, places: list[Place]) -> tuple[dict[str, t
 
     For every state that a place makes there is a command of its own.
     """
-    kinds, used = load_words()["operations"], set[str]()
+    used = set[str]()
     words = {part: "{" + draw_word(rng, "nouns") + "}" for part in ("item", "store", "place")}
     made: dict[str, tuple[str, Command]] = {}
-    for operation in (*OPERATIONS[:-1], *(f"make {state}" for place in places for state in place.makes)):
-        entry, verb = kinds[operation.split()[0]], ""
-        while not verb or verb in used:
-            verb = rng.choice(entry["verbs"] or [draw_word(rng, "verbs")])
-        used.add(verb)
-        command = Command(operation, verb, rng.choice(entry["shapes"]))
+    for operation in (*OPERATIONS, *(f"make {state}" for place in places for state in place.makes)):
+        command = draw_command(rng, operation, used)
         made[operation] = command.fill(**words), command
     lines = [f"- {form}" for form, _ in made.values()]
     rng.shuffle(lines)
     return made, rng.choice(("Commands:\n", "You can say:\n", "The commands are\n")) + "\n".join(lines)
 
 
-def _draw_wish(rng: random.Random, style: Style, names: Names, places: list[Place], stand: Stand) -> tuple[str, Wish]:
+def _draw_wish(rng: random.Random, names: Names, places: list[Place]) -> tuple[str, Wish]:
     """What one holds, or nothing, and a wish that is not fulfilled."""
     things = {thing: store for place in places for thing, store in place.things.items()}
     stores = [store for place in places for store, state in place.stores.items() if state != "off"]
     devices = [store for place in places for store, state in place.stores.items() if state == "off"]
-    makes = {state: store for place in places for state, store in place.makes.items()}
+    makes = [state for place in places for state in place.makes]
     if devices and rng.random() < 0.2:
         device = rng.choice(devices)
         return "", Wish(f"{device} is on", "", device, "")
@@ -137,7 +126,7 @@ def _draw_wish(rng: random.Random, style: Style, names: Names, places: list[Plac
     unknown = rng.random() < 0.15 or not things
     thing = held or (names.draw("nouns") if unknown else rng.choice(list(things)))
     if makes and rng.random() < 0.5:
-        state = rng.choice(list(makes))
+        state = rng.choice(makes)
         return held, Wish(f"{thing} is {state}", thing, "", state)
     target = rng.choice([store for store in stores if store != things.get(thing)] or [names.draw("stores")])
     return held, Wish(f"{thing} is {rng.choice(('in', 'on'))} {target}", thing, target, "")

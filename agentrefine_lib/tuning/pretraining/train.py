@@ -156,16 +156,15 @@ def _backward(model: LlamaForCausalLM, ids: Tensor, labels: Tensor) -> float:
     nats, count = _nats(model, ids, labels), (labels != IGNORED).sum()
     nats.backward()
     sums = torch.stack([nats.detach(), count.float()])
+    gradients = [weights.grad for weights in model.parameters() if weights.grad is not None]
     if distributed.is_initialized():
-        gradients = [weights.grad for weights in model.parameters() if weights.grad is not None]
         joined = torch.cat([sums, *(gradient.flatten() for gradient in gradients)])
         distributed.all_reduce(joined)
         sums, *parts = joined.split([2, *(gradient.numel() for gradient in gradients)])
         for gradient, part in zip(gradients, parts, strict=True):
             gradient.copy_(part.view_as(gradient))
-    for weights in model.parameters():
-        if weights.grad is not None:
-            weights.grad /= sums[1]
+    for gradient in gradients:
+        gradient /= sums[1]
     return (sums[0] / sums[1]).item()
 
 
