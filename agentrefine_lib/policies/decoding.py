@@ -61,6 +61,29 @@ class Sampling:
         return choice.clamp(max=p.shape[-1] - 1)
 
 
+class Circles:
+    """Finds rows that go round in circles: their last ``tokens`` tokens say at least three times the same.
+
+    Greedy decoding does not leave such a circle. 0 finds none.
+    """
+
+    def __init__(self, rows: int, tokens: int, device: torch.device) -> None:
+        periods = torch.arange(1, tokens // 3 + 1, device=device)
+        self._enough = tokens - periods  # tokens in a row, each the one of a period before
+        self._latest = torch.full((rows, len(periods)), -1, device=device)  # the newest first
+        self._again = torch.zeros(rows, len(periods), dtype=torch.long, device=device)
+
+    def closed_by(self, choice: Tensor) -> Tensor:
+        """Which rows the next token of each, (rows,), leaves in a circle."""
+        self._again = torch.where(self._latest == choice[:, None], self._again + 1, 0)
+        self._latest = torch.cat([choice[:, None], self._latest], 1)[:, : len(self._enough)]
+        return (self._again >= self._enough).any(1)
+
+    def keep(self, rows: Tensor) -> None:
+        """Forget all rows but these."""
+        self._latest, self._again = self._latest[rows], self._again[rows]
+
+
 def require_full_attention(config: Any, context: int) -> None:
     """Raise ValueError for a model that cannot read ``context`` tokens with full attention in every layer."""
     if (longest := getattr(config, "max_position_embeddings", context)) < context:
@@ -104,30 +127,26 @@ def decode(
     stop: frozenset[int],
     tokens: int,
     sampling: Sampling,
+    circle: int = 0,
 ) -> list[list[int]]:
-    """Read each prompt (at least one id) after its reading, then write until a stop id or ``tokens`` ids.
+    """Read each prompt (at least one id) after its reading, then write until a stop id, ``tokens`` ids, or a circle.
 
-    Returns the ids written, the stop id included; the readings then hold all that was read.
+    ``circle``: the tokens that ``Circles`` looks at. Returns the ids written, the stop id included; the readings then
+    hold all that was read.
     """
+    _read_ahead(model, readings, [prompt[:-1] for prompt in prompts])
+    cache, mask, unread, places = _lay_out(model, readings, [prompt[-1:] for prompt in prompts], tokens)
     device = model.device
-    start, width = max(len(reading.ids) for reading in readings), max(map(len, prompts))
-    mask = torch.zeros(len(prompts), start + width + tokens, dtype=torch.long, device=device)
-    unread = torch.zeros(len(prompts), width, dtype=torch.long, device=device)
-    for row, (reading, prompt) in enumerate(zip(readings, prompts, strict=True)):
-        mask[row, start - len(reading.ids) : start] = 1
-        mask[row, start + width - len(prompt) :] = 1  # what is yet to be written counts: nothing looks ahead
-        unread[row, width - len(prompt) :] = torch.tensor(prompt)
-    cache = _join(model.config, readings, start, mask.shape[1])
-    places = (mask.cumsum(1) - 1).clamp(min=0)[:, start : start + width]
     uniforms = sampling.uniforms(labels, tokens).to(device)
     stops = torch.tensor(sorted(stop), device=device)
     rows = torch.arange(len(prompts), device=device)  # those in the batch
     going = torch.ones(len(prompts), dtype=torch.bool, device=device)  # those of them that are still written
     written: list[list[int]] = [[] for _ in prompts]
+    circles = Circles(len(prompts), circle, device)
 
     def hand_back(over: Tensor) -> None:
         for at, row in zip(over.nonzero()[:, 0].tolist(), rows[over].tolist(), strict=True):
-            readings[row].ids += [*prompts[row], *written[row][:-1]]  # the last token written was not read
+            readings[row].ids += [prompts[row][-1], *written[row][:-1]]  # the last token written was not read
             readings[row].layers = _row(cache, mask[at], at, len(readings[row].ids))
 
     for number in range(tokens):
@@ -135,7 +154,7 @@ def decode(
         choice = sampling.choose(out.logits[:, -1], uniforms[rows, number])
         for row, token in zip(rows[going].tolist(), choice[going].tolist(), strict=True):
             written[row].append(token)
-        going &= torch.isin(choice, stops, invert=True)
+        going &= ~(torch.isin(choice, stops) | circles.closed_by(choice))
         left = int(going.sum())
         if not left:
             break
@@ -145,10 +164,43 @@ def decode(
             for layer in cache.layers:  # transformers can select rows of growing caches only
                 there = going.to(layer.device)
                 layer.keys, layer.values = layer.keys[there], layer.values[there]
+            circles.keep(going)
             mask, unread, places, rows = mask[going], unread[going], places[going], rows[going]
             going = going[going]
     hand_back(torch.ones_like(going))
     return written
+
+
+def _read_ahead(model: Any, readings: list[Reading], prompts: list[list[int]]) -> None:
+    """Read the prompts. Those of like length share a batch, which is as wide as its longest."""
+    waiting = sorted((row for row, prompt in enumerate(prompts) if prompt), key=lambda row: -len(prompts[row]))
+    while waiting:
+        rows = [row for row in waiting if 2 * len(prompts[row]) > len(prompts[waiting[0]])]
+        waiting = waiting[len(rows) :]
+        cache, mask, unread, places = _lay_out(model, [readings[r] for r in rows], [prompts[r] for r in rows])
+        model(input_ids=unread, attention_mask=mask, position_ids=places, past_key_values=cache, logits_to_keep=1)
+        for at, row in enumerate(rows):
+            readings[row].ids += prompts[row]
+            readings[row].layers = _row(cache, mask[at], at, len(readings[row].ids))
+
+
+def _lay_out(
+    model: Any, readings: list[Reading], prompts: list[list[int]], room: int = 0
+) -> tuple[StaticCache, Tensor, Tensor, Tensor]:
+    """Readings, prompts and ``room`` for more as a batch: the cache, the mask of both, ids and positions of the prompts.
+
+    The mask is 1 in the room, too: nothing looks ahead.
+    """
+    start, width = max(len(reading.ids) for reading in readings), max(map(len, prompts))
+    mask = torch.zeros(len(prompts), start + width + room, dtype=torch.long)
+    unread = torch.zeros(len(prompts), width, dtype=torch.long)
+    for row, (reading, prompt) in enumerate(zip(readings, prompts, strict=True)):
+        mask[row, start - len(reading.ids) : start] = 1
+        mask[row, start + width - len(prompt) :] = 1
+        unread[row, width - len(prompt) :] = torch.tensor(prompt)
+    places = (mask.cumsum(1) - 1).clamp(min=0)[:, start : start + width]
+    cache = _join(model.config, readings, start, mask.shape[1])
+    return cache, *(ids.to(model.device) for ids in (mask, unread, places))
 
 
 def _join(config: Any, readings: list[Reading], longest: int, capacity: int) -> StaticCache:

@@ -24,9 +24,10 @@ from agentrefine_lib.policies.protocol import LiveEpisode
 class LocalPolicy:
     """A folder or hub name of a causal model with its tokenizer; an adapter (PEFT) in a folder is merged into its base.
 
-    ``context`` and ``reply_tokens`` count tokens, ``crew`` episodes decoded together. A reply depends on its episode
-    only, never on the batch, up to the rounding of sums: that decides where two tokens are equally likely. ``device``:
-    "cpu", "cuda", or "auto" to spread a model over several GPUs. ``dtype``: "auto" (as saved), "float32", "bfloat16" …
+    ``context`` and ``reply_tokens`` count tokens, ``crew`` episodes decoded together. A reply ends, too, where its last
+    ``circle_tokens`` say three times the same (0: never). It depends on its episode only, never on the batch, up to the
+    rounding of sums: that decides where two tokens are equally likely. ``device``: "cpu", "cuda", or "auto" to spread a
+    model over several GPUs. ``dtype``: "auto" (as saved), "float32", "bfloat16" …
     Raises ValueError for a model without full attention over ``context``; ``act`` does for a task that does not fit.
     """
 
@@ -37,6 +38,7 @@ class LocalPolicy:
         *,
         context: int,
         reply_tokens: int = 64,
+        circle_tokens: int = 0,
         crew: int = 64,
         sampling: Sampling = Sampling(),  # noqa: B008
         prompting: Prompting = Prompting(),  # noqa: B008
@@ -50,7 +52,7 @@ class LocalPolicy:
         self.model = _load(model, device, dtype)
         require_full_attention(self.model.config, context)
         self._stop = _stop_ids(self.model, self.tokenizer)
-        self._room, self._reply_tokens = context - reply_tokens, reply_tokens
+        self._room, self._reply_tokens, self._circle = context - reply_tokens, reply_tokens, circle_tokens
         self._sampling, self._prompting = sampling, prompting
         self._readings: WeakKeyDictionary[LiveEpisode, Reading] = WeakKeyDictionary()
         self._decoding = threading.Lock()  # of a thread, not of an event loop: a policy may outlive loops
@@ -71,6 +73,7 @@ class LocalPolicy:
                 stop=self._stop,
                 tokens=self._reply_tokens,
                 sampling=self._sampling,
+                circle=self._circle,
             )
         texts = self.tokenizer.batch_decode(written, skip_special_tokens=True)
         return [self._prompting.reply(text) for text in texts]

@@ -6,13 +6,15 @@ from collections import Counter
 
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
 from peft import LoraConfig, PeftModel, get_peft_model
 from transformers import AutoModelForCausalLM, LlamaConfig, LlamaForCausalLM, MistralConfig, MistralForCausalLM
 from transformers.integrations.sdpa_attention import sdpa_attention_forward
 
 from agentrefine_lib.agent import Prompting
 from agentrefine_lib.policies import LocalPolicy, Sampling
-from agentrefine_lib.policies.decoding import Reading, attend_to_cache, decode
+from agentrefine_lib.policies.decoding import Circles, Reading, attend_to_cache, decode
 from agentrefine_lib.tuning.nano import build_tokenizer
 
 LEVELS = ("GoToRedBallGrey", "Pickup", "GoToDoor")
@@ -125,6 +127,44 @@ def test_a_reading_goes_on_where_it_ended(tiny):
     again, read = go_on(reading, ids)
     assert read == 4  # the last one written, and what is new
     assert again == go_on(Reading(), ids)[0]
+
+
+def in_circle(ids, tokens):
+    return any(
+        len(ids) >= tokens and all(ids[-i] == ids[-i - period] for i in range(1, tokens - period + 1))
+        for period in range(1, tokens // 3 + 1)
+    )
+
+
+@given(
+    rows=st.integers(1, 3).flatmap(lambda n: st.lists(st.tuples(*[st.integers(0, 2)] * n), min_size=30, max_size=60)),
+    tokens=st.sampled_from([0, 2, 3, 6, 11]),
+)
+def test_a_circle_is_what_the_last_tokens_say_three_times(rows, tokens):
+    circles = Circles(len(rows[0]), tokens, torch.device("cpu"))
+    for number, step in enumerate(rows, 1):
+        closed = circles.closed_by(torch.tensor(step)).tolist()
+        assert closed == [in_circle(ids, tokens) for ids in zip(*rows[:number], strict=True)]
+
+
+def test_a_reply_that_goes_round_in_circles_is_over():
+    """Without ends, greedy replies of a random model with few words close a circle, each at another token."""
+    torch.manual_seed(0)
+    model = LlamaForCausalLM(LlamaConfig(**SHAPE, vocab_size=30))
+    for parameter in model.parameters():
+        parameter.data.mul_(2.0)
+    prompts = [[n, n + 1, n + 2] for n in range(5, 25)]
+
+    def write(**circle):
+        readings = [Reading() for _ in prompts]
+        arguments = {"stop": frozenset(), "tokens": 120, "sampling": GREEDY} | circle
+        return decode(model, readings, prompts, ["x"] * len(prompts), **arguments), readings
+
+    (whole, _), (cut, readings) = write(), write(circle=12)
+    assert len(set(map(len, cut))) > 10
+    for all_ids, ids, prompt, reading in zip(whole, cut, prompts, readings, strict=True):
+        ends = [n for n in range(1, 121) if in_circle(all_ids[:n], 12)]
+        assert ids == all_ids[: min([*ends, 120])] and reading.ids == [*prompt, *ids[:-1]]
 
 
 def test_a_long_history_is_cut_but_goal_and_first_observation_stay(tiny, start, advance):
