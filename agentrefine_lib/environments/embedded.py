@@ -19,7 +19,7 @@ from agentrefine_lib.environments.protocol import StepResult
 from agentrefine_lib.schema import Task, Trajectory
 from agentrefine_lib.schema.actions import fill
 from agentrefine_lib.teachers.embedded import EmbeddedTeacher, load_domains
-from agentrefine_lib.teachers.embedded.errors import judge, read_command
+from agentrefine_lib.teachers.embedded.errors import Moment, draw_blunder, judge, read_command
 from agentrefine_lib.teachers.embedded.player import Move, Player, think
 from agentrefine_lib.teachers.embedded.rules import change
 from agentrefine_lib.teachers.protocol import COMPLETED, Brief
@@ -65,6 +65,7 @@ class Embedded:
         teacher = self._teacher or EmbeddedTeacher(domains=(domain,), plain=domain != task.name)
         self._game = teacher.game(self._brief or Brief(persona=task.name, seed=task.seed))
         self._rng = random.Random(f"thoughts {task.id}")
+        self._blunders = random.Random(f"mistakes {task.id}")
         operations = {form.signature: form.operation for form in self._game.forms.values()}
         self.commands = {s: MEANINGS[operations[s].partition(":")[0]] for s in self._game.script.available_actions}
         self.goal = self._game.script.goal
@@ -109,6 +110,15 @@ class Embedded:
             form = game.forms[move.operation]
             yield think(self._rng, game.voice, game.world, move, form.signature), form.write(move.arguments)
 
+    def mistake(self) -> tuple[str, str]:
+        """What the teacher's Player would do wrong now: (thought, action). The same in every play of a task."""
+        game, move = self._game, next(self._player.moves())
+        blunder = draw_blunder(Moment(self._blunders, game, self._player, move, []), [])
+        if blunder is None:
+            raise ValueError(f"{game.script.goal}: there is nothing to do wrong here")
+        intended = think(self._blunders, game.voice, game.world, move, game.forms[move.operation].signature)
+        return blunder.thought or intended, blunder.action
+
     def close(self) -> None:
         """Nothing is held outside this object."""
 
@@ -133,6 +143,15 @@ class Embedded:
 
     def _result(self, observation: str, error: str | None = None) -> StepResult:
         return StepResult(observation, self._progress, self._done, self._done, error)
+
+
+def first_mistake(task: Task) -> tuple[str, str]:
+    """A mistake to begin this world with: (thought, action). Raises ValueError for a task of another engine."""
+    if task.engine != Embedded.engine:
+        raise ValueError(f"{task.id}: found a task of {task.engine}, expected one of embedded: its teacher can err")
+    world = Embedded()
+    world.reset(task)
+    return world.mistake()
 
 
 ATTEMPTS_TRIED = 20  # of a brief; the loop of chapter 1 gives up after five

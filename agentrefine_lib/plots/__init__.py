@@ -19,7 +19,7 @@ from agentrefine_lib.plots.files import save, style, write_table
 from agentrefine_lib.plots.nano import copying, pretraining
 from agentrefine_lib.plots.pipeline import agreement, errors_by_position, funnel, pipeline, training_curves
 from agentrefine_lib.plots.reasoning import question_answering
-from agentrefine_lib.plots.robustness import perturbed
+from agentrefine_lib.plots.robustness import mended, perturbed
 
 __all__ = [
     "ENGINE_NAMES",
@@ -37,6 +37,7 @@ __all__ = [
     "errors_by_position",
     "funnel",
     "main_table",
+    "mended",
     "method_labels",
     "outcomes",
     "overall",

@@ -1,4 +1,4 @@
-"""Chapter 5: what renamed commands do to each method."""
+"""Chapter 5: what renamed commands do to each method, and what a mistake does."""
 
 from __future__ import annotations
 
@@ -33,4 +33,19 @@ def perturbed(table: pd.DataFrame) -> Figure:
     axes[0, 0].invert_yaxis()
     axes[0, -1].legend(loc="upper left", bbox_to_anchor=(1, 1), frameon=False)
     figure.supxlabel("progress (%)", fontsize=10)
+    return figure
+
+
+def mended(table: pd.DataFrame) -> Figure:
+    """fig_mending: accepted replies, a row per method; without and after a mistake, 95 % whiskers."""
+    methods = list(dict.fromkeys(table["method"]))
+    figure, ax = plt.subplots(figsize=(7.2, 1.0 + 0.42 * len(methods)), layout="constrained")
+    for number, reply in enumerate(sorted(set(table["reply"]), reverse=True)):  # the first reply, then the mending
+        part = 100 * table[table["reply"] == reply].set_index("method")[["value", "low", "high"]].reindex(methods)
+        rows = [row + 0.24 * number - 0.12 for row in range(len(methods))]
+        whiskers = [(part["value"] - part["low"]).to_numpy(), (part["high"] - part["value"]).to_numpy()]
+        ax.errorbar(part["value"], rows, xerr=whiskers, fmt="o", capsize=2, label=reply, markersize=5)
+    ax.set(xlabel="replies that the world accepts (%)", xlim=(-4, 104), yticks=range(len(methods)), yticklabels=methods)
+    ax.invert_yaxis()
+    ax.legend(loc="upper left", bbox_to_anchor=(1, 1), frameon=False)
     return figure

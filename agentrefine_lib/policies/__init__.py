@@ -5,9 +5,10 @@ from agentrefine_lib.policies.endpoint_policy import EndpointPolicy
 from agentrefine_lib.policies.human import HumanPolicy
 from agentrefine_lib.policies.local import LocalPolicy
 from agentrefine_lib.policies.protocol import LiveEpisode, Policy
-from agentrefine_lib.policies.scripted import ExpertPolicy, RandomPolicy
+from agentrefine_lib.policies.scripted import AfterMistake, ExpertPolicy, RandomPolicy
 
 __all__ = [
+    "AfterMistake",
     "EndpointPolicy",
     "ExpertPolicy",
     "HumanPolicy",

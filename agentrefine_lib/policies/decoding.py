@@ -187,7 +187,7 @@ def _read_ahead(model: Any, readings: list[Reading], prompts: list[list[int]]) -
 def _lay_out(
     model: Any, readings: list[Reading], prompts: list[list[int]], room: int = 0
 ) -> tuple[StaticCache, Tensor, Tensor, Tensor]:
-    """Readings, prompts and ``room`` for more as a batch: the cache, the mask of both, ids and positions of the prompts.
+    """Readings, prompts and ``room`` for more as a batch: a cache, the mask, and ids and positions of the prompts.
 
     The mask is 1 in the room, too: nothing looks ahead.
     """
@@ -207,14 +207,13 @@ def _join(config: Any, readings: list[Reading], longest: int, capacity: int) -> 
     """One cache for all rows, right-aligned, with room for ``capacity`` tokens: growing it would copy it each time."""
     cache = StaticCache(config=config, max_cache_len=capacity)
     filled = next((reading.layers for reading in readings if reading.layers), [])
-    for layer, like in enumerate(filled):
-        shapes = [(len(readings), states.shape[0], longest, states.shape[2]) for states in like]
-        keys, values = (states.new_zeros(shape) for states, shape in zip(like, shapes, strict=True))
+    for number, (layer, like) in enumerate(zip(cache.layers, filled, strict=False)):
+        layer.lazy_initialization(*(states.expand(len(readings), *states.shape) for states in like))
+        layer.cumulative_length.fill_(longest)  # as an update does, which would copy all of it once more
         for row, reading in enumerate(readings):
             if reading.ids:
-                keys[row, :, longest - len(reading.ids) :] = reading.layers[layer][0]
-                values[row, :, longest - len(reading.ids) :] = reading.layers[layer][1]
-        cache.update(keys, values, layer)
+                layer.keys[row, :, longest - len(reading.ids) : longest] = reading.layers[number][0]
+                layer.values[row, :, longest - len(reading.ids) : longest] = reading.layers[number][1]
     return cache
 
 

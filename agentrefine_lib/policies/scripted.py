@@ -1,12 +1,13 @@
-"""Policies without a model: the floor (random) and the ceiling (the engine's own expert)."""
+"""Policies without a model: the floor (random), the ceiling (the engine's own expert), a mistake to begin with."""
 
 from __future__ import annotations
 
 import asyncio
 import random
+from collections.abc import Callable, Mapping
 
 from agentrefine_lib.dataset import reply
-from agentrefine_lib.policies.protocol import LiveEpisode
+from agentrefine_lib.policies.protocol import LiveEpisode, Policy
 
 AT_A_LOSS = reply("I know of nothing else to do.", "wait")
 
@@ -40,3 +41,19 @@ class ExpertPolicy:
     async def act(self, episodes: list[LiveEpisode]) -> list[str]:
         choices = await asyncio.gather(*(episode.engine.expert_action() for episode in episodes))
         return [reply(*choice) if choice else AT_A_LOSS for choice in choices]
+
+
+class AfterMistake:
+    """Begins every episode with a mistake that is given, and then lets another policy go on: does it mend that?
+
+    ``make`` makes the other policy; ``mistakes``: task id → raw reply.
+    """
+
+    def __init__(self, make: Callable[[], Policy], mistakes: Mapping[str, str]) -> None:
+        self._policy, self._mistakes = make(), mistakes
+        self.name, self.crew = self._policy.name, self._policy.crew
+
+    async def act(self, episodes: list[LiveEpisode]) -> list[str]:
+        begun = [episode for episode in episodes if episode.steps]
+        replies = dict(zip(begun, await self._policy.act(begun) if begun else [], strict=True))
+        return [replies[e] if e.steps else self._mistakes[e.task.id] for e in episodes]

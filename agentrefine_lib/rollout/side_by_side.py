@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from multiprocessing import set_start_method
 from pathlib import Path
 from typing import Any
@@ -71,14 +72,17 @@ async def roll_out_served(
     *,
     seed: int = 0,
     prompting: Prompting = Prompting(),  # noqa: B008
+    wrap: Callable[[Callable[[], Policy]], Policy] | None = None,
 ) -> list[Path]:
     """``roll_out`` of models behind one URL: policy → the model's name there, in place of the ``settings``' own.
 
-    Answers go to ``recording`` and are not paid for twice. Raises what ``EndpointPolicy`` raises.
+    ``wrap`` makes another policy of each, such as ``AfterMistake``. Answers go to ``recording`` and are not paid for
+    twice. Raises what ``EndpointPolicy`` raises.
     """
     paths = []
     for name, model in served.items():
         async with Endpoint(settings.model_copy(update={"model": model}), recording) as endpoint:
-            policy = EndpointPolicy(endpoint, name, seed=seed, prompting=prompting)
+            own = partial(EndpointPolicy, endpoint, name, seed=seed, prompting=prompting)
+            policy = wrap(own) if wrap else own()
             paths.append(await roll_out(policy, tasks, inside(folder, f"{name}.jsonl"), limits, make))
     return paths

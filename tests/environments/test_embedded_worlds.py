@@ -7,7 +7,7 @@ import pytest
 from agentrefine_lib.agent import Prompting
 from agentrefine_lib.dataset import to_conversation
 from agentrefine_lib.environments.check import check_environment
-from agentrefine_lib.environments.embedded import Embedded, world_of
+from agentrefine_lib.environments.embedded import Embedded, first_mistake, world_of
 from agentrefine_lib.environments.process import Opening
 from agentrefine_lib.environments.signature import parse_command
 from agentrefine_lib.schema import Task, Trajectory, read_jsonl
@@ -68,6 +68,23 @@ def test_refusals_say_which_kind_of_error_they_are():
     assert environment.step(f"{before}nowhere at all{after}").error == "parameter"
     assert environment.step(way).error is None
     assert environment.step(way).error == "logic"  # there already
+
+
+@pytest.mark.parametrize("name", [*sorted(load_domains()), "plain-farm", "plain-kitchen"])
+def test_a_mistake_is_refused_and_changes_nothing(name):
+    for seed in range(5):
+        environment = start(name, seed)
+        thought, action = environment.mistake()
+        before = environment.valid_actions()
+        assert thought and environment.step(action).error in ("format", "parameter", "logic")
+        assert environment.valid_actions() == before and first_mistake(task(name, seed)) == (thought, action)
+        for _, right in environment.expert():
+            assert environment.step(right).error is None
+
+
+def test_only_the_embedded_teacher_errs():
+    with pytest.raises(ValueError, match="babyai/GoToDoor/0: found a task of babyai, expected one of embedded"):
+        first_mistake(Task(engine="babyai", name="GoToDoor", seed=0))
 
 
 def test_spelling_is_tolerated_and_check_lists_what_is_possible():

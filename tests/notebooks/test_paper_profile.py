@@ -32,6 +32,7 @@ SMALL = {
     "panel": {"babyai": {"GoToDoor": [1]}, "hotpotqa": {"same-press": [0]}, "embedded": {"farm": [0]}},
     "max_steps": 3, "context": 2048, "reply_tokens": 12,
     "perturbations": ["synonyms", "nonsense"], "robust_panel": {"babyai": {"GoToDoor": [1]}},
+    "mended_panel": {"embedded": {"farm": [0]}},
     "sampled_panel": {"babyai": {"GoToDoor": [1]}}, "n_samples": 2, "n_thoughts": 40, "n_environments": 10,
 }  # fmt: skip
 

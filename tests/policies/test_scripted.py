@@ -7,7 +7,7 @@ import pytest
 from agentrefine_lib.agent import parse_reply
 from agentrefine_lib.environments import make_environment
 from agentrefine_lib.environments.process import EngineProcess
-from agentrefine_lib.policies import ExpertPolicy, LiveEpisode, RandomPolicy
+from agentrefine_lib.policies import AfterMistake, ExpertPolicy, LiveEpisode, RandomPolicy
 from agentrefine_lib.schema import Step, Task
 
 
@@ -49,3 +49,19 @@ def test_with_nothing_to_do_both_say_so(start):
     for policy in (RandomPolicy(), ExpertPolicy()):
         (reply,) = asyncio.run(policy.act([episode]))
         assert parse_reply(reply).action == "wait"
+
+
+def test_after_a_mistake_the_other_policy_goes_on(start, advance):
+    class Counting:
+        name, crew = "counting", 7
+
+        async def act(self, episodes):
+            assert episodes, "a policy is not asked about nothing"
+            return [f"reply {len(e.steps)}" for e in episodes]
+
+    policy = AfterMistake(Counting, {"babyai/GoToDoor/0": "wrong", "babyai/GoToDoor/1": "wrong, too"})
+    assert (policy.name, policy.crew) == ("counting", 7)
+    early, late = start("GoToDoor", 0), start("GoToDoor", 1)
+    assert asyncio.run(policy.act([early, late])) == ["wrong", "wrong, too"]
+    advance(late, "wrong, too")
+    assert asyncio.run(policy.act([early, late])) == ["wrong", "reply 1"]
