@@ -64,7 +64,7 @@ class Sampling:
 class Circles:
     """Finds rows that go round in circles: their last ``tokens`` tokens say at least three times the same.
 
-    Greedy decoding does not leave such a circle. 0 finds none.
+    Greedy decoding seldom leaves such a circle. 0 finds none.
     """
 
     def __init__(self, rows: int, tokens: int, device: torch.device) -> None:
