@@ -40,7 +40,7 @@ def mended(table: pd.DataFrame) -> Figure:
     """fig_mending: accepted replies, a row per method; without and after a mistake, 95 % whiskers."""
     methods = list(dict.fromkeys(table["method"]))
     figure, ax = plt.subplots(figsize=(7.2, 1.0 + 0.42 * len(methods)), layout="constrained")
-    for number, reply in enumerate(sorted(set(table["reply"]), reverse=True)):  # the first reply, then the mending
+    for number, reply in enumerate(dict.fromkeys(table["reply"])):
         part = 100 * table[table["reply"] == reply].set_index("method")[["value", "low", "high"]].reindex(methods)
         rows = [row + 0.24 * number - 0.12 for row in range(len(methods))]
         whiskers = [(part["value"] - part["low"]).to_numpy(), (part["high"] - part["value"]).to_numpy()]

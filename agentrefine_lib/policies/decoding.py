@@ -146,8 +146,8 @@ def decode(
 
     def hand_back(over: Tensor) -> None:
         for at, row in zip(over.nonzero()[:, 0].tolist(), rows[over].tolist(), strict=True):
-            readings[row].ids += [prompts[row][-1], *written[row][:-1]]  # the last token written was not read
-            readings[row].layers = _row(cache, mask[at], at, len(readings[row].ids))
+            read = [prompts[row][-1], *written[row][:-1]]  # the last token written was not read
+            _take_back(readings[row], read, cache, mask, at)
 
     for number in range(tokens):
         out = model(input_ids=unread, attention_mask=mask, position_ids=places, past_key_values=cache, logits_to_keep=1)
@@ -180,8 +180,7 @@ def _read_ahead(model: Any, readings: list[Reading], prompts: list[list[int]]) -
         cache, mask, unread, places = _lay_out(model, [readings[r] for r in rows], [prompts[r] for r in rows])
         model(input_ids=unread, attention_mask=mask, position_ids=places, past_key_values=cache, logits_to_keep=1)
         for at, row in enumerate(rows):
-            readings[row].ids += prompts[row]
-            readings[row].layers = _row(cache, mask[at], at, len(readings[row].ids))
+            _take_back(readings[row], prompts[row], cache, mask, at)
 
 
 def _lay_out(
@@ -217,11 +216,11 @@ def _join(config: Any, readings: list[Reading], longest: int, capacity: int) -> 
     return cache
 
 
-def _row(cache: StaticCache, mask: Tensor, at: int, count: int) -> list[tuple[Tensor, Tensor]]:
-    """The keys and values of the first ``count`` tokens of a row, without its holes."""
-    read = mask.nonzero()[:count, 0]
-    layers = []
+def _take_back(reading: Reading, ids: list[int], cache: StaticCache, mask: Tensor, at: int) -> None:
+    """Add the ids read in row ``at`` to its reading, and keep the keys and values of the row without its holes."""
+    reading.ids += ids
+    read = mask[at].nonzero()[: len(reading.ids), 0]
+    reading.layers = []
     for layer in cache.layers:
         there = read.to(layer.device)  # the layers of a large model lie on several GPUs
-        layers.append((layer.keys[at].index_select(1, there), layer.values[at].index_select(1, there)))
-    return layers
+        reading.layers.append((layer.keys[at].index_select(1, there), layer.values[at].index_select(1, there)))

@@ -155,12 +155,12 @@ def test_a_reply_that_goes_round_in_circles_is_over():
         parameter.data.mul_(2.0)
     prompts = [[n, n + 1, n + 2] for n in range(5, 25)]
 
-    def write(**circle):
-        readings = [Reading() for _ in prompts]
-        arguments = {"stop": frozenset(), "tokens": 120, "sampling": GREEDY} | circle
-        return decode(model, readings, prompts, ["x"] * len(prompts), **arguments), readings
+    def write(circle):
+        readings, labels = [Reading() for _ in prompts], ["x"] * len(prompts)
+        limits = {"stop": frozenset(), "tokens": 120, "circle": circle}
+        return decode(model, readings, prompts, labels, sampling=GREEDY, **limits), readings
 
-    (whole, _), (cut, readings) = write(), write(circle=12)
+    (whole, _), (cut, readings) = write(0), write(12)
     assert len(set(map(len, cut))) > 10
     for all_ids, ids, prompt, reading in zip(whole, cut, prompts, readings, strict=True):
         ends = [n for n in range(1, 121) if in_circle(all_ids[:n], 12)]
