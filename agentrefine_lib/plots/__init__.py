@@ -16,7 +16,6 @@ from agentrefine_lib.plots.evaluation import (
     overall,
 )
 from agentrefine_lib.plots.files import save, style, write_table
-from agentrefine_lib.plots.nano import copying, pretraining
 from agentrefine_lib.plots.pipeline import agreement, errors_by_position, funnel, pipeline, training_curves
 from agentrefine_lib.plots.reasoning import question_answering
 from agentrefine_lib.plots.robustness import mended, perturbed
@@ -31,7 +30,6 @@ __all__ = [
     "best_of_curves",
     "case_table",
     "cases",
-    "copying",
     "environment_map",
     "error_kinds",
     "errors_by_position",
@@ -43,7 +41,6 @@ __all__ = [
     "overall",
     "perturbed",
     "pipeline",
-    "pretraining",
     "question_answering",
     "refinement",
     "save",

@@ -1,10 +1,10 @@
-"""Refinement tuning: token masks, a trainer, and a model small enough for a laptop."""
+"""Refinement tuning: token masks, a trainer, and a base model for laptops."""
 
+from agentrefine_lib.tuning.base import SMOLLM2, base_folder
 from agentrefine_lib.tuning.estimate import estimate
 from agentrefine_lib.tuning.export import merge
 from agentrefine_lib.tuning.launch import launch
 from agentrefine_lib.tuning.mask import IGNORED, Example, MaskError, encode
-from agentrefine_lib.tuning.nano import base_folder, build_nano
 from agentrefine_lib.tuning.recipe import Recipe
 from agentrefine_lib.tuning.train import prepare, tune
 
@@ -12,9 +12,9 @@ __all__ = [
     "IGNORED",
     "Example",
     "MaskError",
+    "SMOLLM2",
     "Recipe",
     "base_folder",
-    "build_nano",
     "encode",
     "estimate",
     "launch",

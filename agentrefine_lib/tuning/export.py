@@ -47,17 +47,25 @@ def for_trl(
     return Exported(rows_in, rows_out, dict(dropped))
 
 
+def load_merged(model: Path | str, **options: Any) -> Any:
+    """A model from a folder or hub name, an adapter in a folder merged into its base; ``options`` of from_pretrained."""
+    from peft import AutoPeftModelForCausalLM
+    from transformers import AutoModelForCausalLM
+
+    if not (Path(model) / "adapter_config.json").is_file():
+        return AutoModelForCausalLM.from_pretrained(model, trust_remote_code=False, **options)
+    return AutoPeftModelForCausalLM.from_pretrained(model, trust_remote_code=False, **options).merge_and_unload()
+
+
 def merge(adapter: Path | str, folder: Path) -> Path:
     """Write one model without an adapter, as servers like it: the base of a LoRA model with what the adapter learned.
 
     The tokenizer goes with it. Returns the folder. Raises ValueError where ``adapter`` holds no adapter.
     """
-    from peft import AutoPeftModelForCausalLM
     from transformers import AutoTokenizer
 
     if not (Path(adapter) / "adapter_config.json").is_file():
         raise ValueError(f"{adapter}: found no adapter_config.json, expected a model tuned with lora_rank above 0")
-    adapted = AutoPeftModelForCausalLM.from_pretrained(adapter, dtype="auto", trust_remote_code=False)
-    adapted.merge_and_unload().save_pretrained(folder)
+    load_merged(adapter, dtype="auto").save_pretrained(folder)
     AutoTokenizer.from_pretrained(adapter, trust_remote_code=False).save_pretrained(folder)
     return folder

@@ -23,7 +23,7 @@ from agentrefine_lib.verify.rules import ACTION_LINE
 IGNORED = -100  # the label of a token that is read but not learned from
 Learn = Literal["reply", "thought", "action"]  # the part of a trained reply that is learned from; end-of-turn is action
 Span = tuple[int, int]  # first character and the one after the last
-MARKERS = re.compile(r"\{%-?\s*generation\s*-?%\}")
+MARKERS = re.compile(r"\{%-?\s*(end)?generation\s*-?%\}")
 BATCH = 256  # conversations tokenised in one call
 
 

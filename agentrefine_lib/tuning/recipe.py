@@ -10,7 +10,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from agentrefine_lib.schema import Conversation, write_whole
-from agentrefine_lib.tuning.nano import NANO
+from agentrefine_lib.tuning.base import FOLDER, SMOLLM2
 
 
 class Recipe(BaseModel):
@@ -48,7 +48,7 @@ class Job(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    base: str  # folder, hub name or "nano"
+    base: str  # folder, hub name or "smollm2"
     data_sha256: str
     conversations: int
     recipe: Recipe
@@ -59,7 +59,7 @@ def describe(base: Path | str, conversations: Iterable[Conversation], recipe: Re
     digest, count = hashlib.sha256(), 0
     for count, conversation in enumerate(conversations, start=1):  # noqa: B007
         digest.update(conversation.to_json().encode() + b"\n")
-    name = "nano" if Path(base) == NANO else str(base)  # the shipped model is the same wherever the suite lies
+    name = SMOLLM2 if Path(base) == FOLDER else str(base)  # the same model wherever it lies
     return Job(base=name, data_sha256=digest.hexdigest(), conversations=count, recipe=recipe)
 
 
