@@ -1,7 +1,7 @@
 """Who acts in the benchmark environments."""
 
-from agentrefine_lib.policies.decoding import Sampling
 from agentrefine_lib.policies.endpoint_policy import EndpointPolicy
+from agentrefine_lib.policies.generation import Sampling
 from agentrefine_lib.policies.human import HumanPolicy
 from agentrefine_lib.policies.local import LocalPolicy
 from agentrefine_lib.policies.protocol import LiveEpisode, Policy

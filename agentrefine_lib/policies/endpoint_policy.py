@@ -24,7 +24,7 @@ class EndpointPolicy:
     EndpointError that is final goes through to the caller.
     """
 
-    crew: int | None = 1  # the endpoint itself bounds how many requests are in flight
+    batch_size: int | None = 1  # the endpoint itself bounds how many requests are in flight
 
     def __init__(
         self,

@@ -21,7 +21,7 @@ class HumanPolicy:
     With ``await`` in place of ``create_task``, ipykernel before version 7 hears of no click until the cell is done.
     """
 
-    crew: int | None = 1
+    batch_size: int | None = 1
 
     def __init__(self, name: str = "human") -> None:
         self.name = name

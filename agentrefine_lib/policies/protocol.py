@@ -40,10 +40,10 @@ class LiveEpisode:
 
 
 class Policy(Protocol):
-    """``name`` identifies it in results. ``crew`` is how many episodes it likes to answer together, None: all."""
+    """``name`` identifies it in results. ``batch_size`` episodes are answered together, in step; 1: each as it comes."""
 
     name: str
-    crew: int | None
+    batch_size: int | None
 
     async def act(self, episodes: list[LiveEpisode]) -> list[str]:
         """One raw reply per episode, in order."""

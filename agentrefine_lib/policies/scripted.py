@@ -15,7 +15,7 @@ AT_A_LOSS = reply("I know of nothing else to do.", "wait")
 class RandomPolicy:
     """Plays a valid action at random, drawn anew from the seed, the task and the step."""
 
-    crew: int | None = 1  # engines answer at their own pace
+    batch_size: int | None = 1  # engines answer at their own pace
 
     def __init__(self, seed: int = 0, name: str = "random") -> None:
         self.name = name
@@ -33,7 +33,7 @@ class RandomPolicy:
 class ExpertPolicy:
     """Plays what the environment's scripted expert would do."""
 
-    crew: int | None = 1  # engines answer at their own pace
+    batch_size: int | None = 1  # engines answer at their own pace
 
     def __init__(self, name: str = "expert") -> None:
         self.name = name
@@ -51,7 +51,7 @@ class AfterMistake:
 
     def __init__(self, make: Callable[[], Policy], mistakes: Mapping[str, str]) -> None:
         self._policy, self._mistakes = make(), mistakes
-        self.name, self.crew = self._policy.name, self._policy.crew
+        self.name, self.batch_size = self._policy.name, self._policy.batch_size
 
     async def act(self, episodes: list[LiveEpisode]) -> list[str]:
         begun = [episode for episode in episodes if episode.steps]

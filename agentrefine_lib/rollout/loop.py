@@ -16,7 +16,7 @@ from agentrefine_lib.agent import parse_reply
 from agentrefine_lib.environments import make_environment
 from agentrefine_lib.environments.process import EngineFailure, EngineProcess, MakeEnvironment, TimeLimits
 from agentrefine_lib.policies import LiveEpisode, Policy
-from agentrefine_lib.rollout.crew import Crew, muster
+from agentrefine_lib.rollout.batch import Batch, TaskQueue, batches_of
 from agentrefine_lib.rollout.engines import EnginePool
 from agentrefine_lib.schema import Episode, Journal, Step, Task
 
@@ -61,17 +61,9 @@ async def roll_out(
     with Journal(path, Episode, key=lambda e: e.id) as journal, lender as pool:
         waiting = [task for task in tasks if episode_id(policy.name, task) not in journal.done]
         with tqdm(total=len(tasks), initial=len(tasks) - len(waiting), desc=policy.name, unit="episode") as bar:
-            run, failure = _Run(policy, limits, journal, pool, bar), None
-            try:
-                async with asyncio.TaskGroup() as group:
-                    for crew, places in muster(policy, waiting, limits.in_flight, limits.at_most):
-                        for _ in range(places):
-                            crew.join()
-                            group.create_task(run.work(crew))
-            except* Exception as errors:
-                failure = _first(errors)
-            if failure:  # out of the handler: a notebook shows no error that a group hangs on to
-                raise failure
+            run = _Run(policy, limits, journal, pool, bar)
+            for batch in batches_of(policy, tasks, waiting, limits.in_flight):
+                await run.play_all(batch)
     if run.unplayed:
         tried = "; ".join(f"{task}: {reason}" for task, reason in sorted(run.unplayed.items()))
         raise UnplayedError(
@@ -95,27 +87,42 @@ class _Run:
         self.unplayed: dict[str, str] = {}
         self.won = 0
 
-    async def work(self, crew: Crew) -> None:
-        """Play tasks of the crew's queue, one after the other; a failed one goes to its end for another try."""
+    async def play_all(self, tasks: Sequence[Task]) -> None:
+        """Tasks that are under way at the same time: in step, or each by itself where the policy answers them so."""
+        queue, failure = TaskQueue(tasks, self.limits.at_most), None
+        together = None if self.policy.batch_size == 1 else Batch(self.policy, queue)
         try:
-            while task := crew.queue.take():
+            async with asyncio.TaskGroup() as group:
+                for _ in range(len(tasks) if together else min(self.limits.in_flight, len(tasks))):
+                    batch = together or Batch(self.policy, queue)
+                    batch.join()
+                    group.create_task(self.work(batch))
+        except* Exception as errors:
+            failure = _first(errors)
+        if failure:  # out of the handler: a notebook shows no error that a group hangs on to
+            raise failure
+
+    async def work(self, batch: Batch) -> None:
+        """Play tasks of the batch's queue, one after the other; a failed one goes to its end for another try."""
+        try:
+            while task := batch.queue.take():
                 try:
                     with self.engines.lend(task.engine) as engine:
-                        episode = await self.play(task, engine, crew)
+                        episode = await self.play(task, engine, batch)
                 except EngineFailure as failure:
-                    crew.queue.done(task, again=self.try_again(task, failure))
+                    batch.queue.done(task, again=self.try_again(task, failure))
                 else:
-                    crew.queue.done(task)
+                    batch.queue.done(task)
                     self.write(episode)
         finally:
-            crew.leave()
+            batch.leave()
 
-    async def play(self, task: Task, engine: EngineProcess, crew: Crew) -> LiveEpisode:
+    async def play(self, task: Task, engine: EngineProcess, batch: Batch) -> LiveEpisode:
         """One episode, from its first observation to its end or to the step limit."""
         episode = LiveEpisode(task, engine, await engine.start(task))
         done = False
         while not done and len(episode.steps) < self.limits.steps:
-            done = await advance(episode, await crew.reply(episode))
+            done = await advance(episode, await batch.reply(episode))
         return episode
 
     def try_again(self, task: Task, failure: EngineFailure) -> bool:
@@ -128,7 +135,9 @@ class _Run:
         return left
 
     def write(self, live: LiveEpisode) -> None:
-        """A finished episode, to disk at once."""
+        """A finished episode, to disk at once; one that is there was played again for the sake of its batch."""
+        if episode_id(self.policy.name, live.task) in self.journal.done:
+            return
         name, retries = episode_id(self.policy.name, live.task), self.failures[live.task.id]
         episode = live.record(name, self.policy.name, live.dropped, retries)
         self.journal.append(episode)
@@ -156,7 +165,7 @@ async def advance(episode: LiveEpisode, text: str) -> bool:
 
 
 def _first(errors: BaseExceptionGroup) -> BaseException:
-    """What a crew's members all report is one error."""
+    """What a batch's members all report is one error."""
     error: BaseException = errors
     while isinstance(error, BaseExceptionGroup):
         error = error.exceptions[0]

@@ -1,15 +1,10 @@
-"""Several policies on the same tasks, one file of episodes each: local models side by side, or served ones."""
+"""Several policies on the same tasks, one file of episodes each: local models, or served ones."""
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
-from multiprocessing import set_start_method
 from pathlib import Path
-from typing import Any
-
-from joblib import Parallel, delayed
 
 from agentrefine_lib.agent import Prompting
 from agentrefine_lib.endpoint import Endpoint, EndpointSettings
@@ -27,38 +22,16 @@ async def roll_out_all(
     folder: Path,
     limits: Limits = DEFAULT_LIMITS,
     make: MakeEnvironment = make_environment,
-    processes: int = 1,
 ) -> list[Path]:
-    """``roll_out`` of each policy into ``folder/<name>.jsonl``; returns these paths, in order.
+    """``roll_out`` of each policy, one after the other, into ``folder/<name>.jsonl``; returns these paths, in order.
 
-    Policies are dealt out to ``processes``. Each is made, where it plays, from a callable that can be pickled; those of
-    one process share their engines. With two or more the notebook waits: nothing else runs in it, and stopping the cell
-    stops them. Raises ValueError for a name that is none of a file.
+    A policy is made when its turn comes; all share their engines. Raises ValueError for a name that is none of a file.
     """
-    paths, turns = [inside(folder, f"{name}.jsonl") for name in policies], list(policies.items())
-    shares = [turns[number::processes] for number in range(processes) if turns[number::processes]]
-    if processes == 1:
-        await _play(turns, tasks, folder, limits, make)
-    else:
-        Parallel(n_jobs=processes)(delayed(_play_apart)(share, tasks, folder, limits, make) for share in shares)
-    return paths
-
-
-async def _play(
-    turns: Sequence[tuple[str, Callable[[], Policy]]],
-    tasks: Sequence[Task],
-    folder: Path,
-    limits: Limits,
-    make: MakeEnvironment,
-) -> None:
+    paths = {name: inside(folder, f"{name}.jsonl") for name in policies}
     with EnginePool(make, limits.time) as engines:
-        for name, policy in turns:
-            await roll_out(policy(), tasks, folder / f"{name}.jsonl", limits, make, engines)
-
-
-def _play_apart(*given: Any) -> None:
-    set_start_method("spawn", force=True)  # joblib's own, "loky", is unknown to the engines' processes
-    asyncio.run(_play(*given))
+        for name, policy in policies.items():
+            await roll_out(policy(), tasks, paths[name], limits, make, engines)
+    return list(paths.values())
 
 
 async def roll_out_served(

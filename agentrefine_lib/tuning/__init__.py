@@ -10,9 +10,9 @@ from agentrefine_lib.tuning.train import prepare, tune
 
 __all__ = [
     "IGNORED",
+    "SMOLLM2",
     "Example",
     "MaskError",
-    "SMOLLM2",
     "Recipe",
     "base_folder",
     "encode",

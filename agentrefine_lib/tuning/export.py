@@ -48,7 +48,7 @@ def for_trl(
 
 
 def load_merged(model: Path | str, **options: Any) -> Any:
-    """A model from a folder or hub name, an adapter in a folder merged into its base; ``options`` of from_pretrained."""
+    """The model of a folder or hub name, an adapter merged into its base; ``options`` are those of from_pretrained."""
     from peft import AutoPeftModelForCausalLM
     from transformers import AutoModelForCausalLM
 

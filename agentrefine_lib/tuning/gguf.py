@@ -26,24 +26,32 @@ Precision = Literal["F16", "Q8_0"]
 LLAMA_3 = r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}"  # how its pattern of words begins
 
 
-def write_gguf(model: Path | str, path: Path, precision: Precision = "F16") -> Path:
-    """Write a folder's or hub name's model, with tokenizer and chat template, to ``path`` and return it.
+class UnfitError(ValueError):
+    """A model that this module cannot write as GGUF."""
 
-    Q8_0 is half as large and rounds the weights to 8 bits. Raises ValueError for another architecture than Llama's and
+
+def write_gguf(model: Path | str, path: Path, precision: Precision = "F16") -> Path:
+    """``to_gguf`` of a folder or hub name."""
+    tokenizer = AutoTokenizer.from_pretrained(model, trust_remote_code=False)
+    return to_gguf(load_merged(model, dtype="auto"), tokenizer, path, precision, Path(model).name)
+
+
+def to_gguf(model: Any, tokenizer: Any, path: Path, precision: Precision = "F16", name: str = "model") -> Path:
+    """Write a loaded model, with tokenizer and chat template, to ``path`` and return it.
+
+    Q8_0 is half as large and rounds the weights to 8 bits. Raises UnfitError for another architecture than Llama's and
     for a tokenizer that GGUF has no name for.
     """
-    merged = load_merged(model, dtype="float32")
-    if merged.config.model_type != "llama":
-        raise ValueError(f"{model}: found a model of type {merged.config.model_type!r}, expected 'llama'")
-    tokenizer = AutoTokenizer.from_pretrained(model, trust_remote_code=False)
+    if model.config.model_type != "llama":
+        raise UnfitError(f"found a model of type {model.config.model_type!r}, expected 'llama'")
     with appears_whole(path) as part:
         writer = GGUFWriter(part, "llama")
-        writer.add_name(Path(model).name)
-        _add_shape(writer, merged.config)
-        _add_tokenizer(writer, tokenizer, merged.config.vocab_size)
+        writer.add_name(name)
+        _add_shape(writer, model.config)
+        _add_tokenizer(writer, tokenizer, model.config.vocab_size)
         writer.add_file_type(LlamaFileType.MOSTLY_Q8_0 if precision == "Q8_0" else LlamaFileType.MOSTLY_F16)
         writer.add_quantization_version(gguf.GGML_QUANT_VERSION)
-        _add_weights(writer, merged, GGMLQuantizationType[precision])
+        _add_weights(writer, model, GGMLQuantizationType[precision])
         writer.write_header_to_file()
         writer.write_kv_data_to_file()
         writer.write_tensors_to_file()
@@ -53,7 +61,7 @@ def write_gguf(model: Path | str, path: Path, precision: Precision = "F16") -> P
 
 def _add_shape(writer: GGUFWriter, config: Any) -> None:
     if config.rope_parameters["rope_type"] != "default":
-        raise ValueError(f"rope_type: found {config.rope_parameters['rope_type']!r}, expected 'default'")
+        raise UnfitError(f"rope_type: found {config.rope_parameters['rope_type']!r}, expected 'default'")
     writer.add_block_count(config.num_hidden_layers)
     writer.add_context_length(config.max_position_embeddings)
     writer.add_embedding_length(config.hidden_size)
@@ -100,7 +108,7 @@ def _name_of_split(described: dict[str, Any]) -> str:
         return "smollm"
     if kinds == ["Split", "ByteLevel"] and parts[0]["pattern"].get("Regex", "").startswith(LLAMA_3):
         return "llama-bpe"
-    raise ValueError(f"tokenizer: found words split by {', '.join(kinds)}, expected the way of SmolLM2, Llama 3 or GPT-2")
+    raise UnfitError(f"tokenizer: found words split by {', '.join(kinds)}, expected as SmolLM2, Llama 3 or GPT-2 do")
 
 
 def _add_weights(writer: GGUFWriter, model: Any, precision: GGMLQuantizationType) -> None:
@@ -117,7 +125,10 @@ def _add_weights(writer: GGUFWriter, model: Any, precision: GGMLQuantizationType
             values = values.reshape(count, 2, -1, *values.shape[1:]).swapaxes(1, 2).reshape(values.shape)
         kind = precision if values.ndim > 1 else GGMLQuantizationType.F32
         stored = gguf.quants.quantize(np.ascontiguousarray(values), kind)
-        writer.add_tensor(names.get_name(name, try_suffixes=(".weight", ".bias")), stored, raw_dtype=kind)
+        known = names.get_name(name, try_suffixes=(".weight", ".bias"))
+        if known is None:
+            raise UnfitError(f"weights: found {name}, which a Llama does not have")
+        writer.add_tensor(known, stored, raw_dtype=kind)
 
 
 def main() -> None:
@@ -128,7 +139,7 @@ def main() -> None:
     parser.add_argument("--precision", choices=get_args(Precision), default="F16", help="Q8_0 is half as large")
     given = parser.parse_args()
     size = write_gguf(base_folder(given.model), given.file, given.precision).stat().st_size
-    print(f"{given.file}: {size / 1e6:.0f} MB. ollama create NAME -f Modelfile, with the line: FROM ./{given.file.name}")
+    print(f"{given.file}: {size / 1e6:.0f} MB; for Ollama, a Modelfile with one line: FROM ./{given.file.name}")
 
 
 if __name__ == "__main__":

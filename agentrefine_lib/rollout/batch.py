@@ -1,11 +1,11 @@
-"""Episodes that are answered together: a policy that likes batches gets the whole crew's questions in one call."""
+"""Episodes that are answered together: a policy that likes batches gets all their questions in one call."""
 
 from __future__ import annotations
 
 import asyncio
 import sys
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 from agentrefine_lib.policies import LiveEpisode, Policy
 from agentrefine_lib.schema import Task
@@ -34,19 +34,18 @@ class TaskQueue:
             self._waiting.append(task)
 
 
-class Crew:
-    """A queue of tasks and the episodes under way from it.
+class Batch:
+    """Episodes under way that are played in step: the policy is asked once each of them has a question.
 
-    The policy is asked once every member of the crew has a question. So a batch's composition depends on the tasks
-    alone, never on how fast an engine was, and a run repeated decodes the same batches. While the engines of one crew
-    step, the policy answers another.
+    So what is asked together depends on the tasks alone, never on how fast an engine was, and a run repeated asks the
+    same. That matters where rounding does: a matrix product over other rows may round otherwise.
     """
 
     def __init__(self, policy: Policy, queue: TaskQueue) -> None:
         self.queue = queue
         self._policy = policy
         self._members = 0
-        self._asked: dict[str, tuple[LiveEpisode, asyncio.Future[str]]] = {}
+        self._asked: list[tuple[LiveEpisode, asyncio.Future[str]]] = []
         self._answering: asyncio.Task[None] | None = None
 
     def join(self) -> None:
@@ -61,7 +60,7 @@ class Crew:
     async def reply(self, episode: LiveEpisode) -> str:
         """The policy's reply to this episode."""
         future: asyncio.Future[str] = asyncio.get_running_loop().create_future()
-        self._asked[episode.task.id] = (episode, future)
+        self._asked.append((episode, future))
         self._answer_when_all_have_asked()
         try:
             return await future
@@ -72,8 +71,8 @@ class Crew:
 
     def _answer_when_all_have_asked(self) -> None:
         if self._asked and len(self._asked) == self._members:
-            asked = [self._asked[key] for key in sorted(self._asked)]
-            self._asked = {}
+            asked = sorted(self._asked, key=lambda one: one[0].task.id)
+            self._asked = []
             self._answering = asyncio.create_task(self._answer(asked))
 
     async def _answer(self, asked: list[tuple[LiveEpisode, asyncio.Future[str]]]) -> None:
@@ -91,12 +90,18 @@ class Crew:
                     future.set_exception(error)
 
 
-def muster(policy: Policy, tasks: list[Task], in_flight: int, at_most: Mapping[str, int]) -> list[tuple[Crew, int]]:
-    """Crews and how many episodes each keeps under way: one apiece, or two crews that take turns at the model."""
-    if policy.crew == 1:
-        shared = TaskQueue(tasks, at_most)
-        return [(Crew(policy, shared), 1) for _ in range(min(in_flight, len(tasks)))]
-    places = max(1, min(policy.crew or in_flight, in_flight // 2))
-    halved = {engine: max(1, number // 2) for engine, number in at_most.items()}
-    halves = [tasks[0::2], tasks[1::2]]
-    return [(Crew(policy, TaskQueue(half, halved)), min(places, len(half))) for half in halves]
+def batches_of(policy: Policy, tasks: Sequence[Task], missing: Sequence[Task], in_flight: int) -> list[list[Task]]:
+    """What is played together, one batch after the other, whatever of it is on disk already.
+
+    A policy of batch size 1 gets all ``missing`` tasks at once. For others batches are cut from all tasks, and one that
+    misses an episode is played whole: a run that was killed then plays it as it would have been played.
+    """
+    if policy.batch_size == 1:
+        return [list(missing)]
+    size, wanted = policy.batch_size or in_flight, set(map(_id, missing))
+    batches = [list(tasks[start : start + size]) for start in range(0, len(tasks), size)]
+    return [batch for batch in batches if wanted.intersection(map(_id, batch))]
+
+
+def _id(task: Task) -> str:
+    return task.id

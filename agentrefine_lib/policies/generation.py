@@ -1,0 +1,152 @@
+"""How a local model writes, token ids in and token ids out: openvino-genai on processors, else transformers."""
+
+from __future__ import annotations
+
+import logging
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NamedTuple, Protocol
+
+import torch
+from transformers import GenerationConfig
+
+from agentrefine_lib.tuning.export import load_merged
+from agentrefine_lib.tuning.gguf import UnfitError, to_gguf
+
+log = logging.getLogger(__name__)
+
+Prompts = Sequence[list[int]]
+
+
+@dataclass(frozen=True)
+class Sampling:
+    """Temperature 0 is greedy."""
+
+    temperature: float = 0.0
+    top_p: float = 1.0
+    seed: int = 0
+
+
+class Written(NamedTuple):
+    """What a model wrote after one prompt. ``ended``: it said so itself, and was not cut at the most tokens allowed."""
+
+    ids: list[int]
+    ended: bool
+
+
+class Generator(Protocol):
+    """A loaded model. ``longest``: the tokens that it can read."""
+
+    longest: int
+
+    def restart(self) -> None:
+        """Forget all that was read, so that what is written next does not depend on what came before."""
+
+    def generate(self, prompts: Prompts, tokens: int, sampling: Sampling, seeds: list[int]) -> list[Written]:
+        """At most ``tokens`` after each prompt, the end-of-turn token left out; a seed for each."""
+
+
+def load_generator(model: Path | str, tokenizer: Any, *, device: str = "cpu", dtype: str = "auto") -> Generator:
+    """openvino-genai for a Llama on a processor, for others transformers' ``generate``, which is slower and says so.
+
+    ``model``: a folder or hub name; an adapter (PEFT) in a folder is merged into its base.
+    """
+    loaded = load_merged(model, dtype=dtype, device_map=device).eval()
+    if loaded.device.type == "cpu":
+        try:
+            return OpenVino(loaded, tokenizer)
+        except (ImportError, UnfitError) as error:
+            log.warning("%s plays through transformers, several times slower than through OpenVINO: %s", model, error)
+    return Transformers(loaded, tokenizer)
+
+
+class OpenVino:
+    """Continuous batching and prefix caching by openvino-genai, in bfloat16 where the processor multiplies in it.
+
+    The same calls after a restart write the same; in bfloat16 other batches may round otherwise (LOG.md).
+    """
+
+    def __init__(self, model: Any, tokenizer: Any) -> None:
+        import openvino_genai
+
+        self._library = openvino_genai
+        self._scratch = tempfile.TemporaryDirectory(prefix="gguf-")
+        self._file = to_gguf(model, tokenizer, Path(self._scratch.name) / "model.gguf")
+        self._stop = stop_ids(model, tokenizer)
+        self._pipeline: Any = None
+        self.longest: int = model.config.max_position_embeddings
+
+    def restart(self) -> None:
+        self._pipeline = None  # first: two would not always fit into memory
+        scheduler = self._library.SchedulerConfig()
+        scheduler.enable_prefix_caching = True
+        scheduler.max_num_batched_tokens = 1024
+        self._pipeline = self._library.ContinuousBatchingPipeline(str(self._file), scheduler, "CPU")
+
+    def generate(self, prompts: Prompts, tokens: int, sampling: Sampling, seeds: list[int]) -> list[Written]:
+        import numpy as np
+        from openvino import Tensor
+
+        if self._pipeline is None:
+            self.restart()
+        read = [Tensor(np.array([ids], dtype=np.int64)) for ids in prompts]
+        written = self._pipeline.generate(read, [self._settings(tokens, sampling, seed) for seed in seeds])
+        ended = self._library.GenerationFinishReason.STOP
+        return [
+            Written(without_end(one.m_generation_ids[0], self._stop), one.finish_reasons[0] == ended) for one in written
+        ]
+
+    def _settings(self, tokens: int, sampling: Sampling, seed: int) -> Any:
+        settings = self._library.GenerationConfig()
+        settings.max_new_tokens, settings.stop_token_ids = tokens, self._stop
+        settings.do_sample = sampling.temperature > 0
+        if settings.do_sample:
+            settings.temperature, settings.top_p, settings.rng_seed = sampling.temperature, sampling.top_p, seed
+        return settings
+
+
+class Transformers:
+    """transformers' ``generate`` on one batch, padded on the left."""
+
+    def __init__(self, model: Any, tokenizer: Any) -> None:
+        if model.device.type == "cpu":
+            torch.set_num_threads(1)  # two threads stall on two noisy cores
+        self._model, self._stop = model, stop_ids(model, tokenizer)
+        self.longest: int = getattr(model.config, "max_position_embeddings", 2**62)
+
+    def restart(self) -> None:
+        """It keeps nothing between two calls."""
+
+    @torch.inference_mode()
+    def generate(self, prompts: Prompts, tokens: int, sampling: Sampling, seeds: list[int]) -> list[Written]:
+        width = max(map(len, prompts))
+        padding = min(self._stop)
+        ids = torch.tensor([[padding] * (width - len(prompt)) + prompt for prompt in prompts])
+        mask = torch.tensor([[0] * (width - len(prompt)) + [1] * len(prompt) for prompt in prompts])
+        settings = GenerationConfig(
+            max_new_tokens=tokens, do_sample=False, eos_token_id=sorted(self._stop), pad_token_id=padding
+        )
+        if sampling.temperature > 0:
+            settings.update(do_sample=True, temperature=sampling.temperature, top_p=sampling.top_p, top_k=0)
+        device = self._model.device
+        with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
+            torch.manual_seed(hash(tuple(seeds)))
+            all_ids = self._model.generate(
+                ids.to(device), attention_mask=mask.to(device), generation_config=settings
+            ).tolist()
+        return [
+            Written(without_end(row[width:], self._stop), not self._stop.isdisjoint(row[width:])) for row in all_ids
+        ]
+
+
+def stop_ids(model: Any, tokenizer: Any) -> set[int]:
+    """Chat models may end a turn with another token than a text."""
+    named = model.generation_config.eos_token_id
+    return {*(named if isinstance(named, list) else [named]), tokenizer.eos_token_id} - {None}
+
+
+def without_end(ids: Sequence[int], stop: set[int]) -> list[int]:
+    """The ids before the first that ends a turn."""
+    return list(ids[: next((place for place, token in enumerate(ids) if token in stop), len(ids))])
