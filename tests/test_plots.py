@@ -23,7 +23,7 @@ def table():
         for m, k in (("success", int(8 * v)), ("progress", None))
     ]
     labels = {"random": "random", "tuned": "tuned"}
-    return plots.main_table(pd.DataFrame(rows), REPORTED, labels, model="nano", held_in={"tuned": ["babyai"]})
+    return plots.main_table(pd.DataFrame(rows), REPORTED, labels, model="tiny", held_in={"tuned": ["babyai"]})
 
 
 def test_ours_stands_beside_the_papers_never_in_its_place(table):
@@ -106,7 +106,7 @@ def test_every_episode_is_one_cell():
 
 def test_the_readmes_table_is_the_one_that_the_figures_give(table, tmp_path):
     text = results_table(table)
-    assert "| this run | nano | tuned | 50.0\\* (4/8) [40.0, 60.0] | 50.0\\* [40.0, 60.0] | 50.0 (4/8)" in text
+    assert "| this run | tiny | tuned | 50.0\\* (4/8) [40.0, 60.0] | 50.0\\* [40.0, 60.0] | 50.0 (4/8)" in text
     readme = tmp_path / "README.md"
     readme.write_text(f"before\n{BEGIN}\nold\n{END}\nafter\n")
     fill_in(readme, table)

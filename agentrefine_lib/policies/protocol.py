@@ -40,7 +40,7 @@ class LiveEpisode:
 
 
 class Policy(Protocol):
-    """``name`` identifies it in results. ``batch_size`` episodes are answered together, in step; 1: each as it comes."""
+    """``name`` identifies it in results. ``batch_size`` episodes are answered together, in step; 1: each alone."""
 
     name: str
     batch_size: int | None

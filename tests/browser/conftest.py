@@ -43,7 +43,7 @@ class Lab(NamedTuple):
 
 
 @pytest.fixture(scope="module")  # while it lives, no other event loop runs in this thread: other tests need theirs
-def browser(trajectories: list[Trajectory], nano: Path) -> Iterator[Browser]:
+def browser(trajectories: list[Trajectory], tiny: Path) -> Iterator[Browser]:
     """An installed Chromium or Chrome, else playwright's own. What needs an event loop is made before it."""
     with sync_playwright() as playwright:
         browser = started(playwright)

@@ -32,7 +32,7 @@ CELLS = (
     "show_script(trajectory.script)",
     "show_conversation(to_conversation(trajectory))",
     "show_two(episode, episode)",
-    "tokenizer = AutoTokenizer.from_pretrained({nano!r})\n"
+    "tokenizer = AutoTokenizer.from_pretrained({tiny!r})\n"
     "show_mask(encode(to_conversation(trajectory), tokenizer), tokenizer)",
     "TrajectoryViewer('hostile.jsonl')",
     "ScriptExplorer(trajectory)",
@@ -75,14 +75,14 @@ def unharmed(page, seen):
         ), name
 
 
-def test_hostile_records_stay_text_in_jupyterlab(open_notebook, lab, nano, hostile):
+def test_hostile_records_stay_text_in_jupyterlab(open_notebook, lab, tiny, hostile):
     step = Step(reply=ATTACK, thought=ATTACK, action=ATTACK, observation=ATTACK, progress=0.5, error=ATTACK)
     told = dict.fromkeys(("id", "policy", "rules", "goal", "observation", "engine_version"), ATTACK)
     task = Task(engine=ATTACK, name=ATTACK)
     episode = Episode(**told, task=task, commands={ATTACK: ATTACK}, steps=[step] * 2, success=False, progress=0.5)
     write_jsonl(lab.folder / "hostile.jsonl", [hostile])
     write_jsonl(lab.folder / "played.jsonl", [episode])
-    book = open_notebook(*(cell.format(nano=str(nano)) if "{nano" in cell else cell for cell in CELLS))
+    book = open_notebook(*(cell.format(tiny=str(tiny)) if "{tiny" in cell else cell for cell in CELLS))
     seen = listen(book.page)
     book.run_all()
     book.page.locator(".ar-viewer .ar-detail").get_by_text("end of the attack").first.wait_for()

@@ -105,10 +105,10 @@ def test_the_trajectory_viewer_reads_keys_and_keeps_them(open_notebook, few, lab
     unharmed(book, cells=1)
 
 
-def test_the_mask_view_shows_turns_and_tokens(open_notebook, few, nano):
+def test_the_mask_view_shows_turns_and_tokens(open_notebook, few, tiny):
     book = open_notebook(
         "from transformers import AutoTokenizer\nfrom agentrefine_lib.viewers import MaskView\n"
-        f"MaskView({few!r}, {{'nano': AutoTokenizer.from_pretrained({str(nano)!r})}})"
+        f"MaskView({few!r}, {{'tiny': AutoTokenizer.from_pretrained({str(tiny)!r})}})"
     )
     book.run_all()
     panel = book.page.locator(".ar-panel")
@@ -116,7 +116,7 @@ def test_the_mask_view_shows_turns_and_tokens(open_notebook, few, nano):
     panel.get_by_label("strategy").select_option("all_turns")
     panel.get_by_text("✗ masked: read, not trained").first.wait_for(state="detached")
     panel.get_by_label("strategy").select_option("refinement")
-    panel.get_by_label("show").select_option("nano")
+    panel.get_by_label("show").select_option("tiny")
     panel.get_by_text("tokens trained").wait_for()
     panel.locator(".ar-tokens s").first.wait_for()
     whole = panel.locator("ins").count()
@@ -212,7 +212,7 @@ def test_a_growing_file_is_followed(open_notebook, lab, trajectories):
 
 
 @pytest.mark.parametrize(("width", "dark"), [(768, True), (1280, False)])
-def test_every_widget_fits_a_narrow_window_and_the_dark_theme(open_notebook, few, lab, nano, width, dark):
+def test_every_widget_fits_a_narrow_window_and_the_dark_theme(open_notebook, few, lab, tiny, width, dark):
     write_jsonl(lab.folder / "two" / "all.jsonl", [play("ours", 1, "look", "go"), play("base", 1, "look", "wait")])
     book = open_notebook(
         "from transformers import AutoTokenizer\n"
@@ -220,7 +220,7 @@ def test_every_widget_fits_a_narrow_window_and_the_dark_theme(open_notebook, few
         f"trajectory = next(read_jsonl({few!r}, Trajectory)); show_trajectory(trajectory)",
         "show_script(trajectory.script)",
         f"TrajectoryViewer({few!r})",
-        f"MaskView({few!r}, {{'nano': AutoTokenizer.from_pretrained({str(nano)!r})}})",
+        f"MaskView({few!r}, {{'tiny': AutoTokenizer.from_pretrained({str(tiny)!r})}})",
         "CompareViewer('two')",
         "explorer = ScriptExplorer(trajectory); explorer._action.value = 'fly to the moon'; explorer",
         "PlayGround(trajectory)",

@@ -40,7 +40,7 @@ def conversations(trajectories: list[Trajectory]) -> list[Conversation]:
 
 
 @pytest.fixture(scope="session")
-def operations(jobs: Callable[[int], list[Job]], conversations: list[Conversation], nano: Path) -> dict[str, Operation]:
+def operations(jobs: Callable[[int], list[Job]], conversations: list[Conversation], tiny: Path) -> dict[str, Operation]:
     """By the names of tests/FAULTS.md."""
 
     def synthesis(folder: Path) -> None:
@@ -66,7 +66,7 @@ def operations(jobs: Callable[[int], list[Job]], conversations: list[Conversatio
             "c.parquet",
         ),
         "training": Operation(
-            lambda folder: tune(nano, conversations, folder, RECIPE),
+            lambda folder: tune(tiny, conversations, folder, RECIPE),
             lambda folder: (pd.read_csv(folder / "loss.csv").to_csv(), (folder / "model.safetensors").read_bytes()),
             "job.json",
         ),

@@ -94,7 +94,7 @@ def harm(tmp_path):
 
 
 @pytest.mark.parametrize("name", ["optimizer.pt", "scheduler.pt", "rng_state.pth", "training_args.bin"])
-def test_a_checkpoint_with_a_pickle_in_it_runs_nothing(nano, trajectories, tmp_path, harm, monkeypatch, name):
+def test_a_checkpoint_with_a_pickle_in_it_runs_nothing(tiny, trajectories, tmp_path, harm, monkeypatch, name):
     class PowerError(Exception):
         pass
 
@@ -108,13 +108,13 @@ def test_a_checkpoint_with_a_pickle_in_it_runs_nothing(nano, trajectories, tmp_p
     data = [to_conversation(t) for t in trajectories[:4]]
     with monkeypatch.context() as patched, pytest.raises(PowerError):
         patched.setattr(RefinementTrainer, "training_step", dying)
-        tune(nano, data, tmp_path / "m", RECIPE)
+        tune(tiny, data, tmp_path / "m", RECIPE)
     torch.save(Bomb(harm), tmp_path / "m" / "checkpoint-2" / name)
     if name == "training_args.bin":  # written for readers, never read
-        tune(nano, data, tmp_path / "m", RECIPE)
+        tune(tiny, data, tmp_path / "m", RECIPE)
     else:
         with pytest.raises(pickle.UnpicklingError, match="Weights only load failed"):
-            tune(nano, data, tmp_path / "m", RECIPE)
+            tune(tiny, data, tmp_path / "m", RECIPE)
     assert not harm.exists()
 
 
@@ -122,8 +122,8 @@ def test_a_checkpoint_with_a_pickle_in_it_runs_nothing(nano, trajectories, tmp_p
     ("how", "said"),
     [("pickled weights", "Weights only load failed"), ("code of its own", "contains custom code")],
 )
-def test_a_strangers_model_runs_nothing(nano, trajectories, tmp_path, harm, how, said):
-    folder = shutil.copytree(nano, tmp_path / "model")
+def test_a_strangers_model_runs_nothing(tiny, trajectories, tmp_path, harm, how, said):
+    folder = shutil.copytree(tiny, tmp_path / "model")
     if how == "pickled weights":
         (folder / "model.safetensors").unlink()
         torch.save(Bomb(harm), folder / "pytorch_model.bin")
@@ -143,13 +143,13 @@ OUTSIDE = ["../x", "/tmp/x", "a/b", "..", "x\0y"]
 
 
 @pytest.mark.parametrize("name", OUTSIDE)
-def test_names_stay_in_their_folder(nano, tmp_path, name):
+def test_names_stay_in_their_folder(tiny, tmp_path, name):
     tasks = panel({"babyai": {"GoToDoor": [1]}})
     with nullcontext() if name == ".." else pytest.raises(ValueError, match="expected one that a file may have"):
         asyncio.run(roll_out_all({name: RandomPolicy}, tasks, tmp_path))
     model = Planned(policy=name, method="m", variant="v", seed=0, conversations=None)
     with pytest.raises(ValueError, match="expected one that a file may have"):
-        tune_all(nano, {"v": []}, tmp_path, [model], RECIPE)
+        tune_all(tiny, {"v": []}, tmp_path, [model], RECIPE)
     assert {path.name for path in tmp_path.iterdir()} <= {"...jsonl"}
     paths = for_inspect([make_episode(name, "x").model_copy(update={"policy": name})], tmp_path / "logs")
     assert [path.parent for path in paths] == [tmp_path / "logs"] and paths[0].exists()

@@ -66,8 +66,8 @@ def make_trajectory(text: str, action: str) -> Trajectory:
 
 
 @pytest.fixture(scope="module")
-def tokenizer(nano):
-    return AutoTokenizer.from_pretrained(nano)
+def tokenizer(tiny):
+    return AutoTokenizer.from_pretrained(tiny)
 
 
 def pages(text, tokenizer):

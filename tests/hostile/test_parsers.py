@@ -262,8 +262,8 @@ def test_labels_are_read_or_named(folder, engine, data):
 
 
 @pytest.fixture(scope="module")
-def tokenizer(nano):
-    return AutoTokenizer.from_pretrained(nano)
+def tokenizer(tiny):
+    return AutoTokenizer.from_pretrained(tiny)
 
 
 @patient

@@ -71,12 +71,12 @@ class ModelServer:
 
 @pytest.mark.slow
 @pytest.mark.timeout(900)
-def test_the_paper_profile_runs_with_everything_behind_urls(nano, tmp_path):
+def test_the_paper_profile_runs_with_everything_behind_urls(tiny, tmp_path):
     run = tmp_path / "run"
-    models = ModelServer(run / "models", nano)
+    models = ModelServer(run / "models", tiny)
     teacher = make_app(EmbeddedTeacher(slip_rate=0.1))
     with serve(teacher) as teacher_url, serve(models.app) as url:
-        places = {"run_dir": str(run), "figures_dir": str(run / "figures"), "base_model": str(nano)}
+        places = {"run_dir": str(run), "figures_dir": str(run / "figures"), "base_model": str(tiny)}
         served = {"teacher_url": teacher_url, "endpoint_url": url, "served": {name: name for name in POLICIES}}
         values = [f"{name}={json.dumps(value)}" for name, value in (SMALL | places | served).items()]
         command = [sys.executable, "-m", "agentrefine_lib.reproduce", "paper", "-p", *values]

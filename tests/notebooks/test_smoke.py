@@ -16,7 +16,7 @@ from agentrefine_lib.reproduce.gallery import build
 from agentrefine_lib.reproduce.profile import load_profile
 
 ROOT = Path(__file__).parents[2]
-OUR_BAR = re.compile(r"(synthesis|pre-training|[\w-]+-\d+(@\d+)?|tuned|expert|random|untuned|nano): +\d+%\|")
+OUR_BAR = re.compile(r"(synthesis|pre-training|[\w-]+-\d+(@\d+)?|tuned|expert|random|untuned|tiny): +\d+%\|")
 pytestmark = pytest.mark.timeout(900)  # whoever comes first waits for the first run
 
 

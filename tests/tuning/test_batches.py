@@ -15,8 +15,8 @@ RECIPE = Recipe(train_steps=1, batch_size=3, learning_rate=1e-3, max_tokens=2000
 
 
 @pytest.fixture(scope="module")
-def examples(nano, trajectories):
-    tokenizer = AutoTokenizer.from_pretrained(nano)
+def examples(tiny, trajectories):
+    tokenizer = AutoTokenizer.from_pretrained(tiny)
     return [encode(to_conversation(t), tokenizer) for t in trajectories[:3]]
 
 
@@ -26,9 +26,9 @@ def forward(model, batch, **more):
 
 
 @pytest.mark.parametrize("attention", ["by_sample", "sdpa", "eager"])
-def test_a_conversation_in_a_row_is_computed_as_if_it_were_alone(nano, examples, attention):
-    model = AutoModelForCausalLM.from_pretrained(nano, attn_implementation=attention).double().eval()
-    alone = AutoModelForCausalLM.from_pretrained(nano, attn_implementation="eager").double().eval()
+def test_a_conversation_in_a_row_is_computed_as_if_it_were_alone(tiny, examples, attention):
+    model = AutoModelForCausalLM.from_pretrained(tiny, attn_implementation=attention).double().eval()
+    alone = AutoModelForCausalLM.from_pretrained(tiny, attn_implementation="eager").double().eval()
     with torch.no_grad():
         together = forward(model, Flatten()([Examples(examples)[i] for i in range(3)]))
         apart = [alone(input_ids=torch.tensor([e.input_ids])).logits[0] for e in examples]
@@ -36,8 +36,8 @@ def test_a_conversation_in_a_row_is_computed_as_if_it_were_alone(nano, examples,
 
 
 @pytest.mark.parametrize("attention", ["by_sample", "sdpa", "eager"])
-def test_nothing_leaks_from_one_conversation_into_the_next(nano, examples, attention):
-    model = AutoModelForCausalLM.from_pretrained(nano, attn_implementation=attention).double()
+def test_nothing_leaks_from_one_conversation_into_the_next(tiny, examples, attention):
+    model = AutoModelForCausalLM.from_pretrained(tiny, attn_implementation=attention).double()
     batch = Flatten()([Examples(examples)[i] for i in range(3)])
     embedded = model.get_input_embeddings()(batch.pop("input_ids")).detach().requires_grad_()
     first, second = len(examples[0].input_ids), len(examples[1].input_ids)
@@ -47,10 +47,10 @@ def test_nothing_leaks_from_one_conversation_into_the_next(nano, examples, atten
     assert not moved[:first].any() and not moved[first + second :].any()
 
 
-def test_attention_that_mixes_conversations_is_refused(nano):
+def test_attention_that_mixes_conversations_is_refused(tiny):
     with pytest.raises(ValueError, match="expected one of by_sample, flash_attention_2"):
-        load_base(nano, RECIPE.model_copy(update={"attention": "paged|sdpa"}))
-    model = load_base(nano, RECIPE)
+        load_base(tiny, RECIPE.model_copy(update={"attention": "paged|sdpa"}))
+    model = load_base(tiny, RECIPE)
     with pytest.raises(ValueError, match="no borders of conversations"):
         model(input_ids=torch.tensor([[5, 6, 7]]))
     x, borders = torch.zeros(1, 1, 9, 4), torch.tensor([0, 3, 9])
@@ -63,18 +63,18 @@ def trainer_like():
     return SimpleNamespace(tally=torch.zeros(2, 2, dtype=torch.float64), accelerator=SimpleNamespace(num_processes=1))
 
 
-def test_equation_1_and_its_gradients_by_hand(nano, three_turns):
+def test_equation_1_and_its_gradients_by_hand(tiny, three_turns):
     """Log-probabilities of correct turns' tokens, each weighted 1 and all others 0, in float64; gradients too."""
-    tokenizer = AutoTokenizer.from_pretrained(nano)
+    tokenizer = AutoTokenizer.from_pretrained(tiny)
     example = encode(to_conversation(three_turns), tokenizer)
-    hand = AutoModelForCausalLM.from_pretrained(nano).double()
+    hand = AutoModelForCausalLM.from_pretrained(tiny).double()
     log_p = hand(input_ids=torch.tensor([example.input_ids])).logits[0].log_softmax(-1)
     weights = [0.0 if label == IGNORED else 1.0 for label in example.labels]
     terms = [-w * log_p[i - 1, example.input_ids[i]] for i, w in enumerate(weights) if i]
     expected = torch.stack(terms).sum() / sum(weights)
     expected.backward()
 
-    model, trainer = load_base(nano, RECIPE).double(), trainer_like()
+    model, trainer = load_base(tiny, RECIPE).double(), trainer_like()
     batch = Flatten()([Examples([example])[0]])
     count = (batch["labels"] != IGNORED).sum()
     assert count == sum(weights)
@@ -90,8 +90,8 @@ def test_equation_1_and_its_gradients_by_hand(nano, three_turns):
     assert nats.sum().item() / tokens.sum().item() == pytest.approx(expected.item(), rel=1e-9)
 
 
-def test_tokens_of_a_refinement_are_told_from_others(nano, three_turns):
-    tokenizer = AutoTokenizer.from_pretrained(nano)
+def test_tokens_of_a_refinement_are_told_from_others(tiny, three_turns):
+    tokenizer = AutoTokenizer.from_pretrained(tiny)
     example = encode(to_conversation(three_turns), tokenizer)
     flags = refined_tokens(example)
     text = tokenizer.decode([t for t, flag in zip(example.input_ids, flags, strict=True) if flag])

@@ -1,4 +1,4 @@
-"""Sizes that are known from elsewhere: Llama-3-8B's, an adapter's, and a nano model's own state on the disk."""
+"""Sizes that are known from elsewhere: Llama-3-8B's, an adapter's, and a tiny model's own state on the disk."""
 
 from pathlib import Path
 
@@ -34,10 +34,10 @@ def values(table):
     return dict(zip(table["what"], table["value"], strict=True))
 
 
-def test_parameters_of_models_that_are_known(nano):
+def test_parameters_of_models_that_are_known(tiny):
     assert parameters(LLAMA3_8B, 0) == (8_030_261_248, 8_030_261_248)
     assert parameters(LLAMA3_8B, 16)[1] == 41_943_040
-    model = AutoModelForCausalLM.from_pretrained(nano)
+    model = AutoModelForCausalLM.from_pretrained(tiny)
     assert parameters(model.config, 0)[0] == sum(p.numel() for p in model.parameters())
 
 

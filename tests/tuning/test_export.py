@@ -11,8 +11,8 @@ from agentrefine_lib.tuning.export import for_trl
 
 
 @pytest.fixture(scope="module")
-def tokenizer(nano):
-    return AutoTokenizer.from_pretrained(nano)
+def tokenizer(tiny):
+    return AutoTokenizer.from_pretrained(tiny)
 
 
 @pytest.fixture(scope="module")
@@ -51,12 +51,12 @@ def test_no_file_when_a_mask_would_be_wrong(conversations, tokenizer, tmp_path):
     assert not (tmp_path / "t.parquet").exists()
 
 
-def test_trl_trains_exactly_our_labels(conversations, tokenizer, nano, tmp_path):
+def test_trl_trains_exactly_our_labels(conversations, tokenizer, tiny, tmp_path):
     trl = pytest.importorskip("trl")
     for_trl(conversations, tokenizer, tmp_path / "t.parquet")
     rows = load(tmp_path / "t.parquet", tmp_path)
     trainer = trl.SFTTrainer(
-        model=str(nano),
+        model=str(tiny),
         processing_class=tokenizer,
         train_dataset=rows,
         args=trl.SFTConfig(

@@ -41,9 +41,9 @@ def data(trajectories):
 
 
 @pytest.fixture(scope="module")
-def alone(nano, data, tmp_path_factory):
+def alone(tiny, data, tmp_path_factory):
     folder = tmp_path_factory.mktemp("alone")
-    return tune(nano, data, folder, RECIPE), load_file(folder / "model.safetensors")
+    return tune(tiny, data, folder, RECIPE), load_file(folder / "model.safetensors")
 
 
 def assert_same(folder, alone):
@@ -55,8 +55,8 @@ def assert_same(folder, alone):
 
 
 @pytest.mark.slow
-def test_two_processes_with_a_copy_each(nano, data, tmp_path, alone, capfd):
-    log = launch(nano, data, tmp_path / "two", RECIPE, str(CONFIGS / "ddp_cpu.yaml"))
+def test_two_processes_with_a_copy_each(tiny, data, tmp_path, alone, capfd):
+    log = launch(tiny, data, tmp_path / "two", RECIPE, str(CONFIGS / "ddp_cpu.yaml"))
     assert len(log) == RECIPE.train_steps
     assert_same(tmp_path / "two", alone)
     shown = capfd.readouterr().out
@@ -66,43 +66,43 @@ def test_two_processes_with_a_copy_each(nano, data, tmp_path, alone, capfd):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("rank", [0, 4])
-def test_two_processes_with_half_a_model_each(nano, data, tmp_path, alone, rank):
+def test_two_processes_with_half_a_model_each(tiny, data, tmp_path, alone, rank):
     recipe = RECIPE.model_copy(update={"lora_rank": rank, "gradient_checkpointing": True})
     if rank:
-        log = tune(nano, data, tmp_path / "alone", recipe)
+        log = tune(tiny, data, tmp_path / "alone", recipe)
         alone = log, load_file(tmp_path / "alone" / "adapter_model.safetensors")
     write_jsonl(tmp_path / "data.jsonl", data)
     (tmp_path / "recipe.json").write_text(recipe.model_dump_json())
     (tmp_path / "program.py").write_text(FSDP_ON_PROCESSORS)
     command = [sys.executable, "-m", "accelerate.commands.launch", "--config_file", CONFIGS / "fsdp.yaml"]
     command += ["--num_processes", "2", "--main_process_port", "0", tmp_path / "program.py"]
-    command += [nano, tmp_path / "data.jsonl", tmp_path / "two", tmp_path / "recipe.json"]
+    command += [tiny, tmp_path / "data.jsonl", tmp_path / "two", tmp_path / "recipe.json"]
     environment = os.environ | {"ACCELERATE_TORCH_DEVICE": "cpu", "OMP_NUM_THREADS": "1"}
     run = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=250, check=False)
     assert run.returncode == 0, run.stderr[-3000:]
     assert_same(tmp_path / "two", alone)
 
 
-def test_an_adapter_that_fsdp_would_lose_is_refused(nano, data, tmp_path, monkeypatch):
+def test_an_adapter_that_fsdp_would_lose_is_refused(tiny, data, tmp_path, monkeypatch):
     plugin = SimpleNamespace(activation_checkpointing=True)
     monkeypatch.setattr(AcceleratorState, "fsdp_plugin", plugin, raising=False)
     with pytest.raises(ValueError, match="PEFT would save an empty adapter; set gradient_checkpointing"):
-        tune(nano, data, tmp_path / "m", RECIPE.model_copy(update={"lora_rank": 4}))
+        tune(tiny, data, tmp_path / "m", RECIPE.model_copy(update={"lora_rank": 4}))
 
 
 @pytest.mark.slow
-def test_a_failure_shows_the_end_of_what_the_processes_said(nano, data, tmp_path):
+def test_a_failure_shows_the_end_of_what_the_processes_said(tiny, data, tmp_path):
     odd = RECIPE.model_copy(update={"batch_size": 3})
     with pytest.raises(RuntimeError, match=r"(?s)exit code 1.*found 3, expected a multiple of 2 \(2 processes × 1"):
-        launch(nano, data, tmp_path / "odd", odd, str(CONFIGS / "ddp_cpu.yaml"))
+        launch(tiny, data, tmp_path / "odd", odd, str(CONFIGS / "ddp_cpu.yaml"))
 
 
-def test_a_configuration_that_is_not_there(nano, data, tmp_path):
+def test_a_configuration_that_is_not_there(tiny, data, tmp_path):
     with pytest.raises(FileNotFoundError, match="expected a file like those in"):
-        launch(nano, data, tmp_path / "m", RECIPE, "nowhere.yaml")
+        launch(tiny, data, tmp_path / "m", RECIPE, "nowhere.yaml")
 
 
-def test_without_a_configuration_it_trains_here(nano, data, tmp_path):
-    log = launch(nano, data, tmp_path / "here", RECIPE.model_copy(update={"train_steps": 1}))
+def test_without_a_configuration_it_trains_here(tiny, data, tmp_path):
+    log = launch(tiny, data, tmp_path / "here", RECIPE.model_copy(update={"train_steps": 1}))
     assert len(log) == 1
     assert json.loads((tmp_path / "here" / "job.json").read_text())["conversations"] == len(data)

@@ -12,8 +12,8 @@ from agentrefine_lib.tuning import IGNORED, MaskError, encode
 
 
 @pytest.fixture(scope="module")
-def tokenizer(nano):
-    return AutoTokenizer.from_pretrained(nano)
+def tokenizer(tiny):
+    return AutoTokenizer.from_pretrained(tiny)
 
 
 def supervised(example, tokenizer):
@@ -65,8 +65,8 @@ def test_exact_ids(three_turns, tokenizer):
     assert example.labels == labels
 
 
-def test_equation_1_by_hand_and_no_gradient_from_errors(three_turns, tokenizer, nano):
-    model = AutoModelForCausalLM.from_pretrained(nano).double()
+def test_equation_1_by_hand_and_no_gradient_from_errors(three_turns, tokenizer, tiny):
+    model = AutoModelForCausalLM.from_pretrained(tiny).double()
     example = encode(to_conversation(three_turns), tokenizer)
     ids, labels = torch.tensor([example.input_ids]), torch.tensor([example.labels])
     embedded = model.get_input_embeddings()(ids).detach()
@@ -100,9 +100,9 @@ def test_refuses_what_it_cannot_mask_faithfully(three_turns, tokenizer):
         tokenizer.chat_template = template
 
 
-def test_a_tokenizer_set_to_truncate_does_not_cut_a_conversation(three_turns, nano):
+def test_a_tokenizer_set_to_truncate_does_not_cut_a_conversation(three_turns, tiny):
     """Truncation and padding that a tokenizer.json carries, or an earlier call left behind, play no part."""
-    tokenizer = AutoTokenizer.from_pretrained(nano)
+    tokenizer = AutoTokenizer.from_pretrained(tiny)
     whole = encode(to_conversation(three_turns), tokenizer)
     tokenizer.backend_tokenizer.enable_truncation(10)
     tokenizer.backend_tokenizer.enable_padding(length=5_000)

@@ -37,29 +37,29 @@ tune(sys.argv[1], data, Path(sys.argv[3]), Recipe.model_validate_json(sys.argv[4
 
 @pytest.mark.slow
 @pytest.mark.fault("training", "kill -9", "goes on from the last checkpoint to the same weights")
-def test_killed_training_ends_with_the_same_weights(nano, trajectories, tmp_path):
+def test_killed_training_ends_with_the_same_weights(tiny, trajectories, tmp_path):
     data = [to_conversation(t) for t in trajectories]
-    whole = tune(nano, data, tmp_path / "whole", RECIPE)
+    whole = tune(tiny, data, tmp_path / "whole", RECIPE)
     assert whole["loss"].iloc[-1] < whole["loss"].iloc[0] - 0.3
     write_jsonl(tmp_path / "data.jsonl", data)
     killed = [
         sys.executable,
         "-c",
         PROGRAM,
-        nano,
+        tiny,
         tmp_path / "data.jsonl",
         tmp_path / "killed",
         RECIPE.model_dump_json(),
     ]
     assert subprocess.run(killed, capture_output=True, timeout=200, check=False).returncode == 9
     assert (tmp_path / "killed" / "checkpoint-8").is_dir()
-    resumed = tune(nano, data, tmp_path / "killed", RECIPE)
+    resumed = tune(tiny, data, tmp_path / "killed", RECIPE)
     assert resumed["loss"].tolist() == whole["loss"].tolist()
     a, b = (load_file(tmp_path / run / "model.safetensors") for run in ("whole", "killed"))
     assert all((a[name] == b[name]).all() for name in a)
 
 
-def test_a_checkpoint_between_two_rows_of_the_log_loses_nothing(nano, trajectories, tmp_path):
+def test_a_checkpoint_between_two_rows_of_the_log_loses_nothing(tiny, trajectories, tmp_path):
     """Rows are means over four steps here; a checkpoint inside of one would forget its first half."""
     recipe = RECIPE.model_copy(update={"train_steps": 160, "save_every": 2})
     arguments = training_arguments(tmp_path, recipe)
@@ -75,15 +75,15 @@ def test_a_checkpoint_that_a_kill_left_unfinished_is_passed_over(tmp_path):
     assert last_checkpoint(tmp_path) == str(tmp_path / "checkpoint-12")
 
 
-def test_a_folder_with_another_model_is_not_taken_for_this_one(nano, trajectories, tmp_path):
+def test_a_folder_with_another_model_is_not_taken_for_this_one(tiny, trajectories, tmp_path):
     data, short = [to_conversation(t) for t in trajectories[:4]], RECIPE.model_copy(update={"train_steps": 1})
-    first = tune(nano, data, tmp_path / "m", short)
-    assert tune(nano, data, tmp_path / "m", short).equals(pd.read_csv(tmp_path / "m" / "loss.csv"))
+    first = tune(tiny, data, tmp_path / "m", short)
+    assert tune(tiny, data, tmp_path / "m", short).equals(pd.read_csv(tmp_path / "m" / "loss.csv"))
     assert len(first) == 1
     with pytest.raises(FileExistsError, match=r"learning_rate was 0.003, is 0.001\); delete it or take another"):
-        tune(nano, data, tmp_path / "m", short.model_copy(update={"learning_rate": 1e-3}))
+        tune(tiny, data, tmp_path / "m", short.model_copy(update={"learning_rate": 1e-3}))
     with pytest.raises(FileExistsError, match=r"data_sha256 was .*conversations was 4, is 3"):
-        tune(nano, data[:3], tmp_path / "m", short)
+        tune(tiny, data[:3], tmp_path / "m", short)
 
 
 VARIANTS = {
@@ -96,24 +96,24 @@ VARIANTS = {
 
 
 @pytest.fixture(scope="module")
-def plain(nano, trajectories, tmp_path_factory):
+def plain(tiny, trajectories, tmp_path_factory):
     recipe = RECIPE.model_copy(update={"train_steps": 3})
-    return tune(nano, [to_conversation(t) for t in trajectories[:8]], tmp_path_factory.mktemp("plain"), recipe)
+    return tune(tiny, [to_conversation(t) for t in trajectories[:8]], tmp_path_factory.mktemp("plain"), recipe)
 
 
 @pytest.mark.parametrize("name", VARIANTS)
-def test_what_only_saves_time_or_memory_does_not_change_the_curve(nano, trajectories, tmp_path, plain, name):
+def test_what_only_saves_time_or_memory_does_not_change_the_curve(tiny, trajectories, tmp_path, plain, name):
     changes, tolerance = VARIANTS[name]
     recipe = RECIPE.model_copy(update={"train_steps": 3, **changes})
-    log = tune(nano, [to_conversation(t) for t in trajectories[:8]], tmp_path / "m", recipe)
+    log = tune(tiny, [to_conversation(t) for t in trajectories[:8]], tmp_path / "m", recipe)
     for column in ("loss", "loss_refinement", "loss_ordinary"):
         assert log[column].tolist() == pytest.approx(plain[column].tolist(), rel=tolerance)
 
 
-def test_the_loss_of_refinements_and_of_ordinary_replies(plain, nano, trajectories):
+def test_the_loss_of_refinements_and_of_ordinary_replies(plain, tiny, trajectories):
     """At step 1 the weights are still those of the base: its losses by kind, counted token by token, are the log's."""
     assert ((plain["loss_refinement"] - plain["loss"]) * (plain["loss_ordinary"] - plain["loss"]) <= 0).all()
-    tokenizer, model = AutoTokenizer.from_pretrained(nano), AutoModelForCausalLM.from_pretrained(nano)
+    tokenizer, model = AutoTokenizer.from_pretrained(tiny), AutoModelForCausalLM.from_pretrained(tiny)
     kinds = {True: [], False: []}
     fitting = [c for c in map(to_conversation, trajectories[:8]) if len(encode(c, tokenizer).input_ids) <= 1500]
     for conversation in (fitting[index] for index in Order(len(fitting), 4, RECIPE.seed)):
@@ -129,10 +129,10 @@ def test_the_loss_of_refinements_and_of_ordinary_replies(plain, nano, trajectori
 
 
 @pytest.mark.slow
-def test_an_adapter_loads_merges_and_continues_after_a_kill(nano, trajectories, tmp_path):
+def test_an_adapter_loads_merges_and_continues_after_a_kill(tiny, trajectories, tmp_path):
     data = [to_conversation(t) for t in trajectories[:12]]
     recipe = RECIPE.model_copy(update={"train_steps": 8, "lora_rank": 4, "learning_rate": 1e-2})
-    log = tune(nano, data, tmp_path / "adapter", recipe)
+    log = tune(tiny, data, tmp_path / "adapter", recipe)
     assert log["loss"].iloc[-1] < log["loss"].iloc[0] - 0.01
     tuned = AutoPeftModelForCausalLM.from_pretrained(tmp_path / "adapter")
     trained = {name for name, p in load_file(tmp_path / "adapter" / "adapter_model.safetensors").items()}
@@ -140,23 +140,23 @@ def test_an_adapter_loads_merges_and_continues_after_a_kill(nano, trajectories, 
     merged = AutoModelForCausalLM.from_pretrained(merge(tmp_path / "adapter", tmp_path / "merged"))
     tokenizer = AutoTokenizer.from_pretrained(tmp_path / "merged")
     ids = torch.tensor([encode(data[0], tokenizer).input_ids])
-    base = AutoModelForCausalLM.from_pretrained(nano)
+    base = AutoModelForCausalLM.from_pretrained(tiny)
     with torch.no_grad():
         ours, whole, before = (model(input_ids=ids).logits for model in (tuned, merged, base))
     assert torch.allclose(ours, whole, atol=1e-4) and not torch.allclose(ours, before, atol=1e-2)
     with pytest.raises(ValueError, match="expected a model tuned with lora_rank above 0"):
-        merge(nano, tmp_path / "nothing")
+        merge(tiny, tmp_path / "nothing")
 
     for name in ("README.md", "loss.csv", "adapter_model.safetensors"):  # as if killed right before the end
         (tmp_path / "adapter" / name).unlink()
     assert (tmp_path / "adapter" / "checkpoint-8").is_dir()
-    again = tune(nano, data, tmp_path / "adapter", recipe)
+    again = tune(tiny, data, tmp_path / "adapter", recipe)
     assert again["loss"].tolist() == log["loss"].tolist()
 
 
-def test_the_card_says_what_the_model_was_made_from(nano, trajectories, tmp_path):
+def test_the_card_says_what_the_model_was_made_from(tiny, trajectories, tmp_path):
     data = [to_conversation(t) for t in trajectories[:4]]
-    log = tune(nano, data, tmp_path / "m", RECIPE.model_copy(update={"train_steps": 2, "max_tokens": 1300}))
+    log = tune(tiny, data, tmp_path / "m", RECIPE.model_copy(update={"train_steps": 2, "max_tokens": 1300}))
     card = (tmp_path / "m" / "README.md").read_text()
     lines = "".join(conversation.to_json() + "\n" for conversation in data)
     assert hashlib.sha256(lines.encode()).hexdigest() in card
@@ -168,14 +168,14 @@ def test_the_card_says_what_the_model_was_made_from(nano, trajectories, tmp_path
     assert "AutoModelForCausalLM" in card and "AutoPeft" not in card
 
 
-def test_long_conversations_are_left_out_whole_and_counted(nano, trajectories):
-    tokenizer = AutoTokenizer.from_pretrained(nano)
+def test_long_conversations_are_left_out_whole_and_counted(tiny, trajectories):
+    tokenizer = AutoTokenizer.from_pretrained(tiny)
     kept, dropped = prepare([to_conversation(t) for t in trajectories], tokenizer, max_tokens=1300)
     assert dropped > 0
     assert len(kept) + dropped == len(trajectories)
     assert all(len(example.input_ids) <= 1300 for example in kept)
 
 
-def test_nothing_that_fits_is_an_error(nano, trajectories, tmp_path):
+def test_nothing_that_fits_is_an_error(tiny, trajectories, tmp_path):
     with pytest.raises(ValueError, match="max_tokens=10; raise it"):
-        tune(nano, [to_conversation(trajectories[0])], tmp_path / "m", RECIPE.model_copy(update={"max_tokens": 10}))
+        tune(tiny, [to_conversation(trajectories[0])], tmp_path / "m", RECIPE.model_copy(update={"max_tokens": 10}))

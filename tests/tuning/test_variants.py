@@ -22,23 +22,23 @@ def test_a_model_for_each_seed():
         plan({"few": {"seed": 0, "seeds": [0]}})
 
 
-def test_what_is_not_there_is_named(nano, trajectories, tmp_path):
+def test_what_is_not_there_is_named(tiny, trajectories, tmp_path):
     data = {"agentrefine": [to_conversation(t) for t in trajectories[:2]]}
     with pytest.raises(ValueError, match="few: found 2 conversations in agentrefine, expected at least 3"):
-        tune_all(nano, data, tmp_path, plan(MODELS), RECIPE)
+        tune_all(tiny, data, tmp_path, plan(MODELS), RECIPE)
     with pytest.raises(ValueError, match="no training set 'other'; there are: agentrefine"):
-        tune_all(nano, data, tmp_path, plan({"other": {"seeds": [0]}}), RECIPE)
+        tune_all(tiny, data, tmp_path, plan({"other": {"seeds": [0]}}), RECIPE)
 
 
 @pytest.mark.slow
-def test_side_by_side_is_the_same_as_alone(nano, trajectories, tmp_path):
+def test_side_by_side_is_the_same_as_alone(tiny, trajectories, tmp_path):
     data = {"agentrefine": [to_conversation(t) for t in trajectories]}
-    logs = tune_all(nano, data, tmp_path / "both", plan(MODELS), RECIPE, processes=2)
-    alone = tune(nano, data["agentrefine"], tmp_path / "alone", RECIPE.model_copy(update={"seed": 6}))
+    logs = tune_all(tiny, data, tmp_path / "both", plan(MODELS), RECIPE, processes=2)
+    alone = tune(tiny, data["agentrefine"], tmp_path / "alone", RECIPE.model_copy(update={"seed": 6}))
     pd.testing.assert_frame_equal(logs["agentrefine-1"], alone)
     ours, theirs = (load_file(tmp_path / f / "model.safetensors") for f in ("both/agentrefine-1", "alone"))
     assert all((ours[name] == theirs[name]).all() for name in theirs)
-    table = models_table(plan(MODELS), logs, "nano").set_index("policy")
+    table = models_table(plan(MODELS), logs, "tiny").set_index("policy")
     assert table.loc["few-0", ["method", "conversations", "seed"]].tolist() == ["few", 3, 0]
     assert table.loc["agentrefine-1", "conversations"] == alone["examples"].iloc[-1] < 60  # the long ones are out
     assert table.loc["untuned", ["method", "variant", "conversations"]].tolist() == ["untuned", "", 0]

@@ -14,21 +14,21 @@ from agentrefine_lib.verify import Rejection
 from agentrefine_lib.viewers import CompareViewer, MaskView, PlayGround, RunMonitor, ScriptExplorer
 
 
-def test_mask_counts_are_those_of_the_mask(trajectories, nano):
-    tokenizer = AutoTokenizer.from_pretrained(nano)
-    view = MaskView(trajectories[:3], {"nano": tokenizer})
-    view._record.value, view._unit.value, view._strategy.value = 1, "nano", "no_refinement"
+def test_mask_counts_are_those_of_the_mask(trajectories, tiny):
+    tokenizer = AutoTokenizer.from_pretrained(tiny)
+    view = MaskView(trajectories[:3], {"tiny": tokenizer})
+    view._record.value, view._unit.value, view._strategy.value = 1, "tiny", "no_refinement"
     example = encode(to_conversation(trajectories[1], "no_refinement"), tokenizer)
     trained = sum(label >= 0 for label in example.labels)
     assert view._page.body.count("<ins>") == trained
     assert f"<td>no_refinement</td><td>{trained}</td>" in view._counts.body
 
 
-def test_a_mask_that_cannot_be_made_is_said(three_turns, nano):
+def test_a_mask_that_cannot_be_made_is_said(three_turns, tiny):
     odd = three_turns.turns[1].model_copy(update={"thought": "I say <|end|>."})
     turns = [three_turns.turns[0], odd, *three_turns.turns[2:]]
-    view = MaskView([three_turns.model_copy(update={"turns": turns})], {"nano": AutoTokenizer.from_pretrained(nano)})
-    view._unit.value = "nano"
+    view = MaskView([three_turns.model_copy(update={"turns": turns})], {"tiny": AutoTokenizer.from_pretrained(tiny)})
+    view._unit.value = "tiny"
     assert "no faithful mask" in view._page.body
     assert "special token" in view._page.body
 

@@ -75,8 +75,8 @@ def test_long_texts_wait_behind_more(three_turns):
     assert page.count("x" * 100) == MAX_CHARS // 100 + 1  # all of it is there, once
 
 
-def test_the_mask_view_marks_trained_and_masked_tokens(three_turns, nano):
-    tokenizer = AutoTokenizer.from_pretrained(nano)
+def test_the_mask_view_marks_trained_and_masked_tokens(three_turns, tiny):
+    tokenizer = AutoTokenizer.from_pretrained(tiny)
     example = encode(to_conversation(three_turns), tokenizer)
     page = show_mask(example, tokenizer).data
     assert page.count("<ins>") == sum(label >= 0 for label in example.labels)
