@@ -40,8 +40,8 @@ from agentrefine_lib.rollout import Limits, roll_out
 from agentrefine_lib.schema import Trajectory, read_jsonl
 from agentrefine_lib.synthesis import Job, synthesize
 from agentrefine_lib.teachers import EmbeddedTeacher, embedded_persona
+from agentrefine_lib.tuning import SMOLLM2, base_folder
 from agentrefine_lib.tuning.mask import encode_all
-from agentrefine_lib.tuning.nano import NANO
 from agentrefine_lib.verify import check_trajectories
 
 HERE = Path(__file__).parent
@@ -116,7 +116,7 @@ def files(folder: Path, options: argparse.Namespace) -> Rows:
         for number in range(options.rows):
             out.write(f'{{"id":"row-{number:06d}",{rest[number % len(rest)]}\n')
     found: Rows = []
-    tokenizer = AutoTokenizer.from_pretrained(NANO)
+    tokenizer = AutoTokenizer.from_pretrained(base_folder(SMOLLM2))
     for stage, records in {
         "verify": lambda: check_trajectories(many, processes=1),
         "dataset": lambda: map(to_conversation, read_jsonl(many, Trajectory)),

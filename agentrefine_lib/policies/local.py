@@ -20,9 +20,9 @@ class LocalPolicy:
     """A folder or hub name of a causal model with its tokenizer; an adapter (PEFT) in a folder is merged into its base.
 
     ``context`` and ``reply_tokens`` count tokens, ``batch_size`` episodes played together. ``device``: "cpu", "cuda",
-    or "auto" to spread a model over several GPUs; ``dtype``: "float32", "bfloat16" …, or "auto", as saved or as
-    the processor is fastest. A batch of episodes that were not answered before begins with nothing read, so that it is played
-    the same whatever was played before it.
+    or "auto" to spread a model over several GPUs; ``dtype``: "float32", "bfloat16" …, or "auto", as saved or as the
+    processor is fastest. A batch of episodes that were not answered before begins with nothing read, so that it is
+    played the same whatever was played before it.
     Raises ValueError for a context that the model cannot read; ``act`` does for a task that does not fit into it.
     """
 
