@@ -13,12 +13,13 @@ from typing import Any
 from weakref import WeakKeyDictionary
 
 import torch
-from peft import AutoPeftModelForCausalLM
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from agentrefine_lib.agent import Prompting, drop_oldest
 from agentrefine_lib.policies.decoding import Reading, Sampling, decode, require_full_attention
 from agentrefine_lib.policies.protocol import LiveEpisode
+from agentrefine_lib.tuning.export import load_merged
+from agentrefine_lib.tuning.mask import chat_ids
 
 
 class LocalPolicy:
@@ -84,9 +85,7 @@ class LocalPolicy:
         @cache
         def encode(dropped: int) -> list[int]:
             chat = self._prompting.chat(episode.task, episode.opening, episode.steps[dropped:])
-            encoding = self.tokenizer.apply_chat_template(chat, add_generation_prompt=True, return_dict=True)
-            ids: list[int] = encoding["input_ids"]
-            return ids
+            return chat_ids(self.tokenizer, chat)
 
         try:
             episode.dropped = drop_oldest(
@@ -98,10 +97,11 @@ class LocalPolicy:
 
 
 def _load(model: Path | str, device: str, dtype: str) -> Any:
-    is_adapter = (Path(model) / "adapter_config.json").exists()
-    loader = AutoPeftModelForCausalLM if is_adapter else AutoModelForCausalLM
-    loaded = loader.from_pretrained(model, dtype=dtype, device_map=device, trust_remote_code=False)
-    whole = (loaded.merge_and_unload() if is_adapter else loaded).eval()
+    loading = {"dtype": dtype, "device_map": device}
+    if (Path(model) / "adapter_config.json").exists():
+        whole = load_merged(model, **loading).eval()
+    else:
+        whole = AutoModelForCausalLM.from_pretrained(model, trust_remote_code=False, **loading).eval()
     if whole.device.type == "cpu" and whole.config._attn_implementation == "sdpa":
         whole.set_attn_implementation("to_cache")
     return whole

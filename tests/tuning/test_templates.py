@@ -108,7 +108,7 @@ def test_what_is_learned_is_what_a_player_is_asked_to_continue(three_turns, toke
 def test_a_template_that_rewrites_earlier_messages_is_refused(three_turns):
     tokenizer = tokenizer_for("qwen3, marked")
     tokenizer.chat_template = from_trl("qwen3")
-    with pytest.raises(MaskError, match="writes message 1 otherwise once more messages follow"):
+    with pytest.raises(MaskError, match="message 1 is not the text that the chat template shows"):
         encode(to_conversation(three_turns), tokenizer)
 
 
@@ -159,5 +159,5 @@ def test_a_training_template_that_writes_another_text_is_not_used(three_turns, m
     tokenizer = tokenizer_for("qwen3, marked")
     tokenizer.chat_template = from_trl("qwen3")
     assert mask._marked_template(tokenizer) == from_trl("qwen3_training")
-    with pytest.raises(MaskError, match="writes message 1 otherwise"):
+    with pytest.raises(MaskError, match="message 1 is not the text"):
         encode(to_conversation(three_turns), tokenizer)
