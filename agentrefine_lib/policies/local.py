@@ -19,7 +19,7 @@ from agentrefine_lib.agent import Prompting, drop_oldest
 from agentrefine_lib.policies.decoding import Reading, Sampling, decode, require_full_attention
 from agentrefine_lib.policies.protocol import LiveEpisode
 from agentrefine_lib.tuning.export import load_merged
-from agentrefine_lib.tuning.mask import chat_ids
+from agentrefine_lib.tuning.mask import chat_ids, end_of_turn
 
 
 class LocalPolicy:
@@ -110,4 +110,5 @@ def _load(model: Path | str, device: str, dtype: str) -> Any:
 def _stop_ids(model: Any, tokenizer: Any) -> frozenset[int]:
     """Chat models may end a turn with another token than a text."""
     named = model.generation_config.eos_token_id
-    return frozenset([*(named if isinstance(named, list) else [named]), tokenizer.eos_token_id]) - {None}
+    ends = {*(named if isinstance(named, list) else [named]), tokenizer.eos_token_id} - {None}
+    return frozenset(ends | end_of_turn(tokenizer))

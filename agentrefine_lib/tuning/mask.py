@@ -112,6 +112,16 @@ def chat_ids(tokenizer: Any, chat: Chat) -> list[int]:
     return ids
 
 
+def end_of_turn(tokenizer: Any) -> set[int]:
+    """The id of the token that ends a reply as the template writes it, which need not be the tokenizer's own end of
+    text; nothing for a template without one."""
+    try:
+        after = _frame(tokenizer, Control(tokenizer)).after
+    except MaskError:
+        return set()
+    return set(tokenizer(after, add_special_tokens=False, split_special_tokens=False)["input_ids"][-1:])
+
+
 class Control:
     """The tokens that only a chat template may write: special ones, and added ones that stand around a message."""
 
@@ -279,5 +289,5 @@ def _part(text: str, starts: list[int], first: int, last: int, learn: Learn) -> 
     action = ACTION_LINE.search(text[starts[first] : end]) if learn != "reply" else None
     if action is None:
         return first, last
-    border = bisect_left(starts, starts[first] + action.start() + len(action[0]) - len(action[0].lstrip()))
+    border = bisect_left(starts, starts[first] + action.start())
     return (first, border) if learn == "thought" else (border, last)
