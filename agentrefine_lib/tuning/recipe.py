@@ -11,7 +11,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from agentrefine_lib.schema import Conversation, explain, write_whole
+from agentrefine_lib.schema import Conversation, explain, held, write_whole
 from agentrefine_lib.tuning.nano import NANO
 
 MODEL_FILES = {".safetensors", ".bin", ".gguf", ".json", ".jinja", ".model", ".txt"}  # weights, shape, tokenizer
@@ -106,6 +106,10 @@ def claim(folder: Path, job: Job) -> None:
         raise FileExistsError(f"{path}: no job: {explain(error)}; delete {folder} or take another folder") from None
     if there == job:
         return
+    if not _of_a_model(folder):  # the other job came to nothing
+        with held(path):
+            write_whole(path, job.model_dump_json(indent=1))
+        return
     old, new = ({**j.model_dump(exclude={"recipe"}), **j.recipe.model_dump()} for j in (there, job))
     changes = "; ".join(f"{key} was {old[key]!r}, is {new[key]!r}" for key in new if old[key] != new[key])
     raise FileExistsError(f"{folder} holds a model made otherwise ({changes}); delete it or take another folder")
@@ -113,12 +117,17 @@ def claim(folder: Path, job: Job) -> None:
 
 def require_no_model(folder: Path) -> None:
     """Raise FileExistsError where a folder holds a model, a part of one, or a checkpoint: none may be written over."""
-    parts = ("*.safetensors", "*.bin", "*.gguf", "*config.json", "*.index.json", "checkpoint-*", "loss.csv")
-    if found := sorted(path.name for part in parts for path in folder.glob(part)):
+    if found := _of_a_model(folder):
         raise FileExistsError(
             f"{folder} holds {', '.join(found[:3])} but no job.json that says how it was made; put that file back if "
             "it was lost, else take another folder or delete this one"
         )
+
+
+def _of_a_model(folder: Path) -> list[str]:
+    """What a model or a training has left in a folder."""
+    parts = ("*.safetensors", "*.bin", "*.gguf", "*config.json", "*.index.json", "checkpoint-*", "loss.csv")
+    return sorted(path.name for part in parts for path in folder.glob(part))
 
 
 def require_whole(folder: Path, recipe: Recipe) -> None:

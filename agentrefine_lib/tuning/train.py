@@ -183,10 +183,11 @@ def _kept(folder: Path) -> Iterator[None]:
     try:
         yield
     except Exception as error:
-        free = shutil.disk_usage(folder).free / 2**20
-        error.add_note(
-            f"{folder}, {free:,.0f} MiB free: its last whole checkpoint is kept; run the same again to continue"
-        )
+        if not isinstance(error, ValueError):  # of the data or the recipe
+            free = shutil.disk_usage(folder).free / 2**20
+            error.add_note(
+                f"{folder}, {free:,.0f} MiB free: its last whole checkpoint is kept; run the same again to continue"
+            )
         raise
 
 

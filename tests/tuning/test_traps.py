@@ -262,7 +262,7 @@ def test_a_template_that_raises_names_the_row():
         encode(odd, tokenizer)
 
 
-@pytest.mark.parametrize(("learn", "expected"), [("thought", ""), ("action", " Action: take cup</s>")])
+@pytest.mark.parametrize(("learn", "expected"), [("thought", ""), ("action", "Action: take cup</s>")])
 def test_an_action_without_a_thought_begins_where_the_reply_does(learn, expected):
     tokenizer = TOKENIZERS["mistral"]  # nothing but a blank stands between the prompt and the reply
     example = encode(talk("a", "Action: take cup"), tokenizer, learn)
