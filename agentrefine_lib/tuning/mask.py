@@ -126,7 +126,7 @@ class Control:
     """The tokens that only a chat template may write: special ones, and added ones that stand around a message."""
 
     def __init__(self, tokenizer: Any) -> None:
-        asked = tokenizer.apply_chat_template([QUESTION], tokenize=False, add_generation_prompt=True)
+        asked = _written(tokenizer, [[QUESTION]], ask=True)[0]
         added = {
             id_: token
             for id_, token in tokenizer.added_tokens_decoder.items()
@@ -174,10 +174,8 @@ class Frame(NamedTuple):
 
 def _frame(tokenizer: Any, control: Control) -> Frame:
     """A template's frame, seen in one reply at the end of a chat and in the middle of it."""
-    asked = tokenizer.apply_chat_template([QUESTION], tokenize=False, add_generation_prompt=True)
-    last, amid = (
-        tokenizer.apply_chat_template(chat, tokenize=False) for chat in ([QUESTION, ANSWER], [QUESTION, ANSWER] * 2)
-    )
+    asked = _written(tokenizer, [[QUESTION]], ask=True)[0]
+    last, amid = _written(tokenizer, [[QUESTION, ANSWER], [QUESTION, ANSWER] * 2])
     before, shown, tail = last.rpartition(ANSWER["content"])
     if not shown:
         raise MaskError(
@@ -198,11 +196,8 @@ def _render(conversation: Conversation, tokenizer: Any, frame: Frame) -> tuple[s
     """A conversation as the template writes it, and where in that text the replies are."""
     chat = [{"role": m.role, "content": m.value} for m in conversation.conversations]
     replies = [index for index, message in enumerate(chat) if message["role"] == "assistant"]
-    try:
-        whole = tokenizer.apply_chat_template(chat, tokenize=False)
-        asked = tokenizer.apply_chat_template([chat[:i] for i in replies], tokenize=False, add_generation_prompt=True)
-    except Exception as error:  # a template is foreign code and raises what it likes
-        raise MaskError(f"{conversation.id}: the chat template does not write this conversation: {error}") from error
+    [whole] = _written(tokenizer, [chat], name=conversation.id)
+    asked = _written(tokenizer, [chat[:index] for index in replies], ask=True, name=conversation.id)
     spans = []
     for index, before in zip(replies, asked, strict=True):
         if not whole.startswith(before):
@@ -220,6 +215,17 @@ def _render(conversation: Conversation, tokenizer: Any, frame: Frame) -> tuple[s
             )
         spans.append((len(before), end))
     return whole, spans
+
+
+def _written(tokenizer: Any, chats: Sequence[Chat], *, ask: bool = False, name: str = "any conversation") -> list[str]:
+    """Chats as the template writes them, with a generation prompt where asked for."""
+    if not chats:
+        return []
+    try:
+        texts: list[str] = tokenizer.apply_chat_template(chats, tokenize=False, add_generation_prompt=ask)
+    except Exception as error:  # a template is foreign code and raises what it likes
+        raise MaskError(f"{name}: the chat template does not write this conversation: {error}") from error
+    return texts
 
 
 def _end(text: str, start: int, said: str, frame: Frame) -> int | None:

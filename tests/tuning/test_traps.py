@@ -260,6 +260,10 @@ def test_a_template_that_raises_names_the_row():
     odd = Conversation(id="odd", conversations=[*talk("a", "b").conversations, *talk("a", "b").conversations[1:]])
     with pytest.raises(MaskError, match=r"odd: the chat template does not write .*: roles must alternate"):
         encode(odd, tokenizer)
+    tokenizer.chat_template = "{{ messages[0].content[0].text.strip() }}"  # of models that see
+    with pytest.raises(MaskError, match="any conversation: the chat template does not write this conversation: 'str"):
+        encode(talk("a", "b"), tokenizer)
+    assert set(encode(talk("a"), TOKENIZERS["chatml"]).message) == {-1}  # no reply at all is no error
 
 
 @pytest.mark.parametrize(("learn", "expected"), [("thought", ""), ("action", "Action: take cup</s>")])
