@@ -73,9 +73,9 @@ def describe(base: Path | str, conversations: Iterable[Conversation], recipe: Re
 def _version(base: Path | str) -> str:
     """What tells a model from another one in its place."""
     if not Path(base).is_dir():
-        from transformers import AutoConfig
+        from transformers.utils import cached_file
 
-        return AutoConfig.from_pretrained(base, trust_remote_code=False)._commit_hash or ""
+        return Path(cached_file(str(base), "config.json")).parent.name  # a snapshot, named by its commit
     digest = hashlib.sha256()
     for path in sorted(path for path in Path(base).iterdir() if path.suffix in MODEL_FILES):
         digest.update(f"{path.name} {_sha256(path, path.stat().st_size, path.stat().st_mtime_ns)}\n".encode())

@@ -14,6 +14,7 @@ from agentrefine_lib.dataset import to_conversation
 from agentrefine_lib.policies import LocalPolicy
 from agentrefine_lib.schema import Conversation, Message
 from agentrefine_lib.tuning import Recipe, launch, merge, tune
+from agentrefine_lib.tuning.recipe import describe
 
 RECIPE = Recipe(train_steps=1, batch_size=2, learning_rate=1e-3, max_tokens=1500, save_every=1, seed=0)
 LORA = RECIPE.model_copy(update={"lora_rank": 2})
@@ -111,6 +112,16 @@ def test_another_base_in_the_same_place_is_noticed(nano, data, tmp_path):
     (base / "chat_template.jinja").write_text((nano / "chat_template.jinja").read_text() + " ")
     with pytest.raises(FileExistsError, match="base_version was"):
         tune(base, data, tmp_path / "m", RECIPE)
+
+
+def test_a_model_of_the_hub_is_known_by_its_commit(tmp_path, monkeypatch):
+    commit = "0123456789" * 4
+    for part, name in (("refs", "main"), (f"snapshots/{commit}", "config.json")):
+        (tmp_path / "models--org--name" / part).mkdir(parents=True)
+        (tmp_path / "models--org--name" / part / name).write_text(commit)
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
+    monkeypatch.setattr("transformers.utils.hub.constants.HF_HUB_CACHE", str(tmp_path))
+    assert describe("org/name", [], RECIPE).base_version == commit
 
 
 @pytest.mark.parametrize("way", [tune, lambda *given: launch(*given, "params/accelerate/ddp_cpu.yaml")])
