@@ -1,9 +1,10 @@
 """The conversations in the formats of other trainers, with the loss of every turn kept.
 
 A reply is trained unless its ``loss`` is False, as ``tuning.encode`` has it. Rows in which the two sides do not
-alternate from human to gpt, and rows with no trained reply, are left out and counted: the trainers would refuse them,
-or drop them without a word. What each field means was read in the sources of ms-swift 3602360a, axolotl 067b021c and
-LLaMA-Factory ff6d4d12. For TRL, which reads token ids, see ``agentrefine_lib.tuning.export``.
+alternate from human to gpt, and rows with no trained reply or an empty one, are left out and counted: the trainers
+would refuse them, drop them without a word, or teach a model to say nothing. What each field means was read in the
+sources of ms-swift 3602360a, axolotl 067b021c and LLaMA-Factory ff6d4d12. For TRL, which reads token ids, see
+``agentrefine_lib.tuning.export``.
 """
 
 from __future__ import annotations
@@ -55,7 +56,10 @@ def why_unfit(conversation: Conversation) -> str | None:
     messages = conversation.conversations
     if any(message.sender != ("human", "gpt")[index % 2] for index, message in enumerate(messages)):
         return "roles_not_alternating"
-    return None if any(map(is_trained, messages)) else "no_trained_reply"
+    trained = [message for message in messages if is_trained(message)]
+    if not trained:
+        return "no_trained_reply"
+    return None if all(message.value.strip() for message in trained) else "empty_reply"
 
 
 def for_swift(conversations: Iterable[Conversation], path: Path | str) -> Exported:

@@ -15,6 +15,7 @@ from transformers import GenerationConfig
 
 from agentrefine_lib.tuning.export import load_merged
 from agentrefine_lib.tuning.gguf import UnfitError, to_gguf
+from agentrefine_lib.tuning.mask import end_of_turn
 
 log = logging.getLogger(__name__)
 
@@ -149,7 +150,8 @@ class Transformers:
 def stop_ids(model: Any, tokenizer: Any) -> set[int]:
     """Chat models may end a turn with another token than a text."""
     named = model.generation_config.eos_token_id
-    return {*(named if isinstance(named, list) else [named]), tokenizer.eos_token_id} - {None}
+    ends = {*(named if isinstance(named, list) else [named]), tokenizer.eos_token_id} - {None}
+    return ends | end_of_turn(tokenizer)
 
 
 def without_end(ids: Sequence[int], stop: set[int]) -> list[int]:

@@ -14,6 +14,7 @@ from agentrefine_lib.agent import Prompting, drop_oldest
 from agentrefine_lib.endpoint import seed_of
 from agentrefine_lib.policies.generation import Sampling, load_generator
 from agentrefine_lib.policies.protocol import LiveEpisode
+from agentrefine_lib.tuning import chat_ids
 
 
 class LocalPolicy:
@@ -77,9 +78,7 @@ class LocalPolicy:
         @cache
         def encode(dropped: int) -> list[int]:
             chat = self._prompting.chat(episode.task, episode.opening, episode.steps[dropped:])
-            encoding = self.tokenizer.apply_chat_template(chat, add_generation_prompt=True, return_dict=True)
-            ids: list[int] = encoding["input_ids"]
-            return ids
+            return chat_ids(self.tokenizer, chat)
 
         try:
             episode.dropped = drop_oldest(

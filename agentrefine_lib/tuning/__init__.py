@@ -4,7 +4,7 @@ from agentrefine_lib.tuning.base import SMOLLM2, base_folder
 from agentrefine_lib.tuning.estimate import estimate
 from agentrefine_lib.tuning.export import merge
 from agentrefine_lib.tuning.launch import launch
-from agentrefine_lib.tuning.mask import IGNORED, Example, MaskError, encode
+from agentrefine_lib.tuning.mask import IGNORED, Example, MaskError, chat_ids, encode
 from agentrefine_lib.tuning.recipe import Recipe
 from agentrefine_lib.tuning.train import prepare, tune
 
@@ -15,6 +15,7 @@ __all__ = [
     "MaskError",
     "Recipe",
     "base_folder",
+    "chat_ids",
     "encode",
     "estimate",
     "launch",

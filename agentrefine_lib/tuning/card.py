@@ -8,6 +8,7 @@ from pathlib import Path
 import pandas as pd
 
 from agentrefine_lib.dataset.card import templates
+from agentrefine_lib.tuning.mask import REASONS
 from agentrefine_lib.tuning.recipe import Job
 
 
@@ -23,8 +24,7 @@ def write_model_card(folder: Path, job: Job, log: pd.DataFrame) -> Path:
             folder=str(folder),
             job=job,
             recipe=job.recipe.model_dump(),
-            log=log.iloc[-1].to_dict()
-            | {"examples": int(log["examples"].iloc[-1]), "dropped": int(log["dropped"].iloc[-1])},
+            log=log.iloc[-1].to_dict() | {key: int(log[key].iloc[-1]) for key in ("examples", "dropped", *REASONS)},
             rows=shown.to_dict("records"),
             versions={name: version(name) for name in ("torch", "transformers", "peft", "accelerate")},
         ),

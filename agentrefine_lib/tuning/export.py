@@ -4,15 +4,15 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
-from agentrefine_lib.dataset.exports import Exported, why_unfit
+from agentrefine_lib.dataset.exports import Exported
 from agentrefine_lib.dataset.files import write_parquet
 from agentrefine_lib.schema import Conversation
-from agentrefine_lib.tuning.mask import encode
+from agentrefine_lib.tuning.mask import usable
+from agentrefine_lib.tuning.recipe import require_no_model
 
 
 def for_trl(
@@ -26,46 +26,55 @@ def for_trl(
     """
     import pyarrow as pa
 
-    rows_in = 0
-    dropped: Counter[str] = Counter()
+    left_out: dict[str, list[str]] = {}
 
     def rows() -> Iterator[dict[str, list[int]]]:
-        nonlocal rows_in
-        for conversation in conversations:
-            rows_in += 1
-            if reason := why_unfit(conversation):
-                dropped[reason] += 1
-                continue
-            example = encode(conversation, tokenizer)
-            if max_tokens is not None and len(example.input_ids) > max_tokens:
-                dropped["over_max_tokens"] += 1
-                continue
+        for example in usable(conversations, tokenizer, max_tokens, left_out):
             yield {"input_ids": example.input_ids, "labels": example.labels}
 
     schema = pa.schema({"input_ids": pa.list_(pa.int32()), "labels": pa.list_(pa.int32())})
     rows_out = write_parquet(Path(path), rows(), schema)
-    return Exported(rows_in, rows_out, dict(dropped))
-
-
-def load_merged(model: Path | str, **options: Any) -> Any:
-    """The model of a folder or hub name, an adapter merged into its base; ``options`` are those of from_pretrained."""
-    from peft import AutoPeftModelForCausalLM
-    from transformers import AutoModelForCausalLM
-
-    if not (Path(model) / "adapter_config.json").is_file():
-        return AutoModelForCausalLM.from_pretrained(model, trust_remote_code=False, **options)
-    return AutoPeftModelForCausalLM.from_pretrained(model, trust_remote_code=False, **options).merge_and_unload()
+    dropped = {reason: len(ids) for reason, ids in left_out.items()}
+    return Exported(rows_out + sum(dropped.values()), rows_out, dropped)
 
 
 def merge(adapter: Path | str, folder: Path) -> Path:
     """Write one model without an adapter, as servers like it: the base of a LoRA model with what the adapter learned.
 
-    The tokenizer goes with it. Returns the folder. Raises ValueError where ``adapter`` holds no adapter.
+    The tokenizer goes with it. Returns the folder. Raises ValueError where ``adapter`` holds no adapter,
+    FileExistsError where ``folder`` holds a model: the adapter itself, its base or another.
     """
     from transformers import AutoTokenizer
 
     if not (Path(adapter) / "adapter_config.json").is_file():
         raise ValueError(f"{adapter}: found no adapter_config.json, expected a model tuned with lora_rank above 0")
+    require_no_model(folder)
     load_merged(adapter, dtype="auto").save_pretrained(folder)
     AutoTokenizer.from_pretrained(adapter, trust_remote_code=False).save_pretrained(folder)
     return folder
+
+
+def load_merged(model: Path | str, **loading: Any) -> Any:
+    """The model of a folder or hub name, an adapter merged into its base; ``loading`` is for ``from_pretrained``.
+
+    A base may use one matrix for its first and its last layer. Where an adapter changed one of the two, or each its own
+    way, they become two matrices.
+    """
+    from peft import AutoPeftModelForCausalLM
+    from torch.nn import Parameter
+    from transformers import AutoModelForCausalLM
+
+    if not (Path(model) / "adapter_config.json").is_file():
+        return AutoModelForCausalLM.from_pretrained(model, trust_remote_code=False, **loading)
+    adapted = AutoPeftModelForCausalLM.from_pretrained(model, trust_remote_code=False, **loading)
+    base = adapted.get_base_model()
+    ends = base.get_input_embeddings(), base.get_output_embeddings()
+    if base.config.tie_word_embeddings and any(type(layer).__module__.startswith("peft.") for layer in ends):
+        seen: set[int] = set()
+        for layer in base.modules():
+            weight = layer._parameters.get("weight")
+            if weight is not None and id(weight) in seen:
+                layer.weight = Parameter(weight.detach().clone())
+            seen.add(id(weight))
+        base.config.tie_word_embeddings = False
+    return adapted.merge_and_unload()

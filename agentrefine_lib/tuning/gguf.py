@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import re
 from pathlib import Path
 from typing import Any, Literal, get_args
 
@@ -20,9 +21,9 @@ from transformers import AutoTokenizer
 from agentrefine_lib.schema import appears_whole
 from agentrefine_lib.tuning.base import base_folder
 from agentrefine_lib.tuning.export import load_merged
-from agentrefine_lib.tuning.mask import MARKERS
 
 Precision = Literal["F16", "Q8_0"]
+MARKERS = re.compile(r"\{%-?\s*(end)?generation\s*-?%\}")  # of replies, which only training reads
 LLAMA_3 = r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}"  # how its pattern of words begins
 
 

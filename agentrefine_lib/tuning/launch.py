@@ -12,7 +12,7 @@ import pandas as pd
 import yaml
 
 from agentrefine_lib.schema import Conversation, write_jsonl
-from agentrefine_lib.tuning.recipe import Recipe
+from agentrefine_lib.tuning.recipe import Recipe, claim, describe
 from agentrefine_lib.tuning.train import tune
 
 
@@ -35,7 +35,7 @@ def launch(
             f"accelerate_config: {Path(accelerate_config).absolute()} does not exist; expected a file like those in "
             "params/accelerate/, or none to train in this process"
         )
-    folder.mkdir(parents=True, exist_ok=True)
+    claim(folder, describe(base, conversations, recipe))
     data, recipe_file = folder / "conversations.jsonl", folder / "recipe.json"
     write_jsonl(data, conversations)
     recipe_file.write_text(recipe.model_dump_json(indent=1), encoding="utf-8")

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Iterable
+from functools import cache
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from agentrefine_lib.schema import Conversation, write_whole
+from agentrefine_lib.schema import Conversation, explain, held, write_whole
 from agentrefine_lib.tuning.base import FOLDER, SMOLLM2
+
+MODEL_FILES = {".safetensors", ".bin", ".gguf", ".json", ".jinja", ".model", ".txt"}  # weights, shape, tokenizer
 
 
 class Recipe(BaseModel):
@@ -49,6 +53,7 @@ class Job(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     base: str  # folder, hub name or "smollm2"
+    base_version: str = ""  # SHA-256 of what the folder holds, or the hub's commit
     data_sha256: str
     conversations: int
     recipe: Recipe
@@ -60,18 +65,87 @@ def describe(base: Path | str, conversations: Iterable[Conversation], recipe: Re
     for count, conversation in enumerate(conversations, start=1):  # noqa: B007
         digest.update(conversation.to_json().encode() + b"\n")
     name = SMOLLM2 if Path(base) == FOLDER else str(base)  # the same model wherever it lies
-    return Job(base=name, data_sha256=digest.hexdigest(), conversations=count, recipe=recipe)
+    return Job(
+        base=name, base_version=_version(base), data_sha256=digest.hexdigest(), conversations=count, recipe=recipe
+    )
+
+
+def _version(base: Path | str) -> str:
+    """What tells a model from another one in its place."""
+    if not Path(base).is_dir():
+        from transformers.utils import cached_file
+
+        return Path(cached_file(str(base), "config.json")).parent.name  # a snapshot, named by its commit
+    digest = hashlib.sha256()
+    for path in sorted(path for path in Path(base).iterdir() if path.suffix in MODEL_FILES):
+        digest.update(f"{path.name} {_sha256(path, path.stat().st_size, path.stat().st_mtime_ns)}\n".encode())
+    return digest.hexdigest()
+
+
+@cache
+def _sha256(path: Path, size: int, changed: int) -> str:
+    """Of a file that has this size and was changed at that time; a large base is read once, not for each model."""
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def claim(folder: Path, job: Job) -> None:
-    """Mark a folder as a job's; raises FileExistsError where it already holds another job's model or checkpoints."""
-    path = folder / "job.json"
+    """Mark a folder as a job's; raises FileExistsError where it already holds the base, or a model or checkpoints that
+    another job made, or that no ``job.json`` tells of.
+    """
+    path, base = folder / "job.json", Path(job.base)
+    if base.is_dir() and base.resolve().is_relative_to(folder.resolve()):
+        raise FileExistsError(f"{folder} holds the base {base}, which must stay as it is; take another folder")
     if not path.exists():
+        require_no_model(folder)
         write_whole(path, job.model_dump_json(indent=1))
         return
-    there = Job.model_validate_json(path.read_text(encoding="utf-8"))
+    try:
+        there = Job.model_validate_json(path.read_text(encoding="utf-8"))
+    except ValidationError as error:
+        raise FileExistsError(f"{path}: no job: {explain(error)}; delete {folder} or take another folder") from None
     if there == job:
+        return
+    if not _of_a_model(folder):  # the other job came to nothing
+        with held(path):
+            write_whole(path, job.model_dump_json(indent=1))
         return
     old, new = ({**j.model_dump(exclude={"recipe"}), **j.recipe.model_dump()} for j in (there, job))
     changes = "; ".join(f"{key} was {old[key]!r}, is {new[key]!r}" for key in new if old[key] != new[key])
     raise FileExistsError(f"{folder} holds a model made otherwise ({changes}); delete it or take another folder")
+
+
+def require_no_model(folder: Path) -> None:
+    """Raise FileExistsError where a folder holds a model, a part of one, or a checkpoint: none may be written over."""
+    if found := _of_a_model(folder):
+        raise FileExistsError(
+            f"{folder} holds {', '.join(found[:3])} but no job.json that says how it was made; put that file back if "
+            "it was lost, else take another folder or delete this one"
+        )
+
+
+def _of_a_model(folder: Path) -> list[str]:
+    """What a model or a training has left in a folder."""
+    parts = ("*.safetensors", "*.bin", "*.gguf", "*config.json", "*.index.json", "checkpoint-*", "loss.csv")
+    return sorted(path.name for part in parts for path in folder.glob(part))
+
+
+def require_whole(folder: Path, recipe: Recipe) -> None:
+    """Raise FileNotFoundError where a finished model lacks a file that playing it needs, or weights are cut off."""
+    from safetensors import SafetensorError, safe_open
+
+    kind = "adapter_" if recipe.lora_rank else ""
+    index, weights = folder / "model.safetensors.index.json", {f"{kind}model.safetensors"}
+    try:
+        if index.exists():  # a large model lies in several files
+            weights = set(json.loads(index.read_text(encoding="utf-8"))["weight_map"].values())
+        for name in (f"{kind}config.json", "tokenizer.json", "tokenizer_config.json"):
+            json.loads((folder / name).read_text(encoding="utf-8"))
+        for name in sorted(weights):
+            with safe_open(folder / name, "pt"):
+                pass
+    except (OSError, ValueError, KeyError, SafetensorError) as error:
+        raise FileNotFoundError(
+            f"{folder}: loss.csv says that this model is finished, but a file is missing or broken ({error}); put it "
+            "back, or delete loss.csv: then the training goes on from its last checkpoint, or begins anew without one"
+        ) from error

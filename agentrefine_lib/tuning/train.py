@@ -31,8 +31,8 @@ from transformers import (
 from agentrefine_lib.schema import Conversation, appears_whole, held
 from agentrefine_lib.tuning.batches import ISOLATING, Examples, Flatten, Order
 from agentrefine_lib.tuning.card import write_model_card
-from agentrefine_lib.tuning.mask import IGNORED, Example, encode_all
-from agentrefine_lib.tuning.recipe import Job, Recipe, add_adapter, claim, describe
+from agentrefine_lib.tuning.mask import IGNORED, REASONS, Example, usable
+from agentrefine_lib.tuning.recipe import Job, Recipe, add_adapter, claim, describe, require_whole
 
 KINDS = ("refinement", "ordinary")  # replies that mend an error, and all other trained replies
 
@@ -116,18 +116,19 @@ def token_losses(model: Any, batch: dict[str, Any]) -> tuple[torch.Tensor, torch
     return torch.nn.functional.cross_entropy(logits, labels[trained], reduction="none"), refined[trained]
 
 
-def prepare(conversations: Iterable[Conversation], tokenizer: Any, max_tokens: int) -> tuple[list[Example], int]:
-    """Encode conversations; returns those that fit ``max_tokens`` and hold a trained token, and how many did not.
+def prepare(
+    conversations: Iterable[Conversation], tokenizer: Any, max_tokens: int
+) -> tuple[list[Example], dict[str, list[str]]]:
+    """Encode conversations; returns those to learn from, and the ids of those left out by reason: see ``usable``."""
+    left_out: dict[str, list[str]] = {}
+    return list(usable(conversations, tokenizer, max_tokens, left_out)), left_out
 
-    A conversation is kept whole or not at all: cutting one would leave half a turn to learn from.
-    """
-    kept, dropped = [], 0
-    for example in encode_all(conversations, tokenizer):
-        if len(example.input_ids) <= max_tokens and any(label != IGNORED for label in example.labels):
-            kept.append(example)
-        else:
-            dropped += 1
-    return kept, dropped
+
+def _in_words(left_out: dict[str, list[str]]) -> str:
+    """Reasons, how often, and the first rows of each: ``empty_reply 2 (t-0003, t-0017)``."""
+    return "; ".join(
+        f"{reason} {len(ids)} ({', '.join([*ids[:3], *['…'] * (len(ids) > 3)])})" for reason, ids in left_out.items()
+    )
 
 
 def tune(base: Path | str, conversations: Sequence[Conversation], folder: Path, recipe: Recipe) -> pd.DataFrame:
@@ -135,14 +136,16 @@ def tune(base: Path | str, conversations: Sequence[Conversation], folder: Path, 
 
     A run that was killed continues from its last checkpoint and ends with the same weights. Returns the loss log:
     step, loss, loss_refinement, loss_ordinary (nats per trained token, mean over the steps since the row before),
-    learning_rate, and in every row examples and dropped: how many conversations were learned from and left out.
-    Raises FileExistsError where the folder holds a model made otherwise, SchemaError while another run trains there.
+    learning_rate, and in every row examples and dropped: how many conversations were learned from and left out, and
+    REASONS: how many for each. Raises FileExistsError where the folder holds a model made otherwise or the base itself,
+    FileNotFoundError where a finished one lacks a file, SchemaError while another run trains there.
     """
     job, log_path = describe(base, conversations, recipe), folder / "loss.csv"
     first = os.environ.get("RANK", "0") == "0"  # the processes of a distributed run share the folder; this one speaks
     if first:
         claim(folder, job)
     if log_path.exists():
+        require_whole(folder, recipe)
         return pd.read_csv(log_path)
     with held(folder / "job.json") if first else nullcontext(), _kept(folder):
         return _train(base, conversations, folder, job)
@@ -152,16 +155,22 @@ def _train(base: Path | str, conversations: Sequence[Conversation], folder: Path
     recipe = job.recipe
     torch.set_num_threads(1)  # two threads stall on two noisy cores
     tokenizer = AutoTokenizer.from_pretrained(base, trust_remote_code=False)
-    examples, dropped = prepare(conversations, tokenizer, recipe.max_tokens)
+    examples, left_out = prepare(conversations, tokenizer, recipe.max_tokens)
     if not examples:
-        mend = "raise it" if dropped else "there is nothing to learn from"
-        raise ValueError(f"{folder.name}: none of {dropped} conversations fits max_tokens={recipe.max_tokens}; {mend}")
+        mend = f"; max_tokens={recipe.max_tokens}: raise it" if "over_max_tokens" in left_out else ""
+        raise ValueError(
+            f"{folder.name}: found nothing to learn from in {job.conversations} conversations: left out: "
+            f"{_in_words(left_out) or 'none'}{mend}"
+        )
     trainer = make_trainer(base, examples, folder, recipe)
+    if left_out and trainer.is_world_process_zero():
+        print(f"{folder.name}: learns from {len(examples)}, leaves out {_in_words(left_out)}", flush=True)
     trainer.train(resume_from_checkpoint=last_checkpoint(folder))
     trainer.save_model(folder)
     log = pd.DataFrame([row for row in trainer.state.log_history if "loss" in row])
     log = log[["step", "loss", *(f"loss_{kind}" for kind in KINDS), "learning_rate"]]
-    log = log.assign(examples=len(examples), dropped=dropped)
+    why = {reason: len(left_out.get(reason, ())) for reason in REASONS}
+    log = log.assign(examples=len(examples), dropped=sum(why.values()), **why)
     if trainer.is_world_process_zero():
         _finish(folder, tokenizer, job, log)
     trainer.accelerator.wait_for_everyone()
@@ -174,10 +183,11 @@ def _kept(folder: Path) -> Iterator[None]:
     try:
         yield
     except Exception as error:
-        free = shutil.disk_usage(folder).free / 2**20
-        error.add_note(
-            f"{folder}, {free:,.0f} MiB free: its last whole checkpoint is kept; run the same again to continue"
-        )
+        if not isinstance(error, ValueError):  # of the data or the recipe
+            free = shutil.disk_usage(folder).free / 2**20
+            error.add_note(
+                f"{folder}, {free:,.0f} MiB free: its last whole checkpoint is kept; run the same again to continue"
+            )
         raise
 
 

@@ -8,7 +8,7 @@ from transformers import PreTrainedTokenizerFast
 
 from agentrefine_lib.dataset import to_conversation
 from agentrefine_lib.schema import Conversation, Message
-from agentrefine_lib.tuning import IGNORED, MaskError, encode, mask
+from agentrefine_lib.tuning import IGNORED, MaskError, encode
 
 pytest.importorskip("trl")
 
@@ -95,8 +95,6 @@ def test_exactly_the_replies_and_their_end_of_turn_are_learned(three_turns, toke
 
 def test_what_is_learned_is_what_a_player_is_asked_to_continue(three_turns, tokenizer):
     """No drift: the ids before a reply are the ids of the chat that asks for it."""
-    if "enable_thinking" in tokenizer.chat_template:
-        pytest.skip("Qwen3 asks with or without a think block; see the next test")
     conversation = to_conversation(three_turns)
     example, chat = encode(conversation, tokenizer), chat_of(conversation)
     for index in (1, 3, 5):
@@ -108,7 +106,7 @@ def test_what_is_learned_is_what_a_player_is_asked_to_continue(three_turns, toke
 def test_a_template_that_rewrites_earlier_messages_is_refused(three_turns):
     tokenizer = tokenizer_for("qwen3, marked")
     tokenizer.chat_template = from_trl("qwen3")
-    with pytest.raises(MaskError, match="writes message 1 otherwise once more messages follow"):
+    with pytest.raises(MaskError, match="message 1 is not the text that the chat template shows"):
         encode(to_conversation(three_turns), tokenizer)
 
 
@@ -144,20 +142,7 @@ def test_a_token_that_is_half_prompt_and_half_reply_is_refused():
 
 
 @pytest.mark.parametrize("name", ["llama3", "qwen2.5"])
-def test_the_training_template_of_trl_is_used_where_it_writes_the_same_text(three_turns, name, monkeypatch):
-    """A known family without markers needs no rendering of every prefix; the tokenizer keeps its template."""
-    tokenizer, marked = tokenizer_for(name), tokenizer_for(f"{name}, marked")
-    slowly = mask.Example(*encode(to_conversation(three_turns), marked))
-    monkeypatch.setattr(mask, "_render_by_prefixes", lambda *_: pytest.fail("rendered prefix by prefix"))
-    before = tokenizer.chat_template
-    assert encode(to_conversation(three_turns), tokenizer) == slowly
-    assert tokenizer.chat_template == before
-
-
-def test_a_training_template_that_writes_another_text_is_not_used(three_turns, monkeypatch):
-    """TRL's for Qwen3 keeps the empty thoughts that Qwen3 drops: a player would never see what was trained on."""
-    tokenizer = tokenizer_for("qwen3, marked")
-    tokenizer.chat_template = from_trl("qwen3")
-    assert mask._marked_template(tokenizer) == from_trl("qwen3_training")
-    with pytest.raises(MaskError, match="writes message 1 otherwise"):
-        encode(to_conversation(three_turns), tokenizer)
+def test_markers_change_nothing(three_turns, name):
+    """They may enclose line breaks and headers that a model never writes; what is learned does not depend on them."""
+    plain, marked = (encode(to_conversation(three_turns), tokenizer_for(n)) for n in (name, f"{name}, marked"))
+    assert plain == marked

@@ -170,12 +170,12 @@ def test_the_card_says_what_the_model_was_made_from(tiny, trajectories, tmp_path
 
 def test_long_conversations_are_left_out_whole_and_counted(tiny, trajectories):
     tokenizer = AutoTokenizer.from_pretrained(tiny)
-    kept, dropped = prepare([to_conversation(t) for t in trajectories], tokenizer, max_tokens=1300)
-    assert dropped > 0
-    assert len(kept) + dropped == len(trajectories)
+    kept, left_out = prepare([to_conversation(t) for t in trajectories], tokenizer, max_tokens=1300)
+    assert list(left_out) == ["over_max_tokens"] and left_out["over_max_tokens"]
+    assert len(kept) + len(left_out["over_max_tokens"]) == len(trajectories)
     assert all(len(example.input_ids) <= 1300 for example in kept)
 
 
 def test_nothing_that_fits_is_an_error(tiny, trajectories, tmp_path):
-    with pytest.raises(ValueError, match="max_tokens=10; raise it"):
+    with pytest.raises(ValueError, match=r"over_max_tokens 1 \(t-0000\); max_tokens=10: raise it"):
         tune(tiny, [to_conversation(trajectories[0])], tmp_path / "m", RECIPE.model_copy(update={"max_tokens": 10}))
