@@ -28,12 +28,17 @@ class ActionSpec(Record):
 
 
 class Script(Record):
-    """What a teacher writes from a persona: places → items → properties, a goal, and the actions that exist."""
+    """What a teacher writes from a persona: places → items → properties, a goal, and the actions that exist.
+
+    ``rules`` and ``example`` (another play, as text) are ours: told before the goal, where there are any.
+    """
 
     environment: dict[str, JsonValue] = Field(alias="Environment")
     goal: str = Field(alias="Goal", min_length=1)
     completion_conditions: list[str] = Field(alias="Completion Conditions", min_length=1)
     available_actions: dict[str, ActionSpec] = Field(alias="Available Actions", min_length=1)
+    rules: str = Field(alias="Rules", default="")
+    example: str = Field(alias="Example", default="")
 
     @field_validator("environment")
     @classmethod
