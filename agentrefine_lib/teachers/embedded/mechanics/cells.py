@@ -51,8 +51,9 @@ class World(mechanic.World):
     def __init__(self, rng: random.Random, variant: random.Random, names: Names) -> None:
         self.strides = variant.random() < 0.6  # one walks up to things, not square by square
         self.way = variant.choice(WAYS)
-        kind = variant.choice(("faced", "have", "beside", "beside", "open"))
-        gated = kind == "open" or variant.random() < 0.4
+        gated = variant.random() < 0.5
+        kinds = ("faced", "have", "beside", "open") if gated else ("faced", "have", "beside")
+        kind = variant.choice(kinds[1:3] if self.strides and gated else kinds[2:3] if self.strides else kinds)
         size = 4 if not self.strides else rng.randint(5, 7)
         self.width, self.height = size, size + gated
         self.gate = f"{rng.choice(names.words('traits'))} {variant.choice(GATES)}" if gated else ""

@@ -210,6 +210,8 @@ class Expert(mechanic.Expert):
 
     def _walk(self, spot: str, thing: str, why: Fact, then: Command, last: Command) -> Step:
         """Go to a place and open it, so that the last command is possible."""
+        if (key := self.shut.get(spot)) and (step := self._fetch(key)):
+            return step
         if self.here != spot:
             fact: Fact = ("was_seen", thing, spot) if self.at.get(thing) == spot else ("held", thing)
             return Step(("go", spot), why if why != fact else ("wanted", thing), fact, ("not_here", spot), then, thing)
@@ -234,16 +236,16 @@ class Expert(mechanic.Expert):
         key = self.shut[spot]
         if not key:
             return Step(("open", spot), why, ("closed", spot), None, then, thing, explores=then is None)
-        if self.at.get(key) == HANDS:
-            return Step(("unlock", spot, key), ("fits", key, spot), ("held", key), None, ("open", spot), spot)
-        return self._fetch(key) or self._search(key)
+        return self._fetch(key) or Step(
+            ("unlock", spot, key), ("fits", key, spot), ("held", key), None, ("open", spot), spot
+        )
 
     def _search(self, thing: str) -> Step:
         """One more look: in what is shut here, at a new place, or in what is locked."""
         if self.here in self.shut and not self.shut[self.here]:
             return self._open(self.here, thing, ("may_hide", thing), None)
         lack: Fact = ("not_there", thing, self.here) if self.here in self.known else ("unseen", thing)
-        new = [spot for spot in self.spots if spot not in self.known and spot not in self.shut]
+        new = [spot for spot in self.spots if spot not in self.known and not self.shut.get(spot)]
         if new:
             return Step(("go", new[0]), ("may_be", thing, new[0]), None, lack, None, thing, explores=True)
         locked = next(spot for spot in self.shut if spot not in self.known)

@@ -78,14 +78,14 @@ FAMILIES = {
         "pressed x",
     ),
     "circuit": Family(
-        {"n": ("devices", 2, 3), "c": ("cables", 2, 2), "s": ("devices", 1, 1)},
+        {"n": ("devices", 2, 3), "c": ("cables", 3, 3), "s": ("devices", 1, 1)},
         {
             "boot": Operator("s", "source 0, dead 0", "live 0", "dead 0"),
             "link": Operator("cdd", "spare 0", "joined 1 2", "spare 0"),
             "feed": Operator("dd", "live 1, joined 1 0, dead 0", "live 0", "dead 0"),
         },
         "source s, dead s, dead n, spare c",
-        "live n?",
+        "live n",
     ),
     "permits": Family(
         {"h": ("people", 1, 2), "k": ("keys", 2, 2), "p": ("rooms", 1, 2)},
@@ -131,6 +131,8 @@ class Ground(NamedTuple):
 class World(mechanic.World):
     def __init__(self, rng: random.Random, variant: random.Random, names: Names) -> None:
         chosen = variant.sample(sorted(FAMILIES), variant.choice((1, 1, 2)))
+        if chosen == ["piles"]:  # too short alone
+            chosen = ["piles", "tools"]
         self.objects: dict[str, list[str]] = {}
         self.state: set[Fact] = set()
         self.grounds: dict[Command, Ground] = {}
@@ -138,7 +140,7 @@ class World(mechanic.World):
         for name in chosen:
             family = FAMILIES[name]
             for letter, (kind, least, most) in family.types.items():
-                count = rng.randint(least, most if len(chosen) == 1 else max(least, most - 1))
+                count = most if len(chosen) == 1 else rng.randint(least, most)
                 self.objects[letter] = self.objects.get(letter) or names.draw(kind, count)
             self.aims += self._pile(rng) if name == "piles" else self._begin(rng, family)
             unused -= set(family.operators)
@@ -152,7 +154,7 @@ class World(mechanic.World):
     def _begin(self, rng: random.Random, family: Family) -> list[Fact]:
         self.state |= set(self._each(rng, family.start))
         goals = [fact for fact in self._each(rng, family.goal) if fact not in self.state]
-        return goals[: rng.choice((1, 2, 3))]
+        return goals[: rng.choice((2, 2, 3))]
 
     def _each(self, rng: random.Random, text: str) -> Iterator[Fact]:
         """Facts for every object of a type; a type with "?" is any one of it."""
