@@ -10,7 +10,7 @@ from agentrefine_lib.schema import Script
 from agentrefine_lib.schema.actions import MAX_ACTION_CHARS, is_plain, placeholders, read_arguments
 from agentrefine_lib.teachers.embedded.goals import condition, draw_form, put_goal
 from agentrefine_lib.teachers.embedded.grammar import EXTRAS, Grammar
-from agentrefine_lib.teachers.embedded.mechanic import Command, Expert, Fact, Refusal, Rule, Step, World
+from agentrefine_lib.teachers.embedded.mechanic import Command, Expert, Fact, NoPlanError, Refusal, Rule, Step, World
 from agentrefine_lib.teachers.embedded.mechanics import Mechanic, load_mechanic
 from agentrefine_lib.teachers.embedded.names import STYLES, Names, Noun
 from agentrefine_lib.teachers.embedded.rendering import Rendering, sentence
@@ -63,13 +63,16 @@ class Speech:
         return self.mechanic.world(rng, random.Random(self.variant), Names(rng, self.costume, self.names))
 
     def count_moves(self, world: World, limit: int) -> int:
-        """How many commands the expert needs; ``limit`` if it is so many or more. Plays the world."""
+        """How many commands the expert needs; ``limit`` if it is so many or more, 0 if it sees no way. Plays the world."""
         expert = world.expert()
         expert.notice(self.rendering.shown(world.opening()))
         for count in range(limit):
             if world.reached() == 1.0:
                 return count
-            command = expert.next().command
+            try:
+                command = expert.next().command
+            except NoPlanError:
+                return 0
             facts = world.act(command)
             expert.did(command)
             expert.notice(self.rendering.shown(facts))
@@ -255,7 +258,9 @@ def _example(recipe: Recipe, speech: Speech) -> str:
     """The first steps of an expert's play of another world, as text (the form of agent/prompting.render_example)."""
     seeds = [f"example {recipe.key} {number}" for number in range(EXAMPLE_DRAWS)]
     moves = {seed: speech.count_moves(speech.world(seed), EXAMPLE_STEPS) for seed in seeds}
-    seed = min((seed for seed in seeds if moves[seed] > 1), key=lambda seed: moves[seed], default=seeds[0])
+    seed = min((seed for seed in seeds if moves[seed] > 1), key=lambda seed: moves[seed], default="")
+    if not seed:
+        return ""
     game, rng = Game(speech, seed, _script(recipe, speech, seed), moves[seed]), random.Random(f"thoughts {seed}")
     lines = ["An example, in another place:", f"Goal: {game.script.goal}", f"Observation: {game.observation}"]
     last = game.observation

@@ -31,6 +31,10 @@ class Refusal(NamedTuple):
     seen: bool = True
 
 
+class NoPlanError(Exception):
+    """An expert sees no way to the goal: such a world is never played."""
+
+
 class Rule(NamedTuple):
     """What a command needs, makes so and ends, with capital letters for its arguments: told before the play."""
 

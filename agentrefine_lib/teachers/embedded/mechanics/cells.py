@@ -242,6 +242,7 @@ class Expert(mechanic.Expert):
         self.words: dict[str, str] = {}  # the same as it was told
         self.wall_ahead = 9
         self.held, self.turns, self.passing = "", 0, 0
+        self.leaving = False  # it has looked around, and goes through the gate
 
     def notice(self, facts: Iterable[Fact]) -> None:
         self.view, self.wall_ahead = {}, 9
@@ -254,6 +255,7 @@ class Expert(mechanic.Expert):
     def saw_stepped(self) -> None:
         self.pose = (*ahead_of(self.pose), self.pose[2])
         self.turns, self.passing = 0, max(self.passing - 1, 0)
+        self.leaving = self.leaving and self.passing > 0
 
     def saw_came(self, thing: str) -> None:
         self.turns = self.passing = 0
@@ -320,7 +322,8 @@ class Expert(mechanic.Expert):
             return Step((move,), reason, fact, ("not_ahead", thing), then if len(path) == 1 else None, thing)
         if self.passing and self._clear():
             return Step(("step",), ("beyond", thing, self.gate), None, ("elsewhere", thing), None, thing, explores=True)
-        if self.turns >= 3 and self.gate and thing != self.gate:
+        self.leaving = self.leaving or (self.turns >= 3 and self.gate != "")
+        if self.leaving and thing != self.gate:
             return self._pass(thing)
         return Step(("right",), ("may_be", thing, "right"), None, ("elsewhere", thing), None, thing, explores=True)
 

@@ -11,7 +11,7 @@ from typing import NamedTuple
 from pydantic import JsonValue
 
 from agentrefine_lib.teachers.embedded import mechanic
-from agentrefine_lib.teachers.embedded.mechanic import Command, Fact, Refusal, Rule, Step
+from agentrefine_lib.teachers.embedded.mechanic import Command, Fact, NoPlanError, Refusal, Rule, Step
 from agentrefine_lib.teachers.embedded.names import Names
 
 STATES = 4_000  # that a search looks at, at most
@@ -97,7 +97,7 @@ FAMILIES = {
         "inside h p?",
     ),
     "piles": Family(
-        {"x": ("things", 2, 3), "f": ("spots", 2, 3)},
+        {"x": ("things", 2, 3), "b": ("spots", 3, 3)},
         {"shift": Operator("xyy", "lies_on 0 1, bare 0, bare 2", "lies_on 0 2, bare 1", "lies_on 0 1, bare 2")},
         "",
         "",
@@ -105,9 +105,9 @@ FAMILIES = {
 }
 SLOTS = {  # kind of parameter → types of the families
     **{"vehicle": "v", "room": "p", "thing": "x", "tool": "t", "place": "f", "vessel": "u", "substance": "q"},
-    **{"device": "mns", "cable": "c", "person": "h", "permit": "k", "surface": "xf"},
+    **{"device": "mns", "cable": "c", "person": "h", "permit": "k", "surface": "xb"},
 }
-UNIONS = {"d": "ns", "y": "xf"}  # types of parameters that are more than one type of thing
+UNIONS = {"d": "ns", "y": "xb"}  # types of parameters that are more than one type of thing
 
 
 def facts_of(text: str) -> list[Fact]:
@@ -165,7 +165,7 @@ class World(mechanic.World):
 
     def _pile(self, rng: random.Random) -> list[Fact]:
         """Things in heaps on the first two spots, and an order in which they have to lie on the last."""
-        spots, things = self.objects["f"], self.objects["x"]
+        spots, things = self.objects["b"], self.objects["x"]
         top = {spot: spot for spot in spots}
         for thing in rng.sample(things, len(things)):
             spot = rng.choice(spots[:2])
@@ -246,6 +246,8 @@ class Expert(mechanic.Expert):
 
     def next(self) -> Step:
         self.plan = self.plan or find_plan(self.state, self.aims, self.grounds)
+        if not self.plan:
+            raise NoPlanError("no few commands reach the goal")
         command, *later = self.plan
         ground = self.grounds[command]
         new, open_aims = ground.add - self.state, sorted(self.aims - self.state)
