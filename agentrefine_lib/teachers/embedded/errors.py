@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Iterator
+from itertools import chain
 from typing import TYPE_CHECKING, NamedTuple
 
 from agentrefine_lib.teachers.embedded.mechanic import Command, Refusal
@@ -40,7 +41,7 @@ def draw_blunder(rng: random.Random, game: Game, right: Command, avoid: set[str]
     kind = rng.choices(list(KINDS), list(KINDS.values()))[0]
     texts = {"malformed": _malformed, "wrong_name": _misnamed}.get(kind, _misjudged)
     other: Blunder | None = None
-    for text in texts(rng, game, right):
+    for text in chain(texts(rng, game, right), _malformed(rng, game, right)):
         if text in avoid:
             continue
         verdict = game.judge(text)
@@ -48,6 +49,8 @@ def draw_blunder(rng: random.Random, game: Game, right: Command, avoid: set[str]
             blunder = Blunder(text, verdict.refusal, verdict.command)
             if verdict.refusal.kind == kind:
                 return blunder
+            if other is not None and verdict.command is None:
+                break
             other = other or blunder
     return other
 

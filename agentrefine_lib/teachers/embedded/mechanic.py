@@ -111,7 +111,7 @@ class World:
 
     def reached(self) -> float:
         """The share of the goal's conditions that are met."""
-        return sum(map(self.holds, self.aims)) / len(self.aims)
+        return sum(map(self.holds, self.aims)) / len(self.aims) if self.aims else 1.0
 
 
 class Expert:

@@ -133,6 +133,7 @@ class World(mechanic.World):
         chosen = variant.sample(sorted(FAMILIES), variant.choice((1, 1, 2)))
         if chosen == ["piles"]:  # too short alone
             chosen = ["piles", "tools"]
+        chosen.sort(key=lambda name: name != "piles")  # it needs the most things, and families share theirs
         self.objects: dict[str, list[str]] = {}
         self.state: set[Fact] = set()
         self.grounds: dict[Command, Ground] = {}
