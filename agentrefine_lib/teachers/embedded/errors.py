@@ -39,20 +39,12 @@ def draw_blunder(rng: random.Random, game: Game, right: Command, avoid: set[str]
     ``right``: what the Player should do; ``avoid``: texts that it must not be. Every name in it was told before.
     """
     kind = rng.choices(list(KINDS), list(KINDS.values()))[0]
-    texts = {"malformed": _malformed, "wrong_name": _misnamed}.get(kind, _misjudged)
-    other: Blunder | None = None
-    for text in chain(texts(rng, game, right), _malformed(rng, game, right)):
-        if text in avoid:
-            continue
+    texts = {"malformed": _malformed, "wrong_name": _misnamed}.get(kind)
+    for text in chain(texts(rng, game, right) if texts else _misjudged(rng, game, right, kind), _malformed(rng, game, right)):
         verdict = game.judge(text)
-        if verdict.refusal is not None:
-            blunder = Blunder(text, verdict.refusal, verdict.command)
-            if verdict.refusal.kind == kind:
-                return blunder
-            if other is not None and verdict.command is None:
-                break
-            other = other or blunder
-    return other
+        if verdict.refusal is not None and text not in avoid:
+            return Blunder(text, verdict.refusal, verdict.command)
+    return None
 
 
 def _malformed(rng: random.Random, game: Game, right: Command) -> Iterator[str]:
@@ -83,18 +75,24 @@ def _misnamed(rng: random.Random, game: Game, right: Command) -> Iterator[str]:
         yield game.speech.grammar.write((*right[:index], spelling, *right[index + 1 :]))
 
 
-def _misjudged(rng: random.Random, game: Game, right: Command) -> Iterator[str]:
-    """Commands about things that were told of, near the right one first."""
+def _misjudged(rng: random.Random, game: Game, right: Command, kind: str) -> Iterator[str]:
+    """Commands about things that were told of, near the right one first; those refused for the reason wanted first."""
+    forms = game.speech.grammar.forms
     slots = {name: kinds for name, kinds in game.slots.items() if name not in game.world.unused}
-    told = {kind: game.told(kind) for kind in {kind: None for kinds in slots.values() for kind in kinds}}
+    told = {slot: game.told(slot) for slot in {slot: None for kinds in slots.values() for slot in kinds}}
+    others = []
     for tried in range(TRIES):
-        if tried < TRIES // 2 and len(right) > 1:
-            index = 1 + rng.randrange(len(right) - 1)
-            others = told[slots[right[0]][index - 1]]
-            command = (*right[:index], rng.choice(others), *right[index + 1 :]) if others else right
-        else:
-            operation = rng.choice(list(slots))
-            if not all(told[kind] for kind in slots[operation]):
-                continue
-            command = (operation, *(rng.choice(told[kind]) for kind in slots[operation]))
-        yield game.speech.grammar.write(command)
+        operation = right[0] if tried < TRIES // 2 and len(right) > 1 else rng.choice(list(slots))
+        if not all(told[slot] for slot in slots[operation]):
+            continue
+        values = [rng.choice(told[slot]) for slot in slots[operation]]
+        if operation == right[0] and len(right) > 1:  # one argument differs
+            index = rng.randrange(len(values))
+            values = [*right[1 : 1 + index], values[index], *right[2 + index :]]
+        command = (operation, *values[: len(forms[operation].order)])
+        refusal = game.world.check(command)
+        if refusal is not None and refusal.kind == kind:
+            yield forms[operation].write(command)
+        elif refusal is not None:
+            others.append(forms[operation].write(command))
+    yield from others

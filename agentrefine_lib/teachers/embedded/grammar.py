@@ -38,13 +38,13 @@ class Form(NamedTuple):
     operation: str
     verb: str
     signature: str  # "take {item} from {spot}"
+    template: str  # the same with numbers: "take {1} from {2}"
     order: tuple[int, ...]  # which argument of the operation each parameter of the signature is
     kinds: tuple[str, ...]  # the kinds of the operation's arguments
 
     def write(self, command: Command) -> str:
         """The command as text."""
-        values = iter([command[1 + index] for index in self.order])
-        return re.sub(r"\{\w+\}", lambda _: next(values), self.signature)
+        return self.template.format(*command)
 
 
 class Grammar:
@@ -95,7 +95,9 @@ class Grammar:
             order, signature = _sentence(rng, spelled, slots, before, entry)
         else:
             signature = SHAPES[self.form](spelled, slots)
-        return Form(name, spelled, signature, order, kinds)
+        numbers = iter(order)
+        template = re.sub(r"\{\w+\}", lambda _: f"{{{1 + next(numbers)}}}", signature)
+        return Form(name, spelled, signature, template, order, kinds)
 
     def _cased(self, verb: str) -> str:
         if self._case == "camel" and self.form in CODED:

@@ -57,16 +57,18 @@ class Nouns(str):
 def with_pronouns(text: str, names: Iterable[str]) -> str:
     """The text with "it" or "there" for a thing that is named again; what stands in quotation marks stays."""
     for name in names:
-        if text.count(name) < 2 or name in SIDES or _ALONE.search(name):
+        first, *parts = text.split(f"he {name}")
+        if not parts or not name or name in SIDES or _ALONE.search(name):
             continue
-        parts = re.split(rf"(\"[^\"]*\"|\b[Tt]he {re.escape(name)}\b(?![-']))", text)
-        places = [index for index in range(1, len(parts), 2) if parts[index][0] in "tT"]
-        for index in places[1:]:
-            parts[index] = "It" if parts[index][0] == "T" else "it"
-            parts[index - 1] += "\0"  # only these are changed below
-        text = _PICKED.sub(r"\1 it \2", _THERE.sub("there", "".join(parts))).replace("\0", "")
-        if len(places) > 1:
-            break  # two things that are both "it" would be mixed up
+        made, known, again = first, first[-1:] in "tT", False
+        for part in parts:
+            if known and again and made[-1] in "tT" and made.count('"') % 2 == 0 and not part[:1].isalpha():
+                made = made[:-1] + ("\0It" if made[-1] == "T" else "\0it")
+            else:
+                made, again = f"{made}he {name}", again or known
+            made, known = made + part, True
+        if "\0" in made:
+            return _PICKED.sub(r"\1 it \2", _THERE.sub("there", made)).replace("\0", "")
     return text
 
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import random
-from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
+from heapq import heappop, heappush
 from itertools import product
 from typing import NamedTuple
 
@@ -14,7 +14,7 @@ from agentrefine_lib.teachers.embedded import mechanic
 from agentrefine_lib.teachers.embedded.mechanic import Command, Fact, NoPlanError, Refusal, Rule, Step
 from agentrefine_lib.teachers.embedded.names import Names
 
-STATES = 4_000  # that a search looks at, at most
+STATES = 3_000  # that a search looks at, at most
 
 
 class Operator(NamedTuple):
@@ -261,18 +261,18 @@ class Expert(mechanic.Expert):
 
 
 def find_plan(state: frozenset[Fact], aims: frozenset[Fact], grounds: dict[Command, Ground]) -> list[Command]:
-    """The fewest commands that reach the aims, by breadth-first search over sets written as bits; [] if none does."""
+    """Few commands that reach the aims: a search, best first, over sets written as bits; [] if it finds none."""
     bit: dict[Fact, int] = {}
 
-    def bits(facts: frozenset[Fact]) -> int:
-        return sum(1 << bit.setdefault(fact, len(bit)) for fact in facts)
+    def bits(facts: Iterable[Fact]) -> int:
+        return sum(1 << bit.setdefault(fact, len(bit)) for fact in sorted(facts))
 
     rows = [(command, bits(g.need), bits(g.add), ~bits(g.cut)) for command, g in grounds.items()]
     start, goal = bits(state), bits(aims)
     before: dict[int, tuple[int, Command]] = {start: (start, ())}
-    queue = deque([start])
+    queue = [(0, 0, start)]  # estimate, commands so far, state
     while queue and len(before) < STATES:
-        at = queue.popleft()
+        _, taken, at = heappop(queue)
         if at & goal == goal:
             plan = []
             while at != start:
@@ -282,5 +282,5 @@ def find_plan(state: frozenset[Fact], aims: frozenset[Fact], grounds: dict[Comma
         for command, need, add, cut in rows:
             if at & need == need and (after := at & cut | add) not in before:
                 before[after] = (at, command)
-                queue.append(after)
+                heappush(queue, (taken + 1 + 2 * (goal & ~after).bit_count(), taken + 1, after))
     return []
