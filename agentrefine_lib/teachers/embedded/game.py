@@ -20,7 +20,8 @@ from agentrefine_lib.teachers.protocol import COMPLETED
 MOVES = range(4, 21)  # commands that an error-free play takes
 DRAWS = 60  # worlds drawn for one game until one is of that length
 EXAMPLE_STEPS = 8  # of another play that is shown as an example, at most
-EXAMPLE_DRAWS = 4  # worlds of which the shortest is the example
+EXAMPLE_DRAWS = 2  # worlds of which the shortest is the example
+KIND = "kind"  # key of a script's environment: mechanic, costume and grammar that it was drawn from
 LISTED = 9  # commands that a list of what is possible names, at most
 MIXED = 0.3  # of the games draw their names from all costumes
 HAS = {"help": 0.45, "look": 0.4}  # how often a grammar has these commands
@@ -245,7 +246,7 @@ def _script(recipe: Recipe, speech: Speech, seed: str, example: str = "") -> Scr
         for rule in world.rules
     ]
     return Script(
-        environment=world.layout(),
+        environment={KIND: f"{recipe.mechanic}-{recipe.costume}-{recipe.form}", **world.layout()},
         goal=put_goal(rng, speech.goal, words, world.aims),
         completion_conditions=[condition(words, aim) for aim in world.aims],
         available_actions=dict(actions),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Iterable, Iterator, Sequence
+from functools import lru_cache
 from heapq import heappop, heappush
 from itertools import product
 from typing import NamedTuple
@@ -14,7 +15,7 @@ from agentrefine_lib.teachers.embedded import mechanic
 from agentrefine_lib.teachers.embedded.mechanic import Command, Fact, NoPlanError, Refusal, Rule, Step
 from agentrefine_lib.teachers.embedded.names import Names
 
-STATES = 3_000  # that a search looks at, at most
+STATES = 1_500  # that a search looks at, at most
 
 
 class Operator(NamedTuple):
@@ -78,11 +79,12 @@ FAMILIES = {
         "pressed x",
     ),
     "circuit": Family(
-        {"n": ("devices", 2, 3), "c": ("cables", 3, 3), "s": ("devices", 1, 1)},
+        {"n": ("devices", 2, 2), "c": ("cables", 2, 2), "s": ("devices", 1, 1)},
         {
             "boot": Operator("s", "source 0, dead 0", "live 0", "dead 0"),
-            "link": Operator("cdd", "spare 0", "joined 1 2", "spare 0"),
-            "feed": Operator("dd", "live 1, joined 1 0, dead 0", "live 0", "dead 0"),
+            "link": Operator("cdd", "spare 0", "joins 0 1 2", "spare 0"),
+            "unlink": Operator("cdd", "joins 0 1 2", "spare 0", "joins 0 1 2"),
+            "feed": Operator("ddc", "live 1, joins 2 1 0, dead 0", "live 0", "dead 0"),
         },
         "source s, dead s, dead n, spare c",
         "live n",
@@ -92,6 +94,7 @@ FAMILIES = {
         {
             "apply": Operator("hk", "outside 0", "allowed 0 1", ""),
             "admit": Operator("hpk", "outside 0, asks_for 1 2, allowed 0 2", "inside 0 1", "outside 0"),
+            "dismiss": Operator("hp", "inside 0 1", "outside 0", "inside 0 1"),
         },
         "outside h, asks_for p k?",
         "inside h p?",
@@ -110,14 +113,20 @@ SLOTS = {  # kind of parameter → types of the families
 UNIONS = {"d": "ns", "y": "xb"}  # types of parameters that are more than one type of thing
 
 
-def facts_of(text: str) -> list[Fact]:
-    """ "at 0 1, room 1" → [("at", "0", "1"), ("room", "1")]"""
-    return [tuple(fact.split()) for fact in text.split(", ") if fact]
+@lru_cache
+def facts_of(text: str) -> tuple[Fact, ...]:
+    """ "at 0 1, room 1" → (("at", "0", "1"), ("room", "1"))"""
+    return tuple(tuple(fact.split()) for fact in text.split(", ") if fact)
+
+
+@lru_cache
+def _numbered(text: str) -> tuple[tuple[str, tuple[int, ...]], ...]:
+    return tuple((name, tuple(map(int, indices))) for name, *indices in facts_of(text))
 
 
 def _with(values: Sequence[str], text: str) -> list[Fact]:
     """Facts with arguments for the numbers."""
-    return [(name, *(values[int(index)] for index in indices)) for name, *indices in facts_of(text)]
+    return [(name, *[values[index] for index in indices]) for name, indices in _numbered(text)]
 
 
 class Ground(NamedTuple):
@@ -133,6 +142,8 @@ class World(mechanic.World):
         chosen = variant.sample(sorted(FAMILIES), variant.choice((1, 1, 2)))
         if chosen == ["piles"]:  # too short alone
             chosen = ["piles", "tools"]
+        if "circuit" in chosen:  # so many ways to lay cables that a search for more than that takes long
+            chosen = ["circuit"]
         chosen.sort(key=lambda name: name != "piles")  # it needs the most things, and families share theirs
         self.objects: dict[str, list[str]] = {}
         self.state: set[Fact] = set()
