@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import operator
 from itertools import pairwise
 from reprlib import Repr
 from typing import Annotated, Any, Literal
@@ -37,8 +38,8 @@ class Script(Record):
     goal: str = Field(alias="Goal", min_length=1)
     completion_conditions: list[str] = Field(alias="Completion Conditions", min_length=1)
     available_actions: dict[str, ActionSpec] = Field(alias="Available Actions", min_length=1)
-    rules: str = Field(alias="Rules", default="")
-    example: str = Field(alias="Example", default="")
+    rules: str = Field(alias="Rules", default="", exclude_if=operator.not_)
+    example: str = Field(alias="Example", default="", exclude_if=operator.not_)
 
     @field_validator("environment")
     @classmethod

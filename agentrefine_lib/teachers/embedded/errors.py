@@ -40,7 +40,9 @@ def draw_blunder(rng: random.Random, game: Game, right: Command, avoid: set[str]
     """
     kind = rng.choices(list(KINDS), list(KINDS.values()))[0]
     texts = {"malformed": _malformed, "wrong_name": _misnamed}.get(kind)
-    for text in chain(texts(rng, game, right) if texts else _misjudged(rng, game, right, kind), _malformed(rng, game, right)):
+    for text in chain(
+        texts(rng, game, right) if texts else _misjudged(rng, game, right, kind), _malformed(rng, game, right)
+    ):
         verdict = game.judge(text)
         if verdict.refusal is not None and text not in avoid:
             return Blunder(text, verdict.refusal, verdict.command)

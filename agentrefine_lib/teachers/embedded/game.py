@@ -64,7 +64,7 @@ class Speech:
         return self.mechanic.world(rng, random.Random(self.variant), Names(rng, self.costume, self.names))
 
     def count_moves(self, world: World, limit: int) -> int:
-        """How many commands the expert needs; ``limit`` if it is so many or more, 0 if it sees no way. Plays the world."""
+        """How many commands the expert needs; ``limit`` if it is more, 0 if it sees no way. Plays the world."""
         expert = world.expert()
         expert.notice(self.rendering.shown(world.opening()))
         for count in range(limit):

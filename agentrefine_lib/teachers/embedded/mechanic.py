@@ -1,9 +1,9 @@
 """What a mechanic is: a world with state and commands, and an expert that knows only what the world has told.
 
 A mechanic says *what* is so, never how it is said: a fact is a tuple of a name and its arguments, such as
-``("lies", "brass key", "shelf")``, and the mechanic's YAML file has the words for it. Three
-names come before any other fact: ``("not", …)`` it is not so, ``("makes", …)`` it will be so, ``("aim", …)`` the goal
-wants it so. The same facts are told to the
+``("lies", "brass key", "shelf")``, and the mechanic's YAML file has the words for it. Four
+names come before any other fact: ``("not", …)`` it is not so, ``("already", …)`` it is so, ``("makes", …)`` it will be
+so, ``("aim", …)`` the goal wants it so. The same facts are told to the
 Player as text and to the expert as they are; the expert has no way to the world, so that it cannot know more.
 """
 
@@ -20,7 +20,7 @@ from agentrefine_lib.teachers.embedded.names import Names
 
 Fact = tuple[str, ...]  # a name of the mechanic's wording, and its arguments
 Command = tuple[str, ...]  # an operation and its arguments: ("take", "brass key", "shelf")
-Kind = Literal["absent", "place", "precondition", "no_effect"]
+Kind = Literal["absent", "place", "precondition", "no_effect", "malformed", "wrong_name"]  # the last two: no command
 
 
 class Refusal(NamedTuple):

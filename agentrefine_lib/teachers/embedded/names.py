@@ -12,8 +12,51 @@ from typing import Any
 import yaml
 
 STYLES = {"traits": 45, "bare": 15, "mixed": 15, "numbered": 15, "invented": 10}  # how names are made, and how often
-ONSETS = ("b", "d", "f", "g", "k", "l", "m", "n", "p", "r", "s", "t", "v", "z", "br", "dr", "gl", "kr", "pl", "st", "tr")
-RIMES = ("a", "e", "i", "o", "u", "ab", "ad", "al", "an", "el", "en", "er", "et", "ib", "il", "im", "on", "or", "um", "us")
+ONSETS = (
+    "b",
+    "d",
+    "f",
+    "g",
+    "k",
+    "l",
+    "m",
+    "n",
+    "p",
+    "r",
+    "s",
+    "t",
+    "v",
+    "z",
+    "br",
+    "dr",
+    "gl",
+    "kr",
+    "pl",
+    "st",
+    "tr",
+)
+RIMES = (
+    "a",
+    "e",
+    "i",
+    "o",
+    "u",
+    "ab",
+    "ad",
+    "al",
+    "an",
+    "el",
+    "en",
+    "er",
+    "et",
+    "ib",
+    "il",
+    "im",
+    "on",
+    "or",
+    "um",
+    "us",
+)
 _ALONE = re.compile(r"\d|[_./#]|^[A-Z]|^(?:the|a|an|your|my) ")  # names that stand without an article
 
 SIDES = ("left", "right", "north", "south", "east", "west")
@@ -75,7 +118,8 @@ def with_pronouns(text: str, names: Iterable[str]) -> str:
 @lru_cache
 def load_words(name: str) -> Any:
     """A YAML file beside this one; no caller changes what it gets."""
-    return yaml.safe_load((Path(__file__).parent / f"{name}.yaml").read_text(encoding="utf-8"))
+    text = (Path(__file__).parent / f"{name}.yaml").read_text(encoding="utf-8")
+    return yaml.load(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
 
 
 @lru_cache

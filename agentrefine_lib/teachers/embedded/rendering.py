@@ -7,7 +7,7 @@ import re
 from collections.abc import Callable, Iterable, Sequence
 from functools import lru_cache
 from itertools import groupby
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from agentrefine_lib.teachers.embedded.mechanic import Fact, Rule
 from agentrefine_lib.teachers.embedded.names import Known, Noun, Nouns, load_words
@@ -32,8 +32,9 @@ def first_person(clause: str) -> str:
 
 
 def sentence(clause: str) -> str:
-    """With a capital and an end."""
-    return clause[:1].upper() + clause[1:] + ("" if clause[-1] in ".?!" else ".")
+    """With a capital, unless it begins with the name of a file or the like, and with an end."""
+    bare = re.match(r"\S*[./_\d]\S", clause)
+    return (clause if bare else clause[:1].upper() + clause[1:]) + ("" if clause[-1] in ".?!" else ".")
 
 
 class _Saying(NamedTuple):
@@ -134,7 +135,11 @@ class Rendering:
 
     def rule(self, rule: Rule, command: str) -> str:
         """What a command needs, makes so and ends."""
-        parts = [(self._labels["needs"], rule.needs), (self._labels["makes"], rule.makes), (self._labels["ends"], rule.ends)]
+        parts = [
+            (self._labels["needs"], rule.needs),
+            (self._labels["makes"], rule.makes),
+            (self._labels["ends"], rule.ends),
+        ]
         told = [f"{label}: {' and '.join(map(self.clause, facts))}" for label, facts in parts if facts]
         return f"{command}: {'; '.join(told)}."
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from pydantic import JsonValue
 
@@ -12,15 +12,19 @@ from agentrefine_lib.schema import PlayerTurn, Script, Turn
 from agentrefine_lib.teachers.embedded.errors import FLAG_OF, Blunder, draw_blunder
 from agentrefine_lib.teachers.embedded.game import Answer, Game, Recipe, draw_game, purpose_of
 from agentrefine_lib.teachers.embedded.grammar import FORMS
-from agentrefine_lib.teachers.embedded.mechanics import MECHANICS
 from agentrefine_lib.teachers.embedded.mechanic import Step
+from agentrefine_lib.teachers.embedded.mechanics import MECHANICS
 from agentrefine_lib.teachers.embedded.names import load_costumes, load_words
 from agentrefine_lib.teachers.embedded.personas import costume_of
 from agentrefine_lib.teachers.embedded.thoughts import Refused
 from agentrefine_lib.teachers.protocol import Brief
 
 RATES = (0.05, 0.32)  # of mistakes at each move; a play draws its own
-RUNS = {1: 92, 2: 7, 3: 1}  # mistakes in a row (the paper's figure 13: runs of two are a tenth of all, three a sixtieth)
+RUNS = {
+    1: 92,
+    2: 7,
+    3: 1,
+}  # mistakes in a row (the paper's figure 13: runs of two are a tenth of all, three a sixtieth)
 LOOPS = {1: 3, 2: 3, 3: 2, 4: 1, 5: 1, 6: 1}  # how often a refused action is repeated where a loop is wished
 ASKS, LOOKS = 0.3, 0.15  # ways out of a refusal, where the grammar has them
 
@@ -82,7 +86,7 @@ class EmbeddedTeacher:
         return list[JsonValue](turns)
 
 
-def _known(what: str, asked: Sequence[str], known: Sequence[str] | dict[str, object]) -> tuple[str, ...]:
+def _known(what: str, asked: Sequence[str], known: Collection[str]) -> tuple[str, ...]:
     unknown = sorted(set(asked) - set(known))
     if unknown:
         raise ValueError(f"{what}: no such {', '.join(unknown)}; expected some of {', '.join(sorted(known))}")
@@ -133,7 +137,9 @@ class _Play:
         rate = rng.uniform(*RATES)
         drawn = sum(rng.random() < rate for _ in range(moves))
         count = min(max(drawn, least - self.made), most - self.made, moves)
-        return Counter({p: rng.choices(list(RUNS), list(RUNS.values()))[0] for p in rng.sample(range(moves), max(count, 0))})
+        return Counter(
+            {p: rng.choices(list(RUNS), list(RUNS.values()))[0] for p in rng.sample(range(moves), max(count, 0))}
+        )
 
     def _stumble(self, step: Step, times: int) -> Refused | None:
         """Mistakes before a move, as many as fit the moment; what the Player knows of the last."""

@@ -109,7 +109,9 @@ class World(mechanic.World):
 
     def _wall_ahead(self) -> int:
         cell, steps = ahead_of(self.pose), 1
-        while 0 <= cell[0] < self.width and 0 <= cell[1] < self.height and (cell[1] != self.wall or cell[0] == self.gap):
+        while (
+            0 <= cell[0] < self.width and 0 <= cell[1] < self.height and (cell[1] != self.wall or cell[0] == self.gap)
+        ):
             cell, steps = ahead_of((*cell, self.pose[2])), steps + 1
         return steps
 

@@ -12,7 +12,7 @@ from typing import NamedTuple
 from pydantic import JsonValue
 
 from agentrefine_lib.teachers.embedded import mechanic
-from agentrefine_lib.teachers.embedded.mechanic import Command, Fact, NoPlanError, Refusal, Rule, Step
+from agentrefine_lib.teachers.embedded.mechanic import Command, Fact, Kind, NoPlanError, Refusal, Rule, Step
 from agentrefine_lib.teachers.embedded.names import Names
 
 STATES = 1_500  # that a search looks at, at most
@@ -107,8 +107,18 @@ FAMILIES = {
     ),
 }
 SLOTS = {  # kind of parameter → types of the families
-    **{"vehicle": "v", "room": "p", "thing": "x", "tool": "t", "place": "f", "vessel": "u", "substance": "q"},
-    **{"device": "mns", "cable": "c", "person": "h", "permit": "k", "surface": "xb"},
+    "vehicle": "v",
+    "room": "p",
+    "thing": "x",
+    "tool": "t",
+    "place": "f",
+    "vessel": "u",
+    "substance": "q",
+    "device": "mns",
+    "cable": "c",
+    "person": "h",
+    "permit": "k",
+    "surface": "xb",
 }
 UNIONS = {"d": "ns", "y": "xb"}  # types of parameters that are more than one type of thing
 
@@ -212,9 +222,11 @@ class World(mechanic.World):
         ground = self.grounds.get(command)
         if ground is None:
             return Refusal("precondition", ("unfit", command[1]))
-        if missing := sorted(ground.need - self.state):
-            return Refusal("place" if missing[0][0] == "at" else "precondition", ("not", *missing[0]))
-        return Refusal("no_effect", ("no_change",)) if ground.add <= self.state else None
+        if ground.add <= self.state:
+            return Refusal("no_effect", ("already", *min(ground.add)))
+        missing = sorted(ground.need - self.state)
+        kind: Kind = "place" if missing and missing[0][0] == "at" else "precondition"
+        return Refusal(kind, ("not", *missing[0])) if missing else None
 
     def act(self, command: Command) -> list[Fact]:
         ground = self.grounds[command]
