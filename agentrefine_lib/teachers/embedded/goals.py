@@ -19,12 +19,11 @@ def draw_form(rng: random.Random) -> str:
 
 def _ways(words: dict[str, Any], aim: Fact) -> dict[str, list[str]]:
     """How to put a condition of the goal: as the YAML file says, or as the fact that it is."""
-    said: dict[str, list[str]] = words["aims"].get(aim[0])
-    so = said or words["facts"][aim[0]]
-    return said or {
-        "do": [f"{way} {clause}" for way in ("make sure that", "see to it that") for clause in so],
-        "so": so,
-    }
+    if aim[0] in words["aims"]:
+        said: dict[str, list[str]] = words["aims"][aim[0]]
+        return said
+    so: list[str] = words["facts"][aim[0]]
+    return {"do": [f"{way} {clause}" for way in ("make sure that", "see to it that") for clause in so], "so": so}
 
 
 def condition(words: dict[str, Any], aim: Fact) -> str:

@@ -64,7 +64,11 @@ class Voice:
         known = {"do", "why", "action"} | {name for name in ("fact", "lack", "then", "target") if getattr(step, name)}
         quote = quote_of(last, [*step.command[1:], step.target])
         known |= {"quote"} if quote else set()
-        known |= {"refused", "said"} | ({"fault"} if refused.fault else set()) if refused else set()
+        if refused:  # a text with quotation marks in it is not quoted
+            quotable = {"refused": refused.action, "said": refused.said}
+            known |= {name for name, text in quotable.items() if '"' not in text} | (
+                {"fault"} if refused.fault else set()
+            )
         style = self._choose(rng, purpose, known)
         slots = _Slots()
         if refused:

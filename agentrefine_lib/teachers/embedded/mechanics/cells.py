@@ -18,7 +18,7 @@ Pose = tuple[int, int, int]  # x, y, heading: 0 north, 1 east, 2 south, 3 west
 HEADINGS = ((0, 1), (1, 0), (0, -1), (-1, 0))
 RANGE = 6  # squares to each side that are seen
 GATES = ("gate", "hatch", "barrier", "portcullis", "turnstile", "shutter")
-WAYS = (("{} ahead", " and {}"), ("{} steps away", ", {}"), ("{} forward", " + {}"))  # squares ahead, and to a side
+WAYS = (("{} ahead", " and {}"), ("{} straight on", ", {}"), ("{} forward", " + {}"))  # squares ahead, and to a side
 
 
 def ahead_of(pose: Pose) -> Cell:
