@@ -2,8 +2,8 @@
 
 A task's name is a mechanic, or a mechanic, a costume and a grammar joined by dashes (``places-ship-brackets``; "any"
 for one of all); its seed picks the world and the wording. None of these worlds is ever drawn for training data, where
-every world is drawn for a persona. The rules are the dungeon master's own, so that what counts as an error here is what was
-flagged as one in the data. Progress: the share of the goal's conditions that hold, the most so far; success: all hold.
+every world is drawn for a persona. The rules are the dungeon master's own, so that what counts as an error here is what
+was flagged as one in the data. Progress: the share of the goal's conditions that hold, the most so far; success: all.
 """
 
 from __future__ import annotations

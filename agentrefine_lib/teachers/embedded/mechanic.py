@@ -12,7 +12,7 @@ from __future__ import annotations
 import random
 from collections.abc import Iterable, Iterator
 from itertools import product
-from typing import Any, Literal, NamedTuple
+from typing import Literal, NamedTuple
 
 from pydantic import JsonValue
 
@@ -57,12 +57,7 @@ class Step(NamedTuple):
 
 
 class World:
-    """The base of every mechanic's ``World``; ``rng`` draws this world, ``variant`` what its example play shares.
-
-    For each operation of the YAML file there are two methods: ``can_take(thing, place)`` returns a Refusal or None,
-    ``do_take(thing, place)`` changes the world and returns the facts to tell. An argument that the grammar may leave
-    out has the default None.
-    """
+    """The base of every mechanic's ``World``; ``rng`` draws this world, ``variant`` what its example play shares."""
 
     aims: list[Fact]  # conditions of the goal; their words stand under ``aims`` in the YAML file
     rules: list[Fact | Rule] = []  # noqa: RUF012  # told before the play
@@ -96,12 +91,12 @@ class World:
         raise NotImplementedError
 
     def check(self, command: Command) -> Refusal | None:
-        refusal: Refusal | None = getattr(self, f"can_{command[0]}")(*command[1:])
-        return refusal
+        """Why a command cannot be done now, or None. What the grammar leaves out is missing at the command's end."""
+        raise NotImplementedError
 
     def act(self, command: Command) -> list[Fact]:
-        facts: list[Fact] = getattr(self, f"do_{command[0]}")(*command[1:])
-        return facts
+        """Change the world by a command that ``check`` lets pass; the facts to tell of it."""
+        raise NotImplementedError
 
     def commands(self, slots: dict[str, tuple[str, ...]]) -> Iterator[Command]:
         """Every command that could be written; ``slots``: the kinds of parameter of each operation."""
@@ -115,16 +110,15 @@ class World:
 
 
 class Expert:
-    """The base of every mechanic's ``Expert``: for each fact worth keeping it has a method ``saw_<name>(*arguments)``.
-
-    A step of it is never refused, and the same facts always lead to the same step.
-    """
+    """The base of every mechanic's ``Expert``. A step of it is never refused; the same facts lead to the same step."""
 
     def notice(self, facts: Iterable[Fact]) -> None:
-        for name, *arguments in facts:
-            keep: Any = getattr(self, f"saw_{name}", None)
-            if keep is not None:
-                keep(*arguments)
+        """Take in what an observation tells."""
+        for fact in facts:
+            self.saw(fact)
+
+    def saw(self, fact: Fact) -> None:
+        """Keep one fact, if it is worth keeping."""
 
     def did(self, command: Command) -> None:
         """The Player's own command was accepted; what the world tells of it comes after."""

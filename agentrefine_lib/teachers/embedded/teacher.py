@@ -19,7 +19,7 @@ from agentrefine_lib.teachers.embedded.personas import costume_of
 from agentrefine_lib.teachers.embedded.thoughts import Refused
 from agentrefine_lib.teachers.protocol import Brief
 
-RATES = (0.05, 0.32)  # of mistakes at each move; a play draws its own
+RATES = (0.05, 0.28)  # of mistakes at each move; a play draws its own
 RUNS = {
     1: 92,
     2: 7,

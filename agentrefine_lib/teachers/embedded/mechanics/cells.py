@@ -16,6 +16,7 @@ from agentrefine_lib.teachers.embedded.names import Names
 Cell = tuple[int, int]
 Pose = tuple[int, int, int]  # x, y, heading: 0 north, 1 east, 2 south, 3 west
 HEADINGS = ((0, 1), (1, 0), (0, -1), (-1, 0))
+TURNS = {"left": -1, "right": 1, "step": 0}
 RANGE = 6  # squares to each side that are seen
 GATES = ("gate", "hatch", "barrier", "portcullis", "turnstile", "shutter")
 WAYS = (("{} ahead", " and {}"), ("{} straight on", ", {}"), ("{} forward", " + {}"))  # squares ahead, and to a side
@@ -115,6 +116,10 @@ class World(mechanic.World):
             cell, steps = ahead_of((*cell, self.pose[2])), steps + 1
         return steps
 
+    def _distance(self, ahead: int, aside: str) -> str:
+        straight, further = self.way
+        return straight.format(ahead) + (further.format(aside) if aside else "") if ahead else aside
+
     def scene(self) -> list[Fact]:
         view: list[Fact] = []
         for thing, ahead, side in self._visible():
@@ -125,96 +130,70 @@ class World(mechanic.World):
         held: list[Fact] = [("held", self.held)] if self.held else []
         return [*view, ("wall", str(self._wall_ahead())), *held]
 
-    def _distance(self, ahead: int, aside: str) -> str:
-        straight, further = self.way
-        return straight.format(ahead) + (further.format(aside) if aside else "") if ahead else aside
-
-    def _moved(self, *told: Fact) -> list[Fact]:
-        self.faced = self._in_front()
-        return [*told, *self.scene()]
-
-    def can_left(self) -> Refusal | None:
-        return None
-
-    can_right = can_left
-
-    def do_left(self) -> list[Fact]:
-        return self._turn(-1)
-
-    def do_right(self) -> list[Fact]:
-        return self._turn(1)
-
-    def _turn(self, by: int) -> list[Fact]:
-        self.pose = (*self.pose[:2], (self.pose[2] + by) % 4)
-        return self._moved(("turned", "right" if by > 0 else "left"))
-
-    def can_step(self) -> Refusal | None:
-        return None if self._free(ahead_of(self.pose)) else Refusal("precondition", ("blocked",))
-
-    def do_step(self) -> list[Fact]:
-        self.pose = (*ahead_of(self.pose), self.pose[2])
-        return self._moved(("stepped",))
-
-    def _reach(self, thing: str) -> Refusal | None:
+    def check(self, command: Command) -> Refusal | None:
+        match command:
+            case ("left",) | ("right",):
+                return None
+            case ("step",):
+                return None if self._free(ahead_of(self.pose)) else Refusal("precondition", ("blocked",))
+            case ("put", thing, *others):
+                if thing != self.held:
+                    return Refusal("precondition", ("not_held", thing))
+                by = others[0] if others else self.aims[0][-1]
+                return (
+                    None
+                    if self.faced and self.faced == (others or [self.faced])[0]
+                    else Refusal("place", ("not_ahead", by))
+                )
+        operation, thing = command
         if thing == self.held:
             return Refusal("no_effect", ("carried", thing))
-        return Refusal("place", ("not_ahead", thing)) if self.faced != thing else None
-
-    def can_near(self, thing: str) -> Refusal | None:
-        if thing == self.faced:
+        if operation == "near" and thing == self.faced:
             return Refusal("no_effect", ("facing", thing))
-        if thing == self.held:
-            return Refusal("no_effect", ("carried", thing))
-        if thing not in [seen for seen, *_ in self._visible()]:
+        if operation == "near" and thing not in [seen for seen, *_ in self._visible()]:
             return Refusal("absent", ("not_in_sight", thing))
-        return Refusal("precondition", ("no_way", thing), seen=False) if self._path(thing) is None else None
-
-    def _path(self, thing: str) -> list[str] | None:
-        cell = self._cell(thing)
-        return find_path(self.pose, cell, self._free) if cell else None
-
-    def do_near(self, thing: str) -> list[Fact]:
-        for move in self._path(thing) or ():
-            turn = {"left": -1, "right": 1, "step": 0}[move]
-            place = ahead_of(self.pose) if move == "step" else self.pose[:2]
-            self.pose = (*place, (self.pose[2] + turn) % 4)
-        return self._moved(("came", thing))
-
-    def can_take(self, thing: str) -> Refusal | None:
-        if refusal := self._reach(thing):
-            return refusal
+        if operation == "near":
+            return Refusal("precondition", ("no_way", thing), seen=False) if self._path(thing) is None else None
+        if operation == "open" and thing != self.gate:
+            return Refusal("precondition", ("not_gate", thing))
+        if thing != self.faced:
+            return Refusal("place", ("not_ahead", thing))
+        if operation == "open":
+            return None if self.shut else Refusal("no_effect", ("open_already", thing))
         if thing == self.gate:
             return Refusal("precondition", ("fixed", thing))
         return Refusal("precondition", ("full", self.held)) if self.held else None
 
-    def do_take(self, thing: str) -> list[Fact]:
-        del self.at[thing]
-        self.held = thing
-        return self._moved(("took", thing))
+    def act(self, command: Command) -> list[Fact]:
+        told: Fact = ("came", *command[1:])
+        match command:
+            case ("left" | "right" | "step" as move,):
+                self._move(move)
+                told = ("stepped",) if move == "step" else ("turned", move)
+            case ("near", thing):
+                for each in self._path(thing) or ():
+                    self._move(each)
+            case ("take", thing):
+                del self.at[thing]
+                self.held, told = thing, ("took", thing)
+            case ("put", thing, *_):
+                self.beside, self.held = (thing, self.faced), ""
+                x, y, _ = self.pose  # it lies on a square beside the Player's own
+                around = [(x + dx, y + dy) for dx, dy in HEADINGS]
+                self.at[thing] = next((cell for cell in around if self._free(cell)), (x, y))
+                told = ("put", *self.beside)
+            case ("open", thing):
+                self.shut, told = False, ("opened", thing)
+        self.faced = self._in_front()
+        return [told, *self.scene()]
 
-    def can_put(self, thing: str, other: str | None = None) -> Refusal | None:
-        if thing != self.held:
-            return Refusal("precondition", ("not_held", thing))
-        if other == thing or not self.faced:
-            return Refusal("place", ("not_ahead", other or self.aims[0][-1]))
-        return self._reach(other) if other else None
+    def _move(self, move: str) -> None:
+        place = ahead_of(self.pose) if move == "step" else self.pose[:2]
+        self.pose = (*place, (self.pose[2] + TURNS[move]) % 4)
 
-    def do_put(self, thing: str, other: str | None = None) -> list[Fact]:
-        self.beside = (thing, self.faced)
-        self.held = ""
-        x, y, _ = self.pose  # it lies on a square beside the Player's own
-        around = [(x + dx, y + dy) for dx, dy in HEADINGS]
-        self.at[thing] = next((cell for cell in around if self._free(cell)), (x, y))
-        return self._moved(("put", thing, self.beside[1]))
-
-    def can_open(self, thing: str) -> Refusal | None:
-        if thing != self.gate:
-            return Refusal("precondition", ("not_gate", thing))
-        return self._reach(thing) or (None if self.shut else Refusal("no_effect", ("open_already", thing)))
-
-    def do_open(self, thing: str) -> list[Fact]:
-        self.shut = False
-        return self._moved(("opened", thing))
+    def _path(self, thing: str) -> list[str] | None:
+        cell = self._cell(thing)
+        return find_path(self.pose, cell, self._free) if cell else None
 
     def holds(self, aim: Fact) -> bool:
         kind, thing = aim[:2]
@@ -250,46 +229,34 @@ class Expert(mechanic.Expert):
         self.view, self.wall_ahead = {}, 9
         super().notice(facts)
 
-    def saw_turned(self, way: str) -> None:
-        self.pose = (*self.pose[:2], (self.pose[2] + (1 if way == "right" else -1)) % 4)
-        self.turns += 1
-
-    def saw_stepped(self) -> None:
-        self.pose = (*ahead_of(self.pose), self.pose[2])
-        self.turns, self.passing = 0, max(self.passing - 1, 0)
-        self.leaving = self.leaving and self.passing > 0
-
-    def saw_came(self, thing: str) -> None:
-        self.turns = self.passing = 0
-
-    def saw_took(self, thing: str) -> None:
-        self.held = thing
-        self.at.pop(thing, None)
-        self.turns = 0
-
-    def saw_put(self, thing: str, other: str) -> None:
-        self.held = ""
-
-    def saw_opened(self, gate: str) -> None:
-        self.shut, self.passing, self.turns = False, 2, 0
-
-    def saw_gate_shut(self, gate: str) -> None:
-        self.gate = gate
-
-    def saw_gate_open(self, gate: str) -> None:
-        self.gate, self.shut = gate, False
-
-    def saw_wall(self, steps: str) -> None:
-        self.wall_ahead = int(steps)
-        self.walls.add(self._cell(self.wall_ahead, 0))
-
-    def saw_ahead(self, thing: str, where: str) -> None:
-        aside = re.search(r"(\d+) to the (left|right)", where)
-        side = int(aside[1]) * (1 if aside[2] == "right" else -1) if aside else 0
-        ahead = re.match(r"(\d+) (?!to the)", where)
-        self.words[thing] = where
-        self.view[thing] = (int(ahead[1]) if ahead else 0, side)
-        self.at[thing] = self._cell(*self.view[thing])
+    def saw(self, fact: Fact) -> None:
+        match fact:
+            case ("turned", way):
+                self.pose = (*self.pose[:2], (self.pose[2] + TURNS[way]) % 4)
+                self.turns += 1
+            case ("stepped",):
+                self.pose = (*ahead_of(self.pose), self.pose[2])
+                self.turns, self.passing = 0, max(self.passing - 1, 0)
+                self.leaving = self.leaving and self.passing > 0
+            case ("came", _):
+                self.turns = self.passing = 0
+            case ("took", thing):
+                self.held, self.turns = thing, 0
+                self.at.pop(thing, None)
+            case ("put", *_):
+                self.held = ""
+            case ("opened", _):
+                self.shut, self.passing, self.turns = False, 2, 0
+            case ("gate_shut" | "gate_open" as state, gate):
+                self.gate, self.shut = gate, state == "gate_shut"
+            case ("wall", steps):
+                self.wall_ahead = int(steps)
+                self.walls.add(self._cell(self.wall_ahead, 0))
+            case ("ahead", thing, where):
+                aside, ahead = re.search(r"(\d+) to the (left|right)", where), re.match(r"(\d+) (?!to the)", where)
+                side = int(aside[1]) * TURNS[aside[2]] if aside else 0
+                self.words[thing], self.view[thing] = where, (int(ahead[1]) if ahead else 0, side)
+                self.at[thing] = self._cell(*self.view[thing])
 
     def _cell(self, ahead: int, side: int) -> Cell:
         x, y, heading = self.pose

@@ -62,79 +62,64 @@ class World(mechanic.World):
         inside: list[Fact] = [("lies", thing, self.here) for thing, at in self.at.items() if at == self.here]
         return inside or [("bare", self.here)]
 
-    def can_go(self, spot: str) -> Refusal | None:
-        return Refusal("no_effect", ("here_already", spot)) if spot == self.here else None
-
-    def do_go(self, spot: str) -> list[Fact]:
-        self.here = spot
-        return [("here", spot), *self._contents()]
-
-    def can_open(self, spot: str) -> Refusal | None:
-        if spot != self.here:
-            return Refusal("place", ("not_here", spot))
-        if spot not in self.closed:
-            return Refusal("no_effect", ("not_closed", spot))
-        return Refusal("precondition", ("locked", spot, self.key)) if spot == self.lock else None
-
-    def do_open(self, spot: str) -> list[Fact]:
-        self.closed.discard(spot)
-        return [("opened", spot), *self._contents()]
-
-    def _reach(self, spot: str | None) -> Refusal | None:
-        if not self.here:
-            return Refusal("place", ("at_no_place",))
-        if spot not in (None, self.here):
-            return Refusal("place", ("not_here", spot))
-        return Refusal("precondition", ("closed", self.here)) if self.here in self.closed else None
-
-    def can_take(self, thing: str, spot: str | None = None) -> Refusal | None:
-        if self.at[thing] == HANDS:
-            return Refusal("no_effect", ("held_already", thing))
-        if refusal := self._reach(spot):
-            return refusal
+    def check(self, command: Command) -> Refusal | None:
+        match command:
+            case ("go", spot):
+                return Refusal("no_effect", ("here_already", spot)) if spot == self.here else None
+            case ("open" | "unlock", spot, *_) if spot != self.here:
+                return Refusal("place", ("not_here", spot))
+            case ("open", spot) if spot not in self.closed:
+                return Refusal("no_effect", ("not_closed", spot))
+            case ("open", spot):
+                return Refusal("precondition", ("locked", spot, self.key)) if spot == self.lock else None
+            case ("unlock", spot, _) if spot != self.lock:
+                return Refusal("no_effect", ("not_locked", spot))
+            case ("take", thing, *_) if self.at[thing] == HANDS:
+                return Refusal("no_effect", ("held_already", thing))
+            case ("unlock", _, thing) | ("put" | "treat", thing, *_) if self.at[thing] != HANDS:
+                return Refusal("precondition", ("not_held", thing))
+            case ("unlock", spot, thing):
+                return Refusal("precondition", ("unfit", spot, thing)) if thing != self.key else None
+            case ("treat", thing, *spots):
+                return self._check_treating(thing, spots)
+        _, thing, *spots = command
+        if not self.here or (spots and spots[0] != self.here):
+            return Refusal("place", ("not_here", spots[0]) if spots else ("at_no_place",))
+        if self.here in self.closed:
+            return Refusal("precondition", ("closed", self.here))
+        if command[0] == "put":
+            return None
         if self.at[thing] != self.here:
             return Refusal("absent", ("not_at", thing, self.here))
         held = self._held()
         return Refusal("precondition", ("full", held[0])) if len(held) >= self.capacity else None
 
-    def do_take(self, thing: str, spot: str | None = None) -> list[Fact]:
-        self.at[thing] = HANDS
-        return [("took", thing)]
-
-    def can_put(self, thing: str, spot: str | None = None) -> Refusal | None:
-        if self.at[thing] != HANDS:
-            return Refusal("precondition", ("not_held", thing))
-        return self._reach(spot)
-
-    def do_put(self, thing: str, spot: str | None = None) -> list[Fact]:
-        self.at[thing] = self.here
-        return [("put", thing, self.here)]
-
-    def can_unlock(self, spot: str, thing: str) -> Refusal | None:
-        if spot != self.here:
-            return Refusal("place", ("not_here", spot))
-        if spot != self.lock:
-            return Refusal("no_effect", ("not_locked", spot))
-        if self.at[thing] != HANDS:
-            return Refusal("precondition", ("not_held", thing))
-        return Refusal("precondition", ("unfit", spot, thing)) if thing != self.key else None
-
-    def do_unlock(self, spot: str, thing: str) -> list[Fact]:
-        self.lock = ""
-        return [("unlocked", spot)]
-
-    def can_treat(self, thing: str, spot: str | None = None) -> Refusal | None:
-        if spot not in (None, self.station):
-            return Refusal("precondition", ("no_station", spot))
+    def _check_treating(self, thing: str, spots: list[str]) -> Refusal | None:
+        if spots and spots[0] != self.station:
+            return Refusal("precondition", ("no_station", spots[0]))
         if self.here != self.station:
             return Refusal("place", ("not_here", self.station))
-        if self.at[thing] != HANDS:
-            return Refusal("precondition", ("not_held", thing))
         return Refusal("no_effect", ("done_already", thing, self.work)) if thing in self.treated else None
 
-    def do_treat(self, thing: str, spot: str | None = None) -> list[Fact]:
-        self.treated.add(thing)
-        return [("treated", thing, self.work)]
+    def act(self, command: Command) -> list[Fact]:
+        match command:
+            case ("go", spot):
+                self.here = spot
+                return [("here", spot), *self._contents()]
+            case ("open", spot):
+                self.closed.discard(spot)
+                return [("opened", spot), *self._contents()]
+            case ("unlock", spot, _):
+                self.lock = ""
+                return [("unlocked", spot)]
+            case ("take", thing, *_):
+                self.at[thing] = HANDS
+                return [("took", thing)]
+            case ("put", thing, *_):
+                self.at[thing] = self.here
+                return [("put", thing, self.here)]
+        self.treated.add(command[1])
+        return [("treated", command[1], self.work)]
 
     def holds(self, aim: Fact) -> bool:
         return aim[1] in self.treated if aim[0] == "treated" else self.at[aim[1]] == aim[2]
@@ -160,42 +145,31 @@ class Expert(mechanic.Expert):
         self.known: set[str] = set()  # places whose things were seen
         self.treated: set[str] = set()
 
-    def saw_place(self, spot: str) -> None:
-        self.spots.append(spot) if spot not in self.spots else None
-
-    def saw_station(self, spot: str, work: str) -> None:
-        self.station = spot
-
-    def saw_here(self, spot: str) -> None:
-        self.here = spot
-
-    def saw_lies(self, thing: str, spot: str) -> None:
-        self.at[thing] = spot
-        self.known.add(spot)
-
-    def saw_bare(self, spot: str) -> None:
-        self.known.add(spot)
-
-    def saw_closed(self, spot: str) -> None:
-        self.shut[spot] = ""
-
-    def saw_locked(self, spot: str, key: str) -> None:
-        self.shut[spot] = key
-
-    def saw_unlocked(self, spot: str) -> None:
-        self.shut[spot] = ""
-
-    def saw_opened(self, spot: str) -> None:
-        del self.shut[spot]
-
-    def saw_took(self, thing: str) -> None:
-        self.at[thing] = HANDS
-
-    def saw_put(self, thing: str, spot: str) -> None:
-        self.at[thing] = spot
-
-    def saw_treated(self, thing: str, work: str) -> None:
-        self.treated.add(thing)
+    def saw(self, fact: Fact) -> None:
+        match fact:
+            case ("place", spot):
+                self.spots += [spot] if spot not in self.spots else []
+            case ("station", spot, _):
+                self.station = spot
+            case ("here", spot):
+                self.here = spot
+            case ("lies", thing, spot):
+                self.at[thing] = spot
+                self.known.add(spot)
+            case ("bare", spot):
+                self.known.add(spot)
+            case ("closed" | "unlocked", spot):
+                self.shut[spot] = ""
+            case ("locked", spot, key):
+                self.shut[spot] = key
+            case ("opened", spot):
+                del self.shut[spot]
+            case ("took", thing):
+                self.at[thing] = HANDS
+            case ("put", thing, spot):
+                self.at[thing] = spot
+            case ("treated", thing, _):
+                self.treated.add(thing)
 
     def next(self) -> Step:
         """Treat first, then bring; what has to be found is looked for place by place."""

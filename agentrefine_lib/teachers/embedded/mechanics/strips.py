@@ -7,105 +7,17 @@ from collections.abc import Iterable, Iterator, Sequence
 from functools import lru_cache
 from heapq import heappop, heappush
 from itertools import product
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from pydantic import JsonValue
 
 from agentrefine_lib.teachers.embedded import mechanic
 from agentrefine_lib.teachers.embedded.mechanic import Command, Fact, Kind, NoPlanError, Refusal, Rule, Step
-from agentrefine_lib.teachers.embedded.names import Names
+from agentrefine_lib.teachers.embedded.names import Names, load_words
 
 STATES = 1_500  # that a search looks at, at most
 
 
-class Operator(NamedTuple):
-    """``of``: the types of its parameters; facts name these by number: "at 0 1"."""
-
-    of: str
-    need: str
-    add: str
-    cut: str
-
-
-class Family(NamedTuple):
-    """``types``: letter → kind of names, least and most; ``start`` and ``goal``: facts for each thing, "?" for any."""
-
-    types: dict[str, tuple[str, int, int]]
-    operators: dict[str, Operator]
-    start: str
-    goal: str
-
-
-FAMILIES = {
-    "transport": Family(
-        {"v": ("vehicles", 1, 1), "p": ("rooms", 3, 4), "x": ("things", 1, 2)},
-        {
-            "send": Operator("vpp", "at 0 1", "at 0 2", "at 0 1"),
-            "load": Operator("xvp", "at 0 2, at 1 2, room 1", "aboard 0 1", "at 0 2, room 1"),
-            "unload": Operator("xvp", "aboard 0 1, at 1 2", "at 0 2, room 1", "aboard 0 1"),
-        },
-        "at v p?, room v, at x p?",
-        "at x p?",
-    ),
-    "tools": Family(
-        {"t": ("tools", 2, 2), "f": ("spots", 1, 1), "x": ("things", 2, 3)},
-        {
-            "grip": Operator("t", "idle_hands", "grips 0", "idle_hands"),
-            "drop": Operator("t", "grips 0", "idle_hands", "grips 0"),
-            "mount": Operator("xft", "loose 0, calls_for 0 2, grips 2", "fixed 0 1", "loose 0"),
-        },
-        "idle_hands, loose x, calls_for x t?",
-        "fixed x f?",
-    ),
-    "vessels": Family(
-        {"u": ("vessels", 1, 2), "q": ("liquids", 1, 2), "f": ("cases", 1, 1)},
-        {
-            "fill": Operator("uq", "void 0, clean 0", "has 0 1", "void 0, clean 0"),
-            "pour": Operator("uqf", "has 0 1", "got 2 1, void 0, soiled 0", "has 0 1"),
-            "wash": Operator("u", "soiled 0, void 0", "clean 0", "soiled 0"),
-        },
-        "void u, soiled u",
-        "got f? q",
-    ),
-    "stages": Family(
-        {"m": ("devices", 1, 1), "x": ("things", 1, 2)},
-        {
-            "start": Operator("m", "cold 0", "running 0", "cold 0"),
-            "soak": Operator("x", "raw 0", "soaked 0", "raw 0"),
-            "dye": Operator("xm", "soaked 0, running 1", "dyed 0", "soaked 0"),
-            "press": Operator("xm", "dyed 0, running 1", "pressed 0", "dyed 0"),
-        },
-        "cold m, raw x",
-        "pressed x",
-    ),
-    "circuit": Family(
-        {"n": ("devices", 2, 2), "c": ("cables", 2, 2), "s": ("devices", 1, 1)},
-        {
-            "boot": Operator("s", "source 0, dead 0", "live 0", "dead 0"),
-            "link": Operator("cdd", "spare 0", "joins 0 1 2", "spare 0"),
-            "unlink": Operator("cdd", "joins 0 1 2", "spare 0", "joins 0 1 2"),
-            "feed": Operator("ddc", "live 1, joins 2 1 0, dead 0", "live 0", "dead 0"),
-        },
-        "source s, dead s, dead n, spare c",
-        "live n",
-    ),
-    "permits": Family(
-        {"h": ("people", 1, 2), "k": ("keys", 2, 2), "p": ("rooms", 1, 2)},
-        {
-            "apply": Operator("hk", "outside 0", "allowed 0 1", ""),
-            "admit": Operator("hpk", "outside 0, asks_for 1 2, allowed 0 2", "inside 0 1", "outside 0"),
-            "dismiss": Operator("hp", "inside 0 1", "outside 0", "inside 0 1"),
-        },
-        "outside h, asks_for p k?",
-        "inside h p?",
-    ),
-    "piles": Family(
-        {"x": ("things", 2, 3), "b": ("spots", 3, 3)},
-        {"shift": Operator("xyy", "lies_on 0 1, bare 0, bare 2", "lies_on 0 2, bare 1", "lies_on 0 1, bare 2")},
-        "",
-        "",
-    ),
-}
 SLOTS = {  # kind of parameter → types of the families
     "vehicle": "v",
     "room": "p",
@@ -140,16 +52,17 @@ def _with(values: Sequence[str], text: str) -> list[Fact]:
 
 
 class Ground(NamedTuple):
-    """An operator with its arguments: what it needs, adds and cuts."""
+    """An operator with its arguments: what it needs, makes so and ends."""
 
-    need: frozenset[Fact]
-    add: frozenset[Fact]
-    cut: frozenset[Fact]
+    needs: frozenset[Fact]
+    makes: frozenset[Fact]
+    ends: frozenset[Fact]
 
 
 class World(mechanic.World):
     def __init__(self, rng: random.Random, variant: random.Random, names: Names) -> None:
-        chosen = variant.sample(sorted(FAMILIES), variant.choice((1, 1, 2)))
+        families = load_words("mechanics/strips")["families"]
+        chosen = variant.sample(sorted(families), variant.choice((1, 1, 2)))
         if chosen == ["piles"]:  # too short alone
             chosen = ["piles", "tools"]
         if "circuit" in chosen:  # so many ways to lay cables that a search for more than that takes long
@@ -158,24 +71,25 @@ class World(mechanic.World):
         self.objects: dict[str, list[str]] = {}
         self.state: set[Fact] = set()
         self.grounds: dict[Command, Ground] = {}
-        self.aims, self.rules, unused = [], [], {name for family in FAMILIES.values() for name in family.operators}
+        self.aims, self.rules = [], []
         for name in chosen:
-            family = FAMILIES[name]
-            for letter, (kind, least, most) in family.types.items():
+            family = families[name]
+            for letter, (kind, least, most) in family["types"].items():
                 count = most if len(chosen) == 1 else rng.randint(least, most)
                 self.objects[letter] = self.objects.get(letter) or names.draw(kind, count)
             self.aims += self._pile(rng) if name == "piles" else self._begin(rng, family)
-            unused -= set(family.operators)
-            for operation, operator in family.operators.items():
-                self.rules.append(self._rule(operation, operator))
+            for operation, operator in family["operators"].items():
+                values = [_with("XYZ", operator[part]) for part in Ground._fields]
+                self.rules.append(Rule((operation, *"XYZ"[: len(operator["of"])]), *values))
                 self.grounds |= self._ground(operation, operator)
-        self.unused = tuple(sorted(unused))
+        used = {rule.command[0] for rule in self.rules if isinstance(rule, Rule)}
+        self.unused = tuple(sorted({name for family in families.values() for name in family["operators"]} - used))
         self.start = sorted(self.state)
         rng.shuffle(self.start)
 
-    def _begin(self, rng: random.Random, family: Family) -> list[Fact]:
-        self.state |= set(self._each(rng, family.start))
-        goals = [fact for fact in self._each(rng, family.goal) if fact not in self.state]
+    def _begin(self, rng: random.Random, family: dict[str, Any]) -> list[Fact]:
+        self.state |= set(self._each(rng, family["start"]))
+        goals = [fact for fact in self._each(rng, family["goal"]) if fact not in self.state]
         return goals[: rng.choice((2, 2, 3))]
 
     def _each(self, rng: random.Random, text: str) -> Iterator[Fact]:
@@ -197,20 +111,15 @@ class World(mechanic.World):
         order = rng.sample(things, 2)
         return [("lies_on", order[0], spots[-1]), ("lies_on", order[1], order[0])]
 
-    def _rule(self, operation: str, operator: Operator) -> Rule:
-        names = ["XYZ"[index] for index in range(len(operator.of))]
-        need, add, cut = (_with(names, text) for text in (operator.need, operator.add, operator.cut))
-        return Rule((operation, *names), need, add, cut)
-
-    def _ground(self, operation: str, operator: Operator) -> dict[Command, Ground]:
-        grounds = {}
-        types = [UNIONS.get(letter, letter) for letter in operator.of]
+    def _ground(self, operation: str, operator: dict[str, str]) -> dict[Command, Ground]:
+        """An operator with all arguments that its types allow."""
+        types = [UNIONS.get(letter, letter) for letter in operator["of"]]
         pools = [[name for letter in kinds for name in self.objects.get(letter, ())] for kinds in types]
-        for values in product(*pools):
-            if len(set(values)) == len(values):
-                need, add, cut = (frozenset(_with(values, text)) for text in operator[1:])
-                grounds[operation, *values] = Ground(need, add, cut)
-        return grounds
+        return {
+            (operation, *values): Ground(*(frozenset(_with(values, operator[part])) for part in Ground._fields))
+            for values in product(*pools)
+            if len(set(values)) == len(values)
+        }
 
     def names(self, slot: str) -> list[str]:
         return [name for letter in SLOTS[slot] for name in self.objects.get(letter, ())]
@@ -222,16 +131,16 @@ class World(mechanic.World):
         ground = self.grounds.get(command)
         if ground is None:
             return Refusal("precondition", ("unfit", command[1]))
-        if ground.add <= self.state:
-            return Refusal("no_effect", ("already", *min(ground.add)))
-        missing = sorted(ground.need - self.state)
+        if ground.makes <= self.state:
+            return Refusal("no_effect", ("already", *min(ground.makes)))
+        missing = sorted(ground.needs - self.state)
         kind: Kind = "place" if missing and missing[0][0] == "at" else "precondition"
         return Refusal(kind, ("not", *missing[0])) if missing else None
 
     def act(self, command: Command) -> list[Fact]:
         ground = self.grounds[command]
-        new = sorted(ground.add - self.state)
-        self.state = self.state - ground.cut | ground.add
+        new = sorted(ground.makes - self.state)
+        self.state = self.state - ground.ends | ground.makes
         return list[Fact](new)
 
     def commands(self, slots: dict[str, tuple[str, ...]]) -> Iterator[Command]:
@@ -265,7 +174,7 @@ class Expert(mechanic.Expert):
 
     def did(self, command: Command) -> None:
         ground = self.grounds[command]
-        self.state = self.state - ground.cut | ground.add
+        self.state = self.state - ground.ends | ground.makes
         self.plan = self.plan[1:] if self.plan[:1] == [command] else []
 
     def next(self) -> Step:
@@ -274,12 +183,12 @@ class Expert(mechanic.Expert):
             raise NoPlanError("no few commands reach the goal")
         command, *later = self.plan
         ground = self.grounds[command]
-        new, open_aims = ground.add - self.state, sorted(self.aims - self.state)
+        new, open_aims = ground.makes - self.state, sorted(self.aims - self.state)
         met = sorted(new & self.aims)
-        uses = [(after, fact) for after in later for fact in sorted(self.grounds[after].need & new)]
+        uses = [(after, fact) for after in later for fact in sorted(self.grounds[after].needs & new)]
         then = uses[0][0] if uses else None
         why: Fact = ("aim", *met[0]) if met else ("makes", *(uses[0][1] if uses else min(new)))
-        known = sorted(ground.need & self.state, key=lambda fact: (-len(fact), fact))
+        known = sorted(ground.needs & self.state, key=lambda fact: (-len(fact), fact))
         return Step(command, why, known[0] if known else None, ("not", *open_aims[0]), then, (met or open_aims)[0][1])
 
 
@@ -290,7 +199,7 @@ def find_plan(state: frozenset[Fact], aims: frozenset[Fact], grounds: dict[Comma
     def bits(facts: Iterable[Fact]) -> int:
         return sum(1 << bit.setdefault(fact, len(bit)) for fact in sorted(facts))
 
-    rows = [(command, bits(g.need), bits(g.add), ~bits(g.cut)) for command, g in grounds.items()]
+    rows = [(command, bits(g.needs), bits(g.makes), ~bits(g.ends)) for command, g in grounds.items()]
     start, goal = bits(state), bits(aims)
     before: dict[int, tuple[int, Command]] = {start: (start, ())}
     queue = [(0, 0, start)]  # estimate, commands so far, state
