@@ -48,7 +48,8 @@ def to_conversation(trajectory: Trajectory, strategy: Strategy = "refinement") -
         raise ValueError(
             f"{trajectory.id}: found {len(turns)} turns from the Player's first, expected pairs with the DM's"
         )
-    messages = [Message(sender="human", value=instruction(script.available_actions, script.goal, opening))]
+    before = "\n\n".join(part for part in (script.rules, script.example) if part)
+    messages = [Message(sender="human", value=instruction(script.available_actions, script.goal, opening, before))]
     for asked, answer in zip(turns[::2], turns[1::2], strict=True):
         assert isinstance(asked, PlayerTurn) and isinstance(answer, DMTurn)
         if strategy == "no_refinement" and answer.is_error:

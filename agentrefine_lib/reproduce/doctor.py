@@ -52,7 +52,7 @@ ENGINES = {  # engine → a task that it opens in seconds
     "pddl": "pddl/gripper/0",
     "jericho": "jericho/goat/0",
     "hotpotqa": "hotpotqa/same-press/0",
-    "embedded": "embedded/farm/0",
+    "embedded": "embedded/places/0",
 }
 OPEN = """\
 import sys

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import operator
 from itertools import pairwise
 from reprlib import Repr
 from typing import Annotated, Any, Literal
@@ -28,12 +29,17 @@ class ActionSpec(Record):
 
 
 class Script(Record):
-    """What a teacher writes from a persona: places → items → properties, a goal, and the actions that exist."""
+    """What a teacher writes from a persona: places → items → properties, a goal, and the actions that exist.
+
+    ``rules`` and ``example`` (another play, as text) are ours: told before the goal, where there are any.
+    """
 
     environment: dict[str, JsonValue] = Field(alias="Environment")
     goal: str = Field(alias="Goal", min_length=1)
     completion_conditions: list[str] = Field(alias="Completion Conditions", min_length=1)
     available_actions: dict[str, ActionSpec] = Field(alias="Available Actions", min_length=1)
+    rules: str = Field(alias="Rules", default="", exclude_if=operator.not_)
+    example: str = Field(alias="Example", default="", exclude_if=operator.not_)
 
     @field_validator("environment")
     @classmethod

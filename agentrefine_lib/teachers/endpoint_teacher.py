@@ -39,7 +39,10 @@ def _contract(model: type[Record]) -> dict[str, Any]:
     return schema
 
 
-SCRIPT_SCHEMA = _contract(Script)
+SCRIPT_SCHEMA = _contract(Script)  # without what a model is not asked for
+for _ours in ("Rules", "Example"):
+    del SCRIPT_SCHEMA["properties"][_ours]
+    SCRIPT_SCHEMA["required"].remove(_ours)
 PLAY_SCHEMA = _contract(_Play)
 
 

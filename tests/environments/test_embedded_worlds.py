@@ -12,7 +12,9 @@ from agentrefine_lib.environments.process import Opening
 from agentrefine_lib.environments.signature import parse_command
 from agentrefine_lib.schema import Task, Trajectory, read_jsonl
 from agentrefine_lib.synthesis import Job, synthesize
-from agentrefine_lib.teachers import EmbeddedTeacher, embedded_persona, load_domains
+from agentrefine_lib.teachers import MECHANICS, EmbeddedTeacher, embedded_persona
+
+NAMES = [*MECHANICS, *(f"{mechanic}-any-brackets" for mechanic in MECHANICS), "places-ship-natural"]
 
 
 def task(name: str, seed: int = 0) -> Task:
@@ -29,38 +31,40 @@ def start(name: str, seed: int = 0) -> Embedded:
     return environment
 
 
-@pytest.mark.parametrize("name", ["household", "shell", "hospital"])  # with hands, without, with "check" as a verb
+@pytest.mark.parametrize("name", MECHANICS)
 def test_it_keeps_the_contract(name):
-    check_environment(make, task(name), other_process=False)  # test_contract does that for every engine
+    for seed in range(3):
+        check_environment(make, task(name, seed), other_process=False)  # test_contract does that for every engine
 
 
-@pytest.mark.parametrize("name", [*sorted(load_domains()), "plain-farm", "plain-shell"])
+@pytest.mark.parametrize("name", NAMES)
 def test_the_expert_wins_with_valid_actions_only(name):
-    for seed in range(5):
+    for seed in range(8):
         environment = start(name, seed)
         result = None
         for taken, (thought, action) in enumerate(environment.expert(), start=1):
-            assert "{" not in thought.partition("The command: ")[0]
-            assert action in environment.valid_actions()
+            assert thought and action in environment.valid_actions()
             result = environment.step(action)
-            assert result.error is None and taken <= (5 if name.startswith("plain-") else 12)
+            assert result.error is None and taken <= 20
         assert result is not None and result.success and result.progress == 1.0
 
 
-def test_the_expert_plans_anew_when_somebody_else_has_acted():
-    for seed in range(10):
-        environment = start("household", seed)
-        moves = environment.expert()
-        next(moves)
-        environment.step(environment.valid_actions()[0])
-        for _, action in moves:
+@pytest.mark.parametrize("name", MECHANICS)
+def test_the_expert_goes_on_when_somebody_else_has_acted(name):
+    for seed in range(8):
+        environment = start(name, seed)
+        for action in [*environment.valid_actions()[:2], *environment.valid_actions()[-2:]]:
+            environment.step(action)
+        result = None
+        for taken, (_, action) in enumerate(environment.expert()):
             result = environment.step(action)
-            assert result.error is None
+            assert result.error is None and taken < 60
+        assert result is None or result.success
         assert environment.step("look").observation == "The episode is over."
 
 
 def test_refusals_say_which_kind_of_error_they_are():
-    environment = start("household")
+    environment = start("places-ship-natural")
     signature = next(s for s, meaning in environment.commands.items() if meaning.startswith("walk"))
     before, after = signature.partition("{")[0], signature.partition("}")[2]
     way = next(a for a in environment.valid_actions() if parse_command(a, environment.commands).signature == signature)
@@ -70,9 +74,9 @@ def test_refusals_say_which_kind_of_error_they_are():
     assert environment.step(way).error == "logic"  # there already
 
 
-@pytest.mark.parametrize("name", [*sorted(load_domains()), "plain-farm", "plain-kitchen"])
+@pytest.mark.parametrize("name", NAMES)
 def test_a_mistake_is_refused_and_changes_nothing(name):
-    for seed in range(5):
+    for seed in range(8):
         environment = start(name, seed)
         thought, action = environment.mistake()
         before = environment.valid_actions()
@@ -88,28 +92,31 @@ def test_only_the_embedded_teacher_errs():
 
 
 def test_spelling_is_tolerated_and_check_lists_what_is_possible():
-    environment = start("household")
+    environment = start("places-ship-natural")
     action = environment.valid_actions()[0]
     assert environment.step(f"  {action.upper().replace(' ', '   ')}. ").error is None
     listed = environment.step("check valid actions").observation
     assert all(action in listed for action in environment.valid_actions())
 
 
-def test_every_valid_action_reads_as_one_signature():
-    for name in sorted(load_domains()):
-        environment = start(name)
-        for action in environment.valid_actions():
-            assert parse_command(action, environment.commands) is not None
+@pytest.mark.parametrize("name", NAMES)
+def test_every_valid_action_reads_as_one_signature(name):
+    environment = start(name)
+    for action in environment.valid_actions():
+        assert parse_command(action, environment.commands) is not None
 
 
-def test_unknown_domain():
-    with pytest.raises(ValueError, match="unknown domain 'moon'"):
-        start("moon")
+@pytest.mark.parametrize(
+    ("name", "found"), [("moon", "moon"), ("places-moon", "moon"), ("places-any-moon", "moon"), ("places-a-b-c", "a")]
+)
+def test_unknown_worlds_are_named(name, found):
+    with pytest.raises(ValueError, match=f"unknown world '{name}': found '{found}', expected one of "):
+        start(name)
 
 
-@pytest.mark.parametrize("switches", [{}, {"fixed_grammar": True}, {"plain": True}, {"plain": True, "invented": True}])
-def test_the_world_of_a_trajectory_is_found_again_and_asked_for_in_the_words_of_the_data(switches, tmp_path):
-    teacher = EmbeddedTeacher(["ship"], **switches)
+@pytest.mark.parametrize("mechanic", MECHANICS)
+def test_the_world_of_a_trajectory_is_found_again_and_asked_for_in_the_words_of_the_data(mechanic, tmp_path):
+    teacher = EmbeddedTeacher([mechanic], costumes=["ship"], examples=0.0)
     path = asyncio.run(synthesize(teacher, [Job("one", embedded_persona(7, ("ship",)), 7)], tmp_path))
     (trajectory,) = read_jsonl(path, Trajectory)
     task, made = world_of(trajectory)

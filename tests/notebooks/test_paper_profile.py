@@ -29,10 +29,10 @@ SMALL = {
     "models": {"agentrefine": {"seeds": [0]}, "expert_only": {"seeds": [0]}}, "ablated": ["untuned", "agentrefine"],
     "train_steps": 2, "batch_size": 2, "accumulation": 1, "precision": "float32", "optimizer": "adamw_torch",
     "gradient_checkpointing": False, "accelerate_config": None, "max_tokens": 2000, "save_every": 2,
-    "panel": {"babyai": {"GoToDoor": [1]}, "hotpotqa": {"same-press": [0]}, "embedded": {"farm": [0]}},
+    "panel": {"babyai": {"GoToDoor": [1]}, "hotpotqa": {"same-press": [0]}, "embedded": {"places": [0]}},
     "max_steps": 3, "context": 2048, "reply_tokens": 12,
     "perturbations": ["synonyms", "nonsense"], "robust_panel": {"babyai": {"GoToDoor": [1]}},
-    "mended_panel": {"embedded": {"farm": [0]}},
+    "mended_panel": {"embedded": {"places": [0]}},
     "sampled_panel": {"babyai": {"GoToDoor": [1]}}, "n_samples": 2, "n_thoughts": 40, "n_environments": 10,
 }  # fmt: skip
 

@@ -125,7 +125,7 @@ async def is_cancelled(policy, tasks, path, after: float) -> bool:
 
 def test_a_cancelled_run_ends_at_once_whatever_it_is_waiting_for(tmp_path):
     """asyncio.wait_for loses a cancellation that meets an answer (Python 3.11): the run went on to its end."""
-    many = [Task(engine="embedded", name="plain-ship", seed=seed) for seed in range(5_000)]
+    many = [Task(engine="embedded", name="places-ship", seed=seed) for seed in range(5_000)]
     for number in range(4):
         assert asyncio.run(is_cancelled(RandomPolicy(), many, tmp_path / f"{number}.jsonl", 1.5 + 0.01 * number))
 

@@ -11,7 +11,7 @@ from agentrefine_lib.rollout import Limits, roll_out, roll_out_all
 from agentrefine_lib.rollout.engines import EnginePool
 from agentrefine_lib.schema import Episode, read_jsonl
 
-TASKS = panel({"babyai": {"GoToDoor": [1, 2]}, "embedded": {"farm": [0]}})
+TASKS = panel({"babyai": {"GoToDoor": [1, 2]}, "embedded": {"places": [0]}})
 POLICIES = {"random": partial(RandomPolicy, 3), "expert": ExpertPolicy, "other": partial(RandomPolicy, 4, "other")}
 
 

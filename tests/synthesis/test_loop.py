@@ -84,7 +84,7 @@ def test_too_few_refinements_cost_an_attempt_and_attempts_are_bounded(jobs, thre
 @pytest.mark.fault("synthesis", "kill -9", "again and again: in the end the same files, byte for byte")
 def test_killed_runs_end_in_the_same_file(tmp_path):
     """Kill -9 again and again, then let it finish: byte for byte the file of a run that nobody disturbed."""
-    count = "1500"
+    count = "600"
     subprocess.run([sys.executable, "-c", PROGRAM, str(tmp_path / "whole"), count], check=True, timeout=120)
     kills = 0
     for _ in range(40):

@@ -1,11 +1,11 @@
-"""Personas: many, each leading to its domain; and those of a Persona Hub file."""
+"""Personas: many, each leading to its costume; and those of a Persona Hub file."""
 
 import json
 
 import pytest
 
 from agentrefine_lib.schema import SchemaError
-from agentrefine_lib.teachers import Brief, EmbeddedTeacher, domain_of, embedded_persona, load_domains, load_personas
+from agentrefine_lib.teachers import Brief, EmbeddedTeacher, costume_of, embedded_persona, load_costumes, load_personas
 
 
 def write_lines(path, *lines):
@@ -16,17 +16,17 @@ def write_lines(path, *lines):
 def test_there_are_more_than_two_thousand_personas():
     personas = [embedded_persona(seed) for seed in range(3000)]
     assert len(set(personas)) >= 2000
-    assert {domain_of(persona) for persona in personas} == set(load_domains())
+    assert {costume_of(persona) for persona in personas} == set(load_costumes())
 
 
-def test_a_persona_leads_to_the_domain_it_was_made_for():
-    for domain in load_domains():
+def test_a_persona_leads_to_the_costume_it_was_made_for():
+    for costume in load_costumes():
         for seed in range(50):
-            assert domain_of(embedded_persona(seed, (domain,))) == domain
+            assert costume_of(embedded_persona(seed, (costume,))) == costume
 
 
-def test_no_role_is_part_of_a_role_of_another_domain():
-    roles = [(domain, role.lower()) for domain, entry in load_domains().items() for role in entry["roles"]]
+def test_no_role_is_part_of_a_role_of_another_costume():
+    roles = [(domain, role.lower()) for domain, entry in load_costumes().items() for role in entry["roles"]]
     for domain, role in roles:
         assert [other for where, other in roles if where != domain and role in other] == []
 
@@ -41,18 +41,17 @@ def test_no_role_is_part_of_a_role_of_another_domain():
     ],
 )
 def test_roles_are_found_as_whole_words(persona, domain):
-    assert domain_of(persona) == domain
+    assert costume_of(persona) == domain
 
 
-def test_a_persona_of_no_known_role_gets_some_domain_always_the_same():
+def test_a_persona_of_no_known_role_gets_some_costume_always_the_same():
     brief = Brief("A retired lawyer with a passion for chess", 7)
-    assert domain_of(brief.persona) is None
-    teacher = EmbeddedTeacher()
-    assert teacher.game(brief).script == EmbeddedTeacher().game(brief).script
-    maps = {tuple(teacher.game(Brief(brief.persona, seed)).world.places) for seed in range(20)}
-    assert len(maps) > 10
-    only = EmbeddedTeacher(["shell"]).game(Brief("A chef", 1))  # the role is known, but not its domain
-    assert all(place.startswith("/") for place in only.world.places)
+    assert costume_of(brief.persona) is None
+    assert EmbeddedTeacher().game(brief).script == EmbeddedTeacher().game(brief).script
+    kinds = {EmbeddedTeacher().game(Brief(brief.persona, seed)).script.environment["kind"] for seed in range(20)}
+    assert len({kind.split("-")[1] for kind in kinds}) > 8
+    only = EmbeddedTeacher(costumes=["shell"]).game(Brief("A chef", 1))  # the role is known, but not its costume
+    assert "-shell-" in only.script.environment["kind"]
 
 
 def test_persona_hub_files_are_read(tmp_path):

@@ -96,7 +96,7 @@ def test_a_task_that_does_not_exist_is_said_and_not_raised():
         ground.close()
         return ground
 
-    assert "unknown domain" in asyncio.run(start())._scene.body
+    assert "unknown world" in asyncio.run(start())._scene.body
 
 
 def test_the_monitor_counts_whole_lines_once(trajectories, tmp_path):

@@ -1,6 +1,8 @@
 """The embedded teacher: worlds, grammars and plays drawn by a program, no network and no key."""
 
-from agentrefine_lib.teachers.embedded.personas import domain_of, embedded_persona, load_domains, load_personas
+from agentrefine_lib.teachers.embedded.mechanics import MECHANICS
+from agentrefine_lib.teachers.embedded.names import load_costumes
+from agentrefine_lib.teachers.embedded.personas import costume_of, embedded_persona, load_personas
 from agentrefine_lib.teachers.embedded.teacher import EmbeddedTeacher
 
-__all__ = ["EmbeddedTeacher", "domain_of", "embedded_persona", "load_domains", "load_personas"]
+__all__ = ["MECHANICS", "EmbeddedTeacher", "costume_of", "embedded_persona", "load_costumes", "load_personas"]

@@ -1,90 +1,123 @@
-"""Action grammars drawn at random: how a script's commands are spelled.
+"""Command grammars drawn at random: how one script's commands are spelled.
 
-An *operation* is what a command does in the world (``take``); a *form* is how one script writes it
-(``"from {furniture} collect {object}"``). Every script draws its own verbs, prepositions and argument orders, so that
-no spelling can be learned by heart.
+An *operation* is what a command does in a mechanic's world (``take``); a *form* is how one script writes it. Verbs,
+prepositions, the order of the arguments, brackets and the names of parameters are drawn for each script.
 """
 
 from __future__ import annotations
 
 import random
 import re
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
 from functools import lru_cache
+from typing import Any, NamedTuple
 
-from agentrefine_lib.schema import ActionSpec, placeholders
+from agentrefine_lib.schema import ActionSpec
+from agentrefine_lib.teachers.embedded.mechanic import Command, World
+from agentrefine_lib.teachers.embedded.names import load_words
 
-# operation → (verbs, shapes); {v} is the verb, the other names are the operation's arguments
-FORMS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
-    "go": (
-        ("go", "walk", "head", "travel", "proceed", "move", "step"),
-        ("{v} to {place}", "{v} {place}", "{v} towards {place}", "{v} into {place}", "{v}[{place}]"),
-    ),
-    "look": (("look", "survey", "scan", "observe"), ("{v}", "{v} around", "{v} here", "{v}[]")),
-    "open": (("open", "unfasten", "pull open", "unseal"), ("{v} {holder}", "{v} the {holder}", "{v}[{holder}]")),
-    "unlock": (
-        ("unlock", "unbolt", "release"),
-        ("{v} {holder} with {item}", "{v} {holder} using {item}", "with {item} {v} {holder}", "{v}[{holder}, {item}]"),
-    ),
-    "enter": (
-        ("enter", "type", "dial", "punch in"),
-        ("{v} {code} at {holder}", "{v} {code} into {holder}", "at {holder} {v} {code}", "{v}[{code}, {holder}]"),
-    ),
-    "read": (("read", "consult", "peruse"), ("{v} {item}", "{v} the {item}", "{v}[{item}]")),
-    "take": (
-        ("take", "grab", "collect", "fetch", "pick up", "lift", "get", "retrieve"),
-        ("{v} {item} from {holder}", "{v} {item} out of {holder}", "from {holder} {v} {item}", "{v}[{item}, {holder}]"),
-    ),
-    "put": (
-        ("put", "place", "set", "lay", "deposit", "store", "leave"),
-        ("{v} {item} in {holder}", "{v} {item} at {holder}", "in {holder} {v} {item}", "{v}[{item}, {holder}]"),
-    ),
-    "transfer": (
-        ("mv", "transfer", "shift", "relocate"),
-        ("{v} {item} to {holder}", "{v} {item} -> {holder}", "to {holder} {v} {item}", "{v}[{item}, {holder}]"),
-    ),
-    "switch": (
-        ("switch on", "turn on", "activate", "start", "power up"),
-        ("{v} {holder}", "{v} the {holder}", "{v}[{holder}]"),
-    ),
-    "treat": (
-        (),
-        ("{v} {item} at {holder}", "{v} {item} using {holder}", "at {holder} {v} {item}", "{v}[{item}, {holder}]"),
-    ),
-    "apply": ((), ("{v} {item} with {tool}", "with {tool} {v} {item}", "{v} {item} by {tool}", "{v}[{item}, {tool}]")),
-}  # fmt: skip
+SHAPES: dict[str, Callable[[str, list[str]], str]] = {  # all but "natural": verb, slots → signature
+    "brackets": lambda verb, slots: f"{verb}[{', '.join(slots)}]",
+    "parentheses": lambda verb, slots: f"{verb}({', '.join(slots)})",
+    "commas": lambda verb, slots: f"{verb} {', '.join(slots)}",
+    "arrow": lambda verb, slots: f"{verb} {' -> '.join(slots)}",
+    "colon": lambda verb, slots: f"{verb}: {' / '.join(slots)}",
+    "pairs": lambda verb, slots: f"{verb} {' '.join(f'{slot[1:-1]}={slot}' for slot in slots)}",
+    "angles": lambda verb, slots: f"<{verb} | {' | '.join(slots)}>",
+}
+FORMS = {"natural": 50, "brackets": 13, "parentheses": 9, "commas": 8, "arrow": 6, "colon": 5, "pairs": 5, "angles": 4}
+CODED = ("brackets", "parentheses", "pairs")  # grammars whose verbs may be written as in a programming language
+FLIPPED = 0.2  # of the natural commands with two arguments: "from {place} take {thing}"
+SHORT = 0.4  # of the commands with an argument that may be left out
+EXTRAS = ("help", "look")  # operations of every world, without parameters
 
 
-@dataclass(frozen=True, slots=True)
-class Form:
+class Form(NamedTuple):
     """One operation's spelling in one script."""
 
     operation: str
-    signature: str  # what the script shows, with the domain's words: "take {object} from {furniture}"
-    template: str  # the same with the operation's own argument names: "take {item} from {holder}"
+    verb: str
+    signature: str  # "take {item} from {spot}"
+    template: str  # the same with numbers: "take {1} from {2}"
+    order: tuple[int, ...]  # which argument of the operation each parameter of the signature is
+    kinds: tuple[str, ...]  # the kinds of the operation's arguments
 
-    def write(self, arguments: dict[str, str]) -> str:
-        """The command for these arguments."""
-        return self.template.format(**arguments)
-
-    def read(self, values: Iterable[str]) -> dict[str, str]:
-        """The operation's arguments, from the values found in the signature's order."""
-        return dict(zip(placeholders(self.template), values, strict=True))
-
-
-def draw_form(
-    rng: random.Random, operation: str, verbs: tuple[str, ...], words: dict[str, str], taken: set[str]
-) -> Form:
-    """Draw a spelling whose verb no other operation of the script uses. ``words`` renames the arguments."""
-    own_verbs, shapes = FORMS[operation.partition(":")[0]]
-    verb = rng.choice([v for v in (verbs or own_verbs) if v not in taken])
-    taken.add(verb)
-    template = rng.choice(shapes).replace("{v}", verb)
-    return Form(operation, re.sub(r"\{(\w+)\}", lambda m: "{" + words[m[1]] + "}", template), template)
+    def write(self, command: Command) -> str:
+        """The command as text."""
+        return self.template.format(*command)
 
 
-@lru_cache(maxsize=4096)  # a few thousand signatures make up all scripts
+class Grammar:
+    """The spelling of every operation of a mechanic. ``form``: a key of FORMS, or "" for one drawn at random."""
+
+    def __init__(self, rng: random.Random, operations: dict[str, Any], form: str, extras: dict[str, float]) -> None:
+        self.form = form or rng.choices(list(FORMS), list(FORMS.values()))[0]
+        self._case = rng.choices(("lower", "upper", "camel"), (88, 6, 6))[0]
+        self._joint = rng.choice((" ", "_", "-")) if self.form in CODED else " "
+        words = load_words("grammar")
+        own: dict[str, Any] = {**operations}
+        own |= {extra: {"verbs": words[extra], "slots": []} for extra in EXTRAS if rng.random() < extras[extra]}
+        taken: set[str] = set()
+        self.forms = {name: self._draw(rng, name, entry, taken) for name, entry in own.items()}
+
+    def write(self, command: Command) -> str:
+        """The text of a command; arguments that this grammar leaves out are dropped."""
+        return self.forms[command[0]].write(command)
+
+    def specs(self, world: World) -> dict[str, ActionSpec]:
+        """The script's available actions: signature → verification code and the values of each parameter."""
+        found = {}
+        for name, form in self.forms.items():
+            if name not in world.unused:
+                names = re.findall(r"\{(\w+)\}", form.signature)
+                values = {slot: world.names(form.kinds[index]) for slot, index in zip(names, form.order, strict=True)}
+                found[form.signature] = ActionSpec(
+                    verification_code=verification_code(form.signature), parameters=values
+                )
+        return found
+
+    def _draw(self, rng: random.Random, name: str, entry: dict[str, Any], taken: set[str]) -> Form:
+        verb = rng.choice([v for v in entry["verbs"] if v not in taken] or [f"{entry['verbs'][0]} now"])
+        taken.add(verb)
+        kinds = tuple(entry["slots"])
+        count = len(kinds) - (entry.get("optional", 0) if rng.random() < SHORT else 0)
+        order = tuple(range(count))
+        slots: list[str] = []
+        for kind in kinds[:count]:
+            words = load_words("grammar")["slots"]
+            free = [word for word in words[kind] if f"{{{word}}}" not in slots]
+            slots.append(f"{{{rng.choice(free or words['other'])}}}")
+        spelled = self._cased(verb)
+        if not slots:
+            signature = spelled + ("[]" if self.form == "brackets" else "()" if self.form == "parentheses" else "")
+        elif self.form == "natural":
+            before = [rng.choice(words) for words in entry.get("prepositions", ())]
+            order, signature = _sentence(rng, spelled, slots, before, entry)
+        else:
+            signature = SHAPES[self.form](spelled, slots)
+        numbers = iter(order)
+        template = re.sub(r"\{\w+\}", lambda _: f"{{{1 + next(numbers)}}}", signature)
+        return Form(name, spelled, signature, template, order, kinds)
+
+    def _cased(self, verb: str) -> str:
+        if self._case == "camel" and self.form in CODED:
+            head, *rest = verb.split()
+            return head + "".join(word.capitalize() for word in rest)
+        joined = verb.replace(" ", self._joint)
+        return joined.upper() if self._case == "upper" else joined
+
+
+def _sentence(
+    rng: random.Random, verb: str, slots: list[str], words: Sequence[str], entry: dict[str, Any]
+) -> tuple[tuple[int, ...], str]:
+    """A command in plain words, and the order of its arguments. ``words`` stand before the second argument and on."""
+    if len(slots) == 2 and not entry.get("rigid") and rng.random() < FLIPPED:
+        return (1, 0), f"{words[0]} {slots[1]} {verb} {slots[0]}"
+    rest = "".join(f" {word} {slot}" for word, slot in zip(words, slots[1:], strict=False))
+    return tuple(range(len(slots))), f"{verb} {slots[0]}{rest}"
+
+
+@lru_cache(maxsize=8192)
 def verification_code(signature: str) -> str:
     """A regular expression that fits the instances of a signature, spaces at will, one group for each parameter."""
     pieces = re.split(r"(\{[^{}]*\}|\s+)", signature)
@@ -92,11 +125,3 @@ def verification_code(signature: str) -> str:
         r"(.+?)" if p.startswith("{") else r"\s+" if p.isspace() else re.escape(p).replace("\\ ", " ") for p in pieces
     )
     return rf"^\s*{code}\s*$"
-
-
-def action_spec(form: Form, values: dict[str, list[str]]) -> ActionSpec:
-    """The script's entry for a form; ``values`` lists the names that exist for each argument."""
-    names = zip(placeholders(form.signature), placeholders(form.template), strict=True)
-    return ActionSpec(
-        verification_code=verification_code(form.signature), parameters={shown: values[own] for shown, own in names}
-    )

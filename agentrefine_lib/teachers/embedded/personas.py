@@ -8,11 +8,9 @@ import re
 from collections.abc import Iterator
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
-
-import yaml
 
 from agentrefine_lib.schema import SchemaError
+from agentrefine_lib.teachers.embedded.names import load_costumes
 
 MANNERS = (
     "careful", "hurried", "curious", "retired", "meticulous", "cheerful", "tired", "newly hired", "forgetful", "proud",
@@ -29,17 +27,10 @@ AIMS = (
 KEYS = ("persona", "input persona")  # of a Persona Hub line, in its persona and its instruction files
 
 
-@lru_cache
-def load_domains() -> dict[str, dict[str, Any]]:
-    """The domains file as a mapping from domain name to its entry."""
-    domains: dict[str, dict[str, Any]] = yaml.safe_load(Path(__file__).with_name("domains.yaml").read_text())
-    return domains
-
-
-def embedded_persona(seed: int, domains: tuple[str, ...] = ()) -> str:
-    """The persona of this seed: one sentence. ``domains`` limits the roles to those of some domains."""
+def embedded_persona(seed: int, costumes: tuple[str, ...] = ()) -> str:
+    """The persona of this seed: one sentence. ``costumes`` limits the roles to those of some costumes."""
     rng = random.Random(f"persona {seed}")
-    role = rng.choice(load_domains()[rng.choice(sorted(domains or load_domains()))]["roles"])
+    role = rng.choice(load_costumes()[rng.choice(sorted(costumes or load_costumes()))]["roles"])
     manner = rng.choice(MANNERS)
     return f"{'An' if manner[0] in 'aeiou' else 'A'} {manner} {role} who {rng.choice(AIMS)}."
 
@@ -61,16 +52,16 @@ def load_personas(path: Path | str) -> Iterator[str]:
             yield personas[0].strip()
 
 
-def domain_of(persona: str, domains: tuple[str, ...] = ()) -> str | None:
-    """The domain whose role the persona names first, if any."""
-    pattern, domain_by_role = _roles()
-    named = (domain_by_role[found[0].lower()] for found in pattern.finditer(persona))
-    return next((domain for domain in named if not domains or domain in domains), None)
+def costume_of(persona: str, costumes: tuple[str, ...] = ()) -> str | None:
+    """The costume whose role the persona names first, if any."""
+    pattern, costume_by_role = _roles()
+    named = (costume_by_role[found[0].lower()] for found in pattern.finditer(persona))
+    return next((costume for costume in named if not costumes or costume in costumes), None)
 
 
 @lru_cache
 def _roles() -> tuple[re.Pattern[str], dict[str, str]]:
-    """Every role as a whole word or phrase, the longest first, and the domain that it belongs to."""
-    domain_by_role = {role.lower(): name for name, domain in load_domains().items() for role in domain["roles"]}
-    longest_first = sorted(domain_by_role, key=lambda role: (-len(role), role))
-    return re.compile(rf"\b(?:{'|'.join(map(re.escape, longest_first))})\b", re.IGNORECASE), domain_by_role
+    """Every role as a whole word or phrase, the longest first, and the costume that it belongs to."""
+    costume_by_role = {role.lower(): name for name, words in load_costumes().items() for role in words["roles"]}
+    longest_first = sorted(costume_by_role, key=lambda role: (-len(role), role))
+    return re.compile(rf"\b(?:{'|'.join(map(re.escape, longest_first))})\b", re.IGNORECASE), costume_by_role

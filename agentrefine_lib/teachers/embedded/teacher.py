@@ -4,70 +4,71 @@ from __future__ import annotations
 
 import random
 from collections import Counter
-from collections.abc import Sequence
-from functools import lru_cache
+from collections.abc import Collection, Sequence
 
 from pydantic import JsonValue
 
 from agentrefine_lib.schema import PlayerTurn, Script, Turn
-from agentrefine_lib.teachers.embedded.build import FULL, Game, build_game
-from agentrefine_lib.teachers.embedded.errors import Moment, draw_blunder, judge, read_command, recover
-from agentrefine_lib.teachers.embedded.invented import invent
-from agentrefine_lib.teachers.embedded.personas import domain_of, load_domains
-from agentrefine_lib.teachers.embedded.player import Move, Player, count_moves, think
-from agentrefine_lib.teachers.embedded.rules import FLAG_OF, Refusal, change
-from agentrefine_lib.teachers.embedded.voice import load_wording
-from agentrefine_lib.teachers.protocol import COMPLETED, Brief
+from agentrefine_lib.teachers.embedded.errors import FLAG_OF, Blunder, draw_blunder
+from agentrefine_lib.teachers.embedded.game import Answer, Game, Recipe, draw_game, purpose_of
+from agentrefine_lib.teachers.embedded.grammar import FORMS
+from agentrefine_lib.teachers.embedded.mechanic import Step
+from agentrefine_lib.teachers.embedded.mechanics import MECHANICS
+from agentrefine_lib.teachers.embedded.names import load_costumes, load_words
+from agentrefine_lib.teachers.embedded.personas import costume_of
+from agentrefine_lib.teachers.embedded.thoughts import Refused
+from agentrefine_lib.teachers.protocol import Brief
 
-STUBBORN = 0.15  # how often a play with three mistakes or more has two of them in a row
+RATES = (0.05, 0.28)  # of mistakes at each move; a play draws its own
+RUNS = {
+    1: 92,
+    2: 7,
+    3: 1,
+}  # mistakes in a row (the paper's figure 13: runs of two are a tenth of all, three a sixtieth)
+LOOPS = {1: 3, 2: 3, 3: 2, 4: 1, 5: 1, 6: 1}  # how often a refused action is repeated where a loop is wished
+ASKS, LOOKS = 0.3, 0.15  # ways out of a refusal, where the grammar has them
 
 
 class EmbeddedTeacher:
-    """Writes and plays scripts of the given domains (all by default).
+    """Writes and plays scripts of the given mechanics, costumes and grammars (all by default).
 
-    ``errors``: how many mistakes a play is meant to hold, least and most; (0, 0) for error-free expert data.
+    ``errors``: how many mistakes a play is meant to hold, least and most; (0, 0) for error-free expert data: the same
+    worlds in the same words, with no mistake and no mending thought.
     ``slip_rate``: how often, per script and per play, the teacher makes a mistake *as a teacher*, the way a language
     model does: a broken verification code, an error it does not flag, an end short of the goal, a play too smooth.
     The verifier has to find them.
-    ``fixed_grammar``: every script of a domain has the same spelling and wording, as in a hand-made environment. The
-    worlds stay the same, so that what a model learns from both kinds of data can be compared.
-    ``plain``: worlds of two places and one condition that take two to five moves, and one wording for each kind of
-    thought: for models that are too small, or tuned too shortly, to learn from more.
-    ``invented``: half of the names in a world are invented words, so that they have to be read and cannot be known.
+    ``loops``: the share of mistakes that are repeated one to six times before they are mended, as small models do.
+    ``examples``: the share of scripts that show the first steps of another world's play.
     """
 
     name = "embedded"
 
     def __init__(
         self,
-        domains: Sequence[str] = (),
-        errors: tuple[int, int] = (2, 5),
+        mechanics: Sequence[str] = (),
+        costumes: Sequence[str] = (),
+        grammars: Sequence[str] = (),
+        errors: tuple[int, int] = (2, 6),
         slip_rate: float = 0.0,
-        fixed_grammar: bool = False,
-        plain: bool = False,
-        invented: bool = False,
+        loops: float = 0.0,
+        examples: float = 0.5,
     ) -> None:
-        unknown = sorted(set(domains) - set(load_domains()))
-        if unknown:
-            raise ValueError(
-                f"domains: no such {', '.join(unknown)}; expected some of {', '.join(sorted(load_domains()))}"
-            )
-        self.domains = tuple(domains) or tuple(sorted(load_domains()))
-        self.errors = errors
-        self.slip_rate = slip_rate
-        self.fixed_grammar = fixed_grammar
-        self.plain = plain
-        self.invented = invented
+        self.mechanics = _known("mechanics", mechanics, MECHANICS)
+        self.costumes = _known("costumes", costumes, load_costumes())
+        self.grammars = _known("grammars", grammars, FORMS)
+        self.errors, self.slip_rate, self.loops, self.examples = errors, slip_rate, loops, examples
 
     def game(self, brief: Brief) -> Game:
-        """The world, grammar and script of a brief, as at the start of the play."""
-        drawn = _draw_game(brief.key, self.domain(brief), self.fixed_grammar, self.plain, self.invented)
-        return drawn._replace(world=drawn.world.copy())
+        """The world and script of a brief, as at the start of the play."""
+        rng = random.Random(f"recipe {brief.key}")
+        weights = [FORMS[form] for form in self.grammars]
+        costume = costume_of(brief.persona, self.costumes) or rng.choice(self.costumes)
+        form = rng.choices(self.grammars, weights)[0]
+        return draw_game(Recipe(brief.key, self.domain(brief), costume, form, rng.random() < self.examples))
 
     def domain(self, brief: Brief) -> str:
-        """That of the persona's role; for a persona without a role of ours, one drawn for the brief."""
-        named = domain_of(brief.persona, self.domains)
-        return named or random.Random(f"domain {brief.key}").choice(self.domains)
+        """The mechanic, drawn for the brief."""
+        return random.Random(f"mechanic {brief.key}").choice(self.mechanics)
 
     async def write_script(self, brief: Brief) -> JsonValue:
         script = self.game(brief).script.model_dump(by_alias=True)
@@ -85,114 +86,126 @@ class EmbeddedTeacher:
         return list[JsonValue](turns)
 
 
-@lru_cache(maxsize=256)
-def _draw_game(key: str, domain: str, fixed_grammar: bool, plain: bool, invented: bool) -> Game:
-    """Games are asked for twice, to write the script and to play it; many may be under way at once."""
-    speech = random.Random(f"speech {domain}" if fixed_grammar else f"speech {key}")
-    words = load_domains()[domain]
-    if invented:
-        words = invent(random.Random(f"words {key}"), words)
-    return build_game(random.Random(f"world {key}"), speech, words, plain)
+def _known(what: str, asked: Sequence[str], known: Collection[str]) -> tuple[str, ...]:
+    unknown = sorted(set(asked) - set(known))
+    if unknown:
+        raise ValueError(f"{what}: no such {', '.join(unknown)}; expected some of {', '.join(sorted(known))}")
+    return tuple(asked) or tuple(sorted(known))
 
 
 class _Play:
     """One play in progress: the turns so far, and the mistakes that are still to be made."""
 
     def __init__(self, game: Game, rng: random.Random, teacher: EmbeddedTeacher) -> None:
-        self.game = game
-        self.rng = rng
+        self.game, self.rng, self.teacher = game, rng, teacher
         self.turns: list[dict[str, JsonValue]] = []
-        self.number = 0
-        self.played: list[tuple[str, dict[str, str]]] = []
-        self.made: list[str] = []  # kinds of the mistakes so far
-        self.errors = rng.randint(*teacher.errors)
+        self.number, self.accepted, self.made = 0, 0, 0
+        self.last = game.observation
         self.slip = rng.choice(("unflagged", "unfinished", "smooth")) if rng.random() < teacher.slip_rate else ""
-        if self.slip == "smooth":
-            self.errors = min(self.errors, 1)
 
     def run(self, prefix: list[Turn]) -> list[dict[str, JsonValue]]:
         """The turns after ``prefix``, to the end of the play."""
-        player = Player(self.game.world)
         for turn in prefix:
             if isinstance(turn, PlayerTurn):
-                self._repeat(turn.action)
-                player.notice()
+                answer = self.game.answer(turn.action)
+                self.last = answer.observation
+                self.accepted += answer.verdict.refusal is None
+                self.made += answer.verdict.refusal is not None
         if prefix:
             self.number = prefix[-1].turn + 1
         else:
-            self._dm(self._judging("begin"), self.game.voice.room(self.game.world))
-        planned = self._plan(count_moves(player, FULL.moves.stop) if prefix else self.game.moves)
-        due = 0
-        for position, move in enumerate(player.moves()):
-            due += planned[position]
-            moment = Moment(self.rng, self.game, player, move, self.played)
-            made = len(self.made)
-            thought = self._stumble(moment, due)
-            due -= len(self.made) - made
-            self._succeed(move, thought)
-            player.notice()
+            self._dm(self._judging("begin"), self.last)
+        planned, position = self._plan(max(self.game.moves - self.accepted, 1)), 0
+        while not self.game.done:
+            step = self.game.expert.next()
+            refused = self._stumble(step, planned[position])
+            if refused:
+                self._mend(step, refused)
+            else:
+                self._act(step)
+            position += 1
             if self.slip == "unfinished" and len(self.turns) > 6:
                 break
         return self.turns
 
     def _plan(self, moves: int) -> Counter[int]:
-        """How many mistakes come before each move: spread over the play, because two in a row are one refinement."""
-        count = min(self.errors - len(self.made), moves)
-        positions = self.rng.sample(range(moves), max(count, 0))
-        if len(positions) > 2 and self.rng.random() < STUBBORN:
-            positions[0] = positions[1]
-        return Counter(positions)
-
-    def _repeat(self, action: str) -> None:
-        """Bring the world to where a verified action left it; its errors changed nothing."""
-        refusal = judge(self.game, action)
-        if refusal is None:
-            command = read_command(self.game, action)
-            change(self.game.world, *command)
-            self.played.append(command)
-        else:
-            self.made.append(refusal.kind)
-
-    def _stumble(self, moment: Moment, times: int) -> str:
-        """Mistakes before a move, as many as fit the moment. Returns the thought that recovers and leads on."""
-        intention = think(
-            self.rng, self.game.voice, self.game.world, moment.move, self.game.forms[moment.move.operation].signature
+        """How many mistakes come before each move: anywhere in the play, rarely several in a row."""
+        rng = self.rng
+        least, most = self.teacher.errors
+        if self.slip == "smooth":
+            least = most = min(most, 1)
+        rate = rng.uniform(*RATES)
+        drawn = sum(rng.random() < rate for _ in range(moves))
+        count = min(max(drawn, least - self.made), most - self.made, moves)
+        return Counter(
+            {p: rng.choices(list(RUNS), list(RUNS.values()))[0] for p in rng.sample(range(moves), max(count, 0))}
         )
-        refusal, feedback = None, ""
+
+    def _stumble(self, step: Step, times: int) -> Refused | None:
+        """Mistakes before a move, as many as fit the moment; what the Player knows of the last."""
+        game, refused = self.game, None
+        avoid = {game.speech.grammar.write(step.command)}
         for _ in range(times):
-            blunder = draw_blunder(moment, self.made)
+            blunder = draw_blunder(self.rng, game, step.command, avoid)
             if blunder is None:
                 break
-            thought = blunder.thought or intention
-            self._player(recover(moment, refusal, feedback, thought) if refusal else thought, blunder.action)
-            refusal = blunder.refusal
-            feedback = self._refuse(refusal)
-            self.made.append(refusal.kind)
-        return recover(moment, refusal, feedback, intention) if refusal else intention
+            avoid.add(blunder.action)
+            thought = self._intend(step, blunder, refused)
+            again = self.rng.choices(list(LOOPS), list(LOOPS.values()))[0]
+            for _ in range(1 + (again if self.rng.random() < self.teacher.loops else 0)):
+                self._player(thought, blunder.action)
+                answer = game.answer(blunder.action)
+                refused = self._refuse(blunder, answer)
+        return refused
 
-    def _refuse(self, refusal: Refusal) -> str:
-        feedback = self.game.voice.refuse(self.game.world, refusal)
+    def _intend(self, step: Step, blunder: Blunder, refused: Refused | None) -> str:
+        """The thought before a mistake."""
+        voice, last = self.game.speech.voice, self.last
+        if refused is None and blunder.command is None:
+            return voice.think(self.rng, "explore" if step.explores else "act", step, blunder.action, last)
+        meant = step._replace(command=blunder.command or step.command)
+        if refused is None:
+            return voice.think(self.rng, "tried", meant, blunder.action, last)
+        return voice.think(self.rng, "mend" if refused.fault else "baffled", meant, blunder.action, last, refused)
+
+    def _refuse(self, blunder: Blunder, answer: Answer) -> Refused:
+        refusal = blunder.refusal
         flag = FLAG_OF[refusal.kind]
+        why = self.game.speech.rendering.clause(refusal.fact)
         if self.slip == "unflagged" and flag == "parameter_error":
             self.slip = ""
-            self._dm("The Player goes on.", feedback)
+            self._dm("The Player goes on.", answer.observation)
         else:
-            self._dm(self._judging("refuse").format(feedback), self.game.voice.prefix.format(feedback), flag)
-        return feedback
+            self._dm(self._judging("refuse").format(why), answer.observation, flag)
+        self.last = answer.observation
+        return Refused(blunder.action, answer.observation, why if answer.informed or refusal.seen else "")
 
-    def _succeed(self, move: Move, thought: str) -> None:
-        game = self.game
-        self._player(thought, game.forms[move.operation].write(move.arguments))
-        change(game.world, move.operation, move.arguments)
-        observation = game.voice.effect(game.world, move.operation, move.arguments)
-        self.played.append((move.operation, move.arguments))
-        if game.world.done():
-            self._dm(self._judging("done"), f"{observation} {COMPLETED}")
+    def _mend(self, step: Step, refused: Refused) -> None:
+        """Another action: the right one, or first a look, or a look at what is possible."""
+        forms, rng, voice = self.game.speech.grammar.forms, self.rng, self.game.speech.voice
+        extra = "help" if rng.random() < ASKS else "look" if rng.random() < LOOKS else ""
+        if extra in forms:
+            action = forms[extra].signature
+            thought = voice.think(rng, "ask" if extra == "help" else "review", step, action, self.last, refused)
+            self._player(thought, action)
+            self.last = self.game.answer(action).observation
+            self._dm(self._judging("accept"), self.last)
+            self._act(step, "listed" if extra == "help" else "")
         else:
-            self._dm(self._judging("accept"), observation)
+            self._act(step, "mend" if refused.fault else "baffled", refused)
+
+    def _act(self, step: Step, purpose: str = "", refused: Refused | None = None) -> None:
+        """Play the expert's step; what it was for shows in its thought."""
+        game, last = self.game, self.last
+        action = game.speech.grammar.write(step.command)
+        answer = game.answer(action)
+        purpose = purpose or purpose_of(game, step)
+        self._player(game.speech.voice.think(self.rng, purpose, step, action, last, refused), action)
+        self.last = answer.observation
+        self._dm(self._judging("done" if game.done else "accept"), self.last)
 
     def _judging(self, verdict: str) -> str:
-        return str(self.rng.choice(load_wording()["judging"][verdict]))
+        return str(self.rng.choice(load_words("rendering")["judging"][verdict]))
 
     def _player(self, thought: str, action: str) -> None:
         self.turns.append({"turn": self.number, "role": "Player", "Thought": thought, "Action": action})

@@ -1,0 +1,280 @@
+"""One game: a world of a mechanic, the way it is spoken of, the script of both, and the dungeon master who answers."""
+
+from __future__ import annotations
+
+import random
+from functools import lru_cache
+from typing import NamedTuple
+
+from agentrefine_lib.schema import Script
+from agentrefine_lib.schema.actions import MAX_ACTION_CHARS, is_plain, placeholders, read_arguments
+from agentrefine_lib.teachers.embedded.goals import condition, draw_form, put_goal
+from agentrefine_lib.teachers.embedded.grammar import EXTRAS, Grammar
+from agentrefine_lib.teachers.embedded.mechanic import Command, Expert, Fact, NoPlanError, Refusal, Rule, Step, World
+from agentrefine_lib.teachers.embedded.mechanics import Mechanic, load_mechanic
+from agentrefine_lib.teachers.embedded.names import STYLES, Names, Noun
+from agentrefine_lib.teachers.embedded.rendering import Rendering, sentence
+from agentrefine_lib.teachers.embedded.thoughts import Voice
+from agentrefine_lib.teachers.protocol import COMPLETED
+
+MOVES = range(4, 21)  # commands that an error-free play takes
+DRAWS = 60  # worlds drawn for one game until one is of that length
+EXAMPLE_STEPS = 8  # of another play that is shown as an example, at most
+EXAMPLE_DRAWS = 2  # worlds of which the shortest is the example
+KIND = "kind"  # key of a script's environment: mechanic, costume and grammar that it was drawn from
+LISTED = 9  # commands that a list of what is possible names, at most
+MIXED = 0.3  # of the games draw their names from all costumes
+HAS = {"help": 0.45, "look": 0.4}  # how often a grammar has these commands
+
+
+class Recipe(NamedTuple):
+    """What a game is drawn from: a key, and the parts that are chosen instead of drawn."""
+
+    key: str
+    mechanic: str
+    costume: str  # "" for one of all
+    form: str = ""  # of the grammar; "" for any
+    example: bool = False
+
+
+class Speech:
+    """Everything about the surface of a game; the game and its example play share it."""
+
+    def __init__(self, recipe: Recipe) -> None:
+        rng = random.Random(f"speech {recipe.key}")
+        self.mechanic: Mechanic = load_mechanic(recipe.mechanic)
+        words = self.mechanic.words
+        self.names = rng.choices(list(STYLES), list(STYLES.values()))[0]
+        self.costume = "" if rng.random() < MIXED else recipe.costume
+        self.variant = rng.random()
+        self.goal = draw_form(rng)
+        self.grammar = Grammar(rng, words["operations"], recipe.form, HAS)
+        self.rendering = Rendering(rng, recipe.mechanic)
+        self.voice = Voice(rng, self.rendering, self.do)
+
+    def do(self, command: Command, rng: random.Random) -> str:
+        """A command as what somebody does: "pick up the key"."""
+        sayings: list[str] = self.mechanic.words["operations"][command[0]]["do"]
+        fitting = [saying for saying in sayings if f"{{{len(command) - 1}" not in saying]
+        return rng.choice(fitting).format(*map(Noun, command[1:]))
+
+    def world(self, seed: str) -> World:
+        """The world of a seed; all worlds of a game and its example are of one variant."""
+        rng = random.Random(seed)
+        return self.mechanic.world(rng, random.Random(self.variant), Names(rng, self.costume, self.names))
+
+    def count_moves(self, world: World, limit: int) -> int:
+        """How many commands the expert needs; ``limit`` if it is more, 0 if it sees no way. Plays the world."""
+        expert = world.expert()
+        expert.notice(self.rendering.shown(world.opening()))
+        for count in range(limit):
+            if world.reached() == 1.0:
+                return count
+            try:
+                command = expert.next().command
+            except NoPlanError:
+                return 0
+            facts = world.act(command)
+            expert.did(command)
+            expert.notice(self.rendering.shown(facts))
+        return limit
+
+
+class Verdict(NamedTuple):
+    """What a text is: a command, or why it is none or cannot be done now."""
+
+    command: Command | None
+    refusal: Refusal | None
+
+
+class Answer(NamedTuple):
+    """What the dungeon master says to an action. ``informed``: a refusal that tells its reason."""
+
+    observation: str
+    verdict: Verdict
+    informed: bool = True
+
+
+class Game:
+    """A game in play. ``expert`` is told what the Player is told, whoever plays."""
+
+    def __init__(self, speech: Speech, seed: str, script: Script, moves: int) -> None:
+        self.speech, self.script, self.moves = speech, script, moves
+        self.world = speech.world(seed)
+        self.slots = speech.mechanic.slots
+        self.expert: Expert = self.world.expert()
+        self.seen: set[str] = set()
+        self.last: list[str] = []  # the commands listed last
+        self._rng = random.Random(f"answers {seed}")
+        self._operation_of = {form.signature: form for form in speech.grammar.forms.values()}
+        self._hear([*self.world.aims, *(rule for rule in self.world.rules if not isinstance(rule, Rule))])
+        self.observation = self._observe(self.world.opening())  # the first
+
+    @property
+    def done(self) -> bool:
+        return self.world.reached() == 1.0
+
+    def told(self, kind: str) -> list[str]:
+        """Values of a kind of parameter that were told so far, or need not be told."""
+        free = kind in self.speech.mechanic.words.get("free", ())
+        return [name for name in self.world.names(kind) if free or name in self.seen]
+
+    def judge(self, text: str) -> Verdict:
+        """What a text is in the world as it stands."""
+        command = self._read(text)
+        if isinstance(command, Refusal):
+            return Verdict(None, command)
+        return Verdict(command, None if command[0] in EXTRAS else self.world.check(command))
+
+    def answer(self, text: str) -> Answer:
+        """Play one action."""
+        verdict = self.judge(text)
+        command, refusal = verdict
+        rendering = self.speech.rendering
+        if refusal is not None:
+            do = self.speech.do(command, self._rng) if command else ""
+            said, informed = rendering.refuse(self._rng, rendering.clause(refusal.fact), do)
+            return Answer(said, verdict, informed)
+        assert command is not None
+        if command[0] == "help":
+            self.last = self.listing()
+            return Answer(rendering.help.format("; ".join(self.last)), verdict)
+        if command[0] == "look":
+            return Answer(self._observe(self.world.scene()), verdict)
+        facts = self.world.act(command)
+        self.expert.did(command)
+        if rendering.full and not self.done:
+            facts += [fact for fact in self.world.scene() if fact not in facts]
+        observation = self._observe(facts)
+        if self.done:
+            return Answer(f"{observation} {COMPLETED}", verdict)
+        if rendering.lists_actions:
+            self.last = self.listing()
+            observation += f"\n{rendering.help.format('; '.join(self.last))}"
+        return Answer(observation, verdict)
+
+    def valid_actions(self, told: bool = False) -> list[str]:
+        """Every command that would be accepted now, sorted; ``told``: only about what the Player was told of."""
+        if self.done:
+            return []
+        slots = {name: kinds for name, kinds in self.slots.items() if name not in self.world.unused}
+        known = {kind: set(self.told(kind)) for kinds in slots.values() for kind in kinds} if told else {}
+        found = {
+            self.speech.grammar.write(command)
+            for command in self.world.commands(slots)
+            if (not told or all(v in known[k] for v, k in zip(command[1:], slots[command[0]], strict=True)))
+            and self.world.check(command) is None
+        }
+        extras = [form.signature for name, form in self.speech.grammar.forms.items() if name in EXTRAS]
+        return sorted(found) if told else sorted([*found, *extras])
+
+    def listing(self) -> list[str]:
+        """Some of what is possible now, the expert's next command among it."""
+        right = self.speech.grammar.write(self.expert.next().command)
+        others = [action for action in self.valid_actions(told=True) if action != right]
+        return sorted([right, *self._rng.sample(others, min(len(others), LISTED - 1))])
+
+    def _read(self, text: str) -> Command | Refusal:
+        """The command that a text is, read as the verifier reads it, or what is wrong with it."""
+        if len(text) > MAX_ACTION_CHARS or not is_plain(text):
+            return Refusal("malformed", ("no_command", text[:20].encode("ascii", "replace").decode()))
+        wrong: Refusal | None = None
+        for signature, spec in self.script.available_actions.items():
+            found = read_arguments(spec.verification_code, text)
+            if found is None:
+                continue
+            form = self._operation_of[signature]
+            named = zip(placeholders(signature), found, strict=True)
+            unknown = [value for name, value in named if value not in spec.parameters[name]]
+            if not unknown:
+                values = dict(zip(form.order, found, strict=True))
+                return (form.operation, *(values[index] for index in sorted(values)))
+            wrong = Refusal("wrong_name", ("unknown_name", unknown[0]))
+        return wrong or self._malformed(text)
+
+    def _malformed(self, text: str) -> Refusal:
+        for signature in self.script.available_actions:
+            if text.startswith(self._operation_of[signature].verb):
+                return Refusal("malformed", ("needs_form", signature))
+        return Refusal("malformed", ("unknown_verb", text.split(" ")[0].split("[")[0].split("(")[0][:30] or text[:10]))
+
+    def _observe(self, facts: list[Fact]) -> str:
+        """Tell facts to the Player and to the expert."""
+        shown = self.speech.rendering.shown(facts)
+        self._hear(shown)
+        self.expert.notice(shown)
+        return self.speech.rendering.observe(self._rng, self.speech.rendering.tell(shown))
+
+    def _hear(self, facts: list[Fact]) -> None:
+        self.seen.update(name for fact in facts for name in fact[1:])
+
+
+class _Drawn(NamedTuple):
+    speech: Speech
+    seed: str
+    script: Script
+    moves: int
+
+
+def draw_game(recipe: Recipe) -> Game:
+    """The game of a recipe, as at the start of the play."""
+    return Game(*_draw(recipe))
+
+
+@lru_cache(maxsize=256)
+def _draw(recipe: Recipe) -> _Drawn:
+    """Games are asked for twice, to write the script and to play it; many may be under way at once."""
+    speech = Speech(recipe)
+    for number in range(DRAWS):
+        seed = f"world {recipe.key} {number}"
+        moves = speech.count_moves(speech.world(seed), MOVES.stop)
+        if moves in MOVES:
+            example = _example(recipe, speech) if recipe.example else ""
+            return _Drawn(speech, seed, _script(recipe, speech, seed, example), moves)
+    raise ValueError(f"{recipe.mechanic}: none of {DRAWS} worlds takes {MOVES.start} to {MOVES.stop - 1} commands")
+
+
+def _script(recipe: Recipe, speech: Speech, seed: str, example: str = "") -> Script:
+    world, words = speech.world(seed), speech.mechanic.words
+    rng = random.Random(f"goal {seed}")
+    actions = list(speech.grammar.specs(world).items())
+    random.Random(f"order {recipe.key}").shuffle(actions)
+    rules = [
+        speech.rendering.rule(rule, speech.grammar.write(rule.command))
+        if isinstance(rule, Rule)
+        else sentence(speech.rendering.clause(rule))
+        for rule in world.rules
+    ]
+    return Script(
+        environment={KIND: f"{recipe.mechanic}-{recipe.costume}-{recipe.form}", **world.layout()},
+        goal=put_goal(rng, speech.goal, words, world.aims),
+        completion_conditions=[condition(words, aim) for aim in world.aims],
+        available_actions=dict(actions),
+        rules=("\n" if any(isinstance(rule, Rule) for rule in world.rules) else " ").join(rules),
+        example=example,
+    )
+
+
+def _example(recipe: Recipe, speech: Speech) -> str:
+    """The first steps of an expert's play of another world, as text (the form of agent/prompting.render_example)."""
+    seeds = [f"example {recipe.key} {number}" for number in range(EXAMPLE_DRAWS)]
+    moves = {seed: speech.count_moves(speech.world(seed), EXAMPLE_STEPS) for seed in seeds}
+    seed = min((seed for seed in seeds if moves[seed] > 1), key=lambda seed: moves[seed], default="")
+    if not seed:
+        return ""
+    game, rng = Game(speech, seed, _script(recipe, speech, seed), moves[seed]), random.Random(f"thoughts {seed}")
+    lines = ["An example, in another place:", f"Goal: {game.script.goal}", f"Observation: {game.observation}"]
+    last = game.observation
+    for _ in range(moves[seed]):
+        step = game.expert.next()
+        action = speech.grammar.write(step.command)
+        said = game.answer(action).observation
+        thought = speech.voice.think(rng, purpose_of(game, step), step, action, last)
+        lines += [f"Thought: {thought}\nAction: {action}", f"Observation: {said}"]
+        last = said
+    return "\n".join([*lines, "End of the example."])
+
+
+def purpose_of(game: Game, step: Step) -> str:
+    """What a step that was just played was for."""
+    return "finish" if game.done else "explore" if step.explores else "act"

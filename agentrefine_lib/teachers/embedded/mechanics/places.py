@@ -1,0 +1,232 @@
+"""Things in places: some of them shut, one perhaps locked, few hands, and perhaps something to be done to a thing."""
+
+from __future__ import annotations
+
+import random
+
+from pydantic import JsonValue
+
+from agentrefine_lib.teachers.embedded import mechanic
+from agentrefine_lib.teachers.embedded.mechanic import Command, Fact, Refusal, Step
+from agentrefine_lib.teachers.embedded.names import Names
+
+HANDS = ""  # where a thing is that the Player holds
+
+
+class World(mechanic.World):
+    def __init__(self, rng: random.Random, variant: random.Random, names: Names) -> None:
+        has_lock, has_work = variant.random() < 0.35, variant.random() < 0.35
+        self.capacity = variant.choice((1, 1, 2, 3))
+        shut = names.draw("cases", rng.randint(1, 3))
+        self.spots = names.draw("spots", rng.randint(2, 4)) + shut
+        rng.shuffle(self.spots)
+        self.closed = set(shut)
+        things = names.draw("things", rng.randint(3, 5))
+        self.at = {thing: rng.choice(self.spots) for thing in things}
+        wanted = things[: rng.choice((1, 2, 2))]
+        goal = rng.choice(self.spots)
+        self.aims = [("at", thing, goal) for thing in wanted]
+        for thing in wanted:
+            self.at[thing] = rng.choice([spot for spot in self.spots if spot != goal])
+        self.lock, self.key, self.work, self.station = "", "", "", ""
+        if has_lock:
+            self.key = names.one("keys", "traits")
+            self.lock = next((self.at[t] for t in wanted if self.at[t] in shut), shut[0])
+            self.at[self.key] = rng.choice([spot for spot in self.spots if spot != self.lock])
+        if has_work:
+            _, self.station, self.work = names.work()
+            self.aims.insert(0, ("treated", wanted[0], self.work))
+        self.unused = (("unlock",) if not has_lock else ()) + (("treat",) if not has_work else ())
+        self.here, self.treated = "", set[str]()
+        self.rules = [("looking",), ("limit", f"{self.capacity} thing{'s' * (self.capacity > 1)}")]
+
+    def names(self, slot: str) -> list[str]:
+        return list(self.at) if slot == "thing" else [*self.spots, *filter(None, [self.station])]
+
+    def opening(self) -> list[Fact]:
+        station: list[Fact] = [("station", self.station, self.work)] if self.station else []
+        return [("place", spot) for spot in self.spots] + station + self._hands()
+
+    def scene(self) -> list[Fact]:
+        return [("here", self.here), *self._contents(), *self._hands()] if self.here else self.opening()
+
+    def _hands(self) -> list[Fact]:
+        return [("held", thing) for thing in self._held()] or [("no_hand",)]
+
+    def _held(self) -> list[str]:
+        return [thing for thing, at in self.at.items() if at == HANDS]
+
+    def _contents(self) -> list[Fact]:
+        if self.here in self.closed:
+            return [("locked", self.here, self.key) if self.here == self.lock else ("closed", self.here)]
+        inside: list[Fact] = [("lies", thing, self.here) for thing, at in self.at.items() if at == self.here]
+        return inside or [("bare", self.here)]
+
+    def check(self, command: Command) -> Refusal | None:
+        match command:
+            case ("go", spot):
+                return Refusal("no_effect", ("here_already", spot)) if spot == self.here else None
+            case ("open" | "unlock", spot, *_) if spot != self.here:
+                return Refusal("place", ("not_here", spot))
+            case ("open", spot) if spot not in self.closed:
+                return Refusal("no_effect", ("not_closed", spot))
+            case ("open", spot):
+                return Refusal("precondition", ("locked", spot, self.key)) if spot == self.lock else None
+            case ("unlock", spot, _) if spot != self.lock:
+                return Refusal("no_effect", ("not_locked", spot))
+            case ("take", thing, *_) if self.at[thing] == HANDS:
+                return Refusal("no_effect", ("held_already", thing))
+            case ("unlock", _, thing) | ("put" | "treat", thing, *_) if self.at[thing] != HANDS:
+                return Refusal("precondition", ("not_held", thing))
+            case ("unlock", spot, thing):
+                return Refusal("precondition", ("unfit", spot, thing)) if thing != self.key else None
+            case ("treat", thing, *spots):
+                return self._check_treating(thing, spots)
+        _, thing, *spots = command
+        if not self.here or (spots and spots[0] != self.here):
+            return Refusal("place", ("not_here", spots[0]) if spots else ("at_no_place",))
+        if self.here in self.closed:
+            return Refusal("precondition", ("closed", self.here))
+        if command[0] == "put":
+            return None
+        if self.at[thing] != self.here:
+            return Refusal("absent", ("not_at", thing, self.here))
+        held = self._held()
+        return Refusal("precondition", ("full", held[0])) if len(held) >= self.capacity else None
+
+    def _check_treating(self, thing: str, spots: list[str]) -> Refusal | None:
+        if spots and spots[0] != self.station:
+            return Refusal("precondition", ("no_station", spots[0]))
+        if self.here != self.station:
+            return Refusal("place", ("not_here", self.station))
+        return Refusal("no_effect", ("done_already", thing, self.work)) if thing in self.treated else None
+
+    def act(self, command: Command) -> list[Fact]:
+        match command:
+            case ("go", spot):
+                self.here = spot
+                return [("here", spot), *self._contents()]
+            case ("open", spot):
+                self.closed.discard(spot)
+                return [("opened", spot), *self._contents()]
+            case ("unlock", spot, _):
+                self.lock = ""
+                return [("unlocked", spot)]
+            case ("take", thing, *_):
+                self.at[thing] = HANDS
+                return [("took", thing)]
+            case ("put", thing, *_):
+                self.at[thing] = self.here
+                return [("put", thing, self.here)]
+        self.treated.add(command[1])
+        return [("treated", command[1], self.work)]
+
+    def holds(self, aim: Fact) -> bool:
+        return aim[1] in self.treated if aim[0] == "treated" else self.at[aim[1]] == aim[2]
+
+    def layout(self) -> dict[str, JsonValue]:
+        def inside(spot: str) -> dict[str, JsonValue]:
+            state = "locked" if spot == self.lock else "closed" if spot in self.closed else "open"
+            return {"state": state, "things": [thing for thing, at in self.at.items() if at == spot]}
+
+        return {spot: inside(spot) for spot in self.names("place")}
+
+    def expert(self) -> mechanic.Expert:
+        return Expert(self.aims, self.capacity)
+
+
+class Expert(mechanic.Expert):
+    def __init__(self, aims: list[Fact], capacity: int) -> None:
+        self.aims, self.capacity = aims, capacity
+        self.spots: list[str] = []
+        self.station, self.here = "", ""
+        self.at: dict[str, str] = {}
+        self.shut: dict[str, str] = {}  # closed place → the key it needs, or ""
+        self.known: set[str] = set()  # places whose things were seen
+        self.treated: set[str] = set()
+
+    def saw(self, fact: Fact) -> None:
+        match fact:
+            case ("place", spot):
+                self.spots += [spot] if spot not in self.spots else []
+            case ("station", spot, _):
+                self.station = spot
+            case ("here", spot):
+                self.here = spot
+            case ("lies", thing, spot):
+                self.at[thing] = spot
+                self.known.add(spot)
+            case ("bare", spot):
+                self.known.add(spot)
+            case ("closed" | "unlocked", spot):
+                self.shut[spot] = ""
+            case ("locked", spot, key):
+                self.shut[spot] = key
+            case ("opened", spot):
+                del self.shut[spot]
+            case ("took", thing):
+                self.at[thing] = HANDS
+            case ("put", thing, spot):
+                self.at[thing] = spot
+            case ("treated", thing, _):
+                self.treated.add(thing)
+
+    def next(self) -> Step:
+        """Treat first, then bring; what has to be found is looked for place by place."""
+        for kind, thing, value in self.aims:
+            if kind == "treated" and thing not in self.treated:
+                goal: Command = ("treat", thing, self.station)
+                return self._fetch(thing) or self._walk(self.station, thing, ("must_be", thing, value), goal, goal)
+            if kind == "at" and self.at.get(thing) != value:
+                goal = ("put", thing, value)
+                return self._fetch(thing) or self._walk(value, thing, ("belongs", thing, value), goal, goal)
+        raise ValueError("the goal is reached: there is no next step")
+
+    def _walk(self, spot: str, thing: str, why: Fact, then: Command, last: Command) -> Step:
+        """Go to a place and open it, so that the last command is possible."""
+        if (key := self.shut.get(spot)) and (step := self._fetch(key)):
+            return step
+        if self.here != spot:
+            fact: Fact = ("was_seen", thing, spot) if self.at.get(thing) == spot else ("held", thing)
+            return Step(("go", spot), why if why != fact else ("wanted", thing), fact, ("not_here", spot), then, thing)
+        if spot in self.shut:
+            return self._open(spot, thing, why, last)
+        fact = ("was_seen", thing, spot) if last[0] == "take" else ("held", thing)
+        return Step(last, why, fact, None, None, thing)
+
+    def _fetch(self, thing: str) -> Step | None:
+        """The next step on the way to a thing, or None when it is in the hands."""
+        at = self.at.get(thing)
+        if at == HANDS:
+            return None
+        if at is None:
+            return self._search(thing)
+        held = [name for name, where in self.at.items() if where == HANDS]
+        if len(held) >= self.capacity and self.here == at:
+            return Step(("put", held[0], at), ("free_hand", thing), ("held", held[0]), None, ("take", thing, at), thing)
+        return self._walk(at, thing, ("wanted", thing), ("take", thing, at), ("take", thing, at))
+
+    def _open(self, spot: str, thing: str, why: Fact, then: Command | None) -> Step:
+        key = self.shut[spot]
+        if not key:
+            return Step(("open", spot), why, ("closed", spot), None, then, thing, explores=then is None)
+        return self._fetch(key) or Step(
+            ("unlock", spot, key), ("fits", key, spot), ("held", key), None, ("open", spot), spot
+        )
+
+    def _search(self, thing: str) -> Step:
+        """One more look: in what is shut here, at a new place, or in what is locked."""
+        if self.here in self.shut and not self.shut[self.here]:
+            return self._open(self.here, thing, ("may_hide", thing), None)
+        lack: Fact = ("not_there", thing, self.here) if self.here in self.known else ("unseen", thing)
+        new = [spot for spot in self.spots if spot not in self.known and not self.shut.get(spot)]
+        if new:
+            return Step(("go", new[0]), ("may_be", thing, new[0]), None, lack, None, thing, explores=True)
+        locked = next(spot for spot in self.shut if spot not in self.known)
+        key = self.shut[locked]
+        if key and (step := self._fetch(key)):
+            return step
+        if self.here != locked:
+            why: Fact = ("fits", key, locked) if key else ("may_be", thing, locked)
+            return Step(("go", locked), why, ("locked", locked, key) if key else ("closed", locked), None, None, thing)
+        return self._open(locked, thing, ("may_hide", thing), None)
