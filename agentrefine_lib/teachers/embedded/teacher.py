@@ -39,6 +39,7 @@ class EmbeddedTeacher:
     The verifier has to find them.
     ``loops``: the share of mistakes that are repeated one to six times before they are mended, as small models do.
     ``examples``: the share of scripts that show the first steps of another world's play.
+    ``held_out``: mechanics, costumes and grammars that it does not use where none are asked for by name.
     """
 
     name = "embedded"
@@ -52,10 +53,12 @@ class EmbeddedTeacher:
         slip_rate: float = 0.0,
         loops: float = 0.0,
         examples: float = 0.5,
+        held_out: Sequence[str] = (),
     ) -> None:
-        self.mechanics = _known("mechanics", mechanics, MECHANICS)
-        self.costumes = _known("costumes", costumes, load_costumes())
-        self.grammars = _known("grammars", grammars, FORMS)
+        _known("held_out", held_out, {*MECHANICS, *load_costumes(), *FORMS})
+        self.mechanics = _known("mechanics", mechanics, MECHANICS, held_out)
+        self.costumes = _known("costumes", costumes, load_costumes(), held_out)
+        self.grammars = _known("grammars", grammars, FORMS, held_out)
         self.errors, self.slip_rate, self.loops, self.examples = errors, slip_rate, loops, examples
 
     def game(self, brief: Brief) -> Game:
@@ -86,11 +89,11 @@ class EmbeddedTeacher:
         return list[JsonValue](turns)
 
 
-def _known(what: str, asked: Sequence[str], known: Collection[str]) -> tuple[str, ...]:
+def _known(what: str, asked: Sequence[str], known: Collection[str], held_out: Sequence[str] = ()) -> tuple[str, ...]:
     unknown = sorted(set(asked) - set(known))
     if unknown:
         raise ValueError(f"{what}: no such {', '.join(unknown)}; expected some of {', '.join(sorted(known))}")
-    return tuple(asked) or tuple(sorted(known))
+    return tuple(asked) or tuple(sorted(set(known) - set(held_out)))
 
 
 class _Play:
