@@ -29,9 +29,9 @@ class Recipe(BaseModel):
     save_every: int = Field(gt=0)  # steps between checkpoints; a killed run continues from the last
     seed: int  # order of the data, and a new adapter's weights
     accumulation: int = Field(default=1, gt=0)  # parts that a process takes its share of a step in; less memory
-    lora_rank: int = Field(default=0, ge=0)  # of an adapter on every linear layer; 0: all weights are tuned
-    lora_alpha: int = 16  # the adapter's output is scaled by lora_alpha / lora_rank
-    precision: Literal["float32", "bfloat16"] = "float32"  # of the computation; fully tuned weights stay in float32
+    lora_rank: int = Field(default=16, ge=0)  # of an adapter on every linear layer; 0: all weights are tuned
+    lora_alpha: int = 32  # the adapter's output is scaled by lora_alpha / lora_rank
+    precision: Literal["float32", "bfloat16"] = "bfloat16"  # of the computation; fully tuned weights stay in float32
     gradient_checkpointing: bool = False  # compute activations twice, keep few of them
     optimizer: str = "adamw_torch"  # a name that transformers knows, e.g. adamw_torch_fused, paged_adamw_8bit
     weight_decay: float = 0.0
@@ -39,7 +39,7 @@ class Recipe(BaseModel):
     report_to: str = "none"  # tensorboard, wandb, mlflow, …
 
 
-def add_adapter(model: Any, rank: int, alpha: int = 16) -> Any:
+def add_adapter(model: Any, rank: int, alpha: int = 32) -> Any:
     """The model with a new adapter of this rank on every linear layer, which alone is tuned."""
     from peft import LoraConfig, get_peft_model
 

@@ -22,7 +22,16 @@ from agentrefine_lib.tuning import Recipe, tune
 from agentrefine_lib.tuning.train import RefinementTrainer
 
 TASKS = panel({"babyai": {"GoToRedBallGrey": range(3), "Pickup": range(3)}})
-RECIPE = Recipe(train_steps=12, batch_size=4, learning_rate=3e-3, max_tokens=1500, save_every=4, seed=0)
+RECIPE = Recipe(
+    train_steps=12,
+    batch_size=4,
+    learning_rate=3e-3,
+    max_tokens=1500,
+    save_every=4,
+    seed=0,
+    lora_rank=0,
+    precision="float32",
+)
 
 
 @dataclass(frozen=True)

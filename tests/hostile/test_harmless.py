@@ -33,7 +33,16 @@ ALLOWED = {  # file: what it may call, and why that is no text of a model or a s
     "reproduce/fingerprint.py": {"compile"},  # a notebook's imports; compiled, never run
 }
 LOADERS = ("pickle.load", "pickle.loads", "joblib.load", "dill.load", "shelve.open", "marshal.loads", "os.system")
-RECIPE = Recipe(train_steps=6, batch_size=2, learning_rate=3e-3, max_tokens=1500, save_every=2, seed=0)
+RECIPE = Recipe(
+    train_steps=6,
+    batch_size=2,
+    learning_rate=3e-3,
+    max_tokens=1500,
+    save_every=2,
+    seed=0,
+    lora_rank=0,
+    precision="float32",
+)
 
 
 def calls_of(source: str) -> list[tuple[str, ast.Call]]:

@@ -11,7 +11,16 @@ from agentrefine_lib.tuning import IGNORED, Recipe, encode
 from agentrefine_lib.tuning.batches import Examples, Flatten, Order, attend_by_sample, refined_tokens
 from agentrefine_lib.tuning.train import RefinementTrainer, load_base
 
-RECIPE = Recipe(train_steps=1, batch_size=3, learning_rate=1e-3, max_tokens=2000, save_every=1, seed=0)
+RECIPE = Recipe(
+    train_steps=1,
+    batch_size=3,
+    learning_rate=1e-3,
+    max_tokens=2000,
+    save_every=1,
+    seed=0,
+    lora_rank=0,
+    precision="float32",
+)
 
 
 @pytest.fixture(scope="module")

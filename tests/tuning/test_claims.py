@@ -16,7 +16,16 @@ from agentrefine_lib.schema import Conversation, Message
 from agentrefine_lib.tuning import Recipe, launch, merge, tune
 from agentrefine_lib.tuning.recipe import describe
 
-RECIPE = Recipe(train_steps=1, batch_size=2, learning_rate=1e-3, max_tokens=1500, save_every=1, seed=0)
+RECIPE = Recipe(
+    train_steps=1,
+    batch_size=2,
+    learning_rate=1e-3,
+    max_tokens=1500,
+    save_every=1,
+    seed=0,
+    lora_rank=0,
+    precision="float32",
+)
 LORA = RECIPE.model_copy(update={"lora_rank": 2})
 
 

@@ -10,7 +10,16 @@ from agentrefine_lib.tuning.estimate import parameters, processes
 from agentrefine_lib.tuning.mask import Example
 
 CONFIGS = Path(__file__).parents[2] / "params" / "accelerate"
-RECIPE = Recipe(train_steps=100, batch_size=16, learning_rate=1e-5, max_tokens=4096, save_every=50, seed=0)
+RECIPE = Recipe(
+    train_steps=100,
+    batch_size=16,
+    learning_rate=1e-5,
+    max_tokens=4096,
+    save_every=50,
+    seed=0,
+    lora_rank=0,
+    precision="float32",
+)
 LLAMA3_8B = LlamaConfig(
     vocab_size=128_256,
     hidden_size=4096,

@@ -17,7 +17,16 @@ from agentrefine_lib.schema import write_jsonl
 from agentrefine_lib.tuning import Recipe, launch, tune
 
 CONFIGS = Path(__file__).parents[2] / "params" / "accelerate"
-RECIPE = Recipe(train_steps=4, batch_size=4, learning_rate=3e-3, max_tokens=1500, save_every=2, seed=0)
+RECIPE = Recipe(
+    train_steps=4,
+    batch_size=4,
+    learning_rate=3e-3,
+    max_tokens=1500,
+    save_every=2,
+    seed=0,
+    lora_rank=0,
+    precision="float32",
+)
 FSDP_ON_PROCESSORS = """
 import runpy, sys
 from accelerate.state import PartialState

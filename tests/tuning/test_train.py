@@ -17,7 +17,16 @@ from agentrefine_lib.tuning import IGNORED, Recipe, encode, merge, prepare, tune
 from agentrefine_lib.tuning.batches import Order
 from agentrefine_lib.tuning.train import last_checkpoint, training_arguments
 
-RECIPE = Recipe(train_steps=12, batch_size=4, learning_rate=3e-3, max_tokens=1500, save_every=4, seed=0)
+RECIPE = Recipe(
+    train_steps=12,
+    batch_size=4,
+    learning_rate=3e-3,
+    max_tokens=1500,
+    save_every=4,
+    seed=0,
+    lora_rank=0,
+    precision="float32",
+)
 PROGRAM = """
 import os, sys
 from pathlib import Path

@@ -8,7 +8,16 @@ from agentrefine_lib.dataset import to_conversation
 from agentrefine_lib.tuning import Recipe, tune
 from agentrefine_lib.tuning.variants import models_table, plan, tune_all
 
-RECIPE = Recipe(train_steps=2, batch_size=2, learning_rate=3e-3, max_tokens=1500, save_every=2, seed=5)
+RECIPE = Recipe(
+    train_steps=2,
+    batch_size=2,
+    learning_rate=3e-3,
+    max_tokens=1500,
+    save_every=2,
+    seed=5,
+    lora_rank=0,
+    precision="float32",
+)
 MODELS = {"agentrefine": {"seeds": [0, 1]}, "few": {"variant": "agentrefine", "conversations": 3, "seeds": [0]}}
 
 
