@@ -5,10 +5,11 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterable
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import Any, Literal
 
+import torch
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from agentrefine_lib.schema import Conversation, explain, held, write_whole
@@ -42,9 +43,27 @@ class Recipe(BaseModel):
 def add_adapter(model: Any, rank: int, alpha: int = 32) -> Any:
     """The model with a new adapter of this rank on every linear layer, which alone is tuned."""
     from peft import LoraConfig, get_peft_model
+    from peft.tuners.lora import Linear
 
     lora = LoraConfig(r=rank, lora_alpha=alpha, target_modules="all-linear", task_type="CAUSAL_LM")
-    return get_peft_model(model, lora)
+    adapted = get_peft_model(model, lora)
+    for layer in adapted.modules():
+        if isinstance(layer, Linear):
+            layer.forward = partial(_adapted, layer)
+    return adapted
+
+
+def _adapted(layer: Any, x: torch.Tensor) -> torch.Tensor:
+    """What PEFT's layer computes, W x + s B A x, in one pass over the output instead of four, two of them casts.
+
+    Tuning with it is 1.25 times as fast on a processor (LOG.md).
+    """
+    (name,) = layer.active_adapters
+    wide = layer.base_layer(x)
+    narrow = torch.nn.functional.linear(x, layer.lora_A[name].weight)
+    back = (layer.lora_B[name].weight * layer.scaling[name]).to(narrow.dtype).T
+    added: torch.Tensor = torch.addmm(wide.flatten(0, -2).to(narrow.dtype), narrow.flatten(0, -2), back)
+    return added.view(wide.shape)
 
 
 class Job(BaseModel):
