@@ -49,7 +49,7 @@ def add_adapter(model: Any, rank: int, alpha: int = 32) -> Any:
     adapted = get_peft_model(model, lora)
     for layer in adapted.modules():
         if isinstance(layer, Linear):
-            layer.forward = partial(_adapted, layer)
+            layer.forward = partial(_adapted, layer)  # type: ignore[method-assign]
     return adapted
 
 
