@@ -7,6 +7,7 @@ import sys
 from collections import Counter
 from collections.abc import Iterable, Mapping
 
+from agentrefine_lib.environments.process import EngineFailure
 from agentrefine_lib.policies import LiveEpisode, Policy
 from agentrefine_lib.schema import Task
 
@@ -46,7 +47,7 @@ class Crew:
         self.queue = queue
         self._policy = policy
         self._members = 0
-        self._asked: dict[str, tuple[LiveEpisode, asyncio.Future[str]]] = {}
+        self._asked: list[tuple[LiveEpisode, asyncio.Future[str]]] = []
         self._answering: asyncio.Task[None] | None = None
 
     def join(self) -> None:
@@ -59,12 +60,12 @@ class Crew:
         self._answer_when_all_have_asked()
 
     async def reply(self, episode: LiveEpisode) -> str:
-        """The policy's reply to this episode."""
+        """The policy's reply to this episode. Raises EngineFailure where the policy's question to its engine does."""
         future: asyncio.Future[str] = asyncio.get_running_loop().create_future()
-        self._asked[episode.task.id] = (episode, future)
+        self._asked.append((episode, future))
         self._answer_when_all_have_asked()
         try:
-            return await future
+            return (await future).encode(errors="replace").decode()  # half a surrogate pair can be kept in no file
         except asyncio.CancelledError:  # episodes are cancelled all together: nobody waits for the answer any more
             if self._answering is not None:
                 self._answering.cancel()
@@ -72,8 +73,8 @@ class Crew:
 
     def _answer_when_all_have_asked(self) -> None:
         if self._asked and len(self._asked) == self._members:
-            asked = [self._asked[key] for key in sorted(self._asked)]
-            self._asked = {}
+            asked = sorted(self._asked, key=lambda one: one[0].task.id)
+            self._asked = []
             self._answering = asyncio.create_task(self._answer(asked))
 
     async def _answer(self, asked: list[tuple[LiveEpisode, asyncio.Future[str]]]) -> None:
@@ -86,9 +87,12 @@ class Crew:
                 future.cancel()
             raise
         except BaseException as error:
-            for _, future in asked:
+            engine = error.engine if isinstance(error, EngineFailure) else None
+            theirs = [one for one in asked if one[0].engine is engine] or asked
+            for _, future in theirs:
                 if not future.done():
                     future.set_exception(error)
+            self._asked += [one for one in asked if one not in theirs]  # asked again beside that one's next question
 
 
 def muster(policy: Policy, tasks: list[Task], in_flight: int, at_most: Mapping[str, int]) -> list[tuple[Crew, int]]:

@@ -17,7 +17,7 @@ from agentrefine_lib.environments import make_environment
 from agentrefine_lib.environments.process import MakeEnvironment
 from agentrefine_lib.policies import EndpointPolicy, Policy
 from agentrefine_lib.rollout.engines import EnginePool
-from agentrefine_lib.rollout.loop import DEFAULT_LIMITS, Limits, roll_out
+from agentrefine_lib.rollout.loop import DEFAULT_LIMITS, Limits, UnplayedError, roll_out
 from agentrefine_lib.schema import Task, inside
 
 
@@ -33,14 +33,16 @@ async def roll_out_all(
 
     Policies are dealt out to ``processes``. Each is made, where it plays, from a callable that can be pickled; those of
     one process share their engines. With two or more the notebook waits: nothing else runs in it, and stopping the cell
-    stops them. Raises ValueError for a name that is none of a file.
+    stops them. Raises ValueError for a name that is none of a file; UnplayedError when all have played, where tasks are
+    left that could not be.
     """
     paths, turns = [inside(folder, f"{name}.jsonl") for name in policies], list(policies.items())
     shares = [turns[number::processes] for number in range(processes) if turns[number::processes]]
     if processes == 1:
-        await _play(turns, tasks, folder, limits, make)
+        left = [await _play(turns, tasks, folder, limits, make)]
     else:
-        Parallel(n_jobs=processes)(delayed(_play_apart)(share, tasks, folder, limits, make) for share in shares)
+        left = Parallel(n_jobs=processes)(delayed(_play_apart)(share, tasks, folder, limits, make) for share in shares)
+    _refuse([told for share in left for told in share])
     return paths
 
 
@@ -50,15 +52,27 @@ async def _play(
     folder: Path,
     limits: Limits,
     make: MakeEnvironment,
-) -> None:
+) -> list[str]:
+    """What each policy left unplayed, in words."""
+    left = []
     with EnginePool(make, limits.time) as engines:
         for name, policy in turns:
-            await roll_out(policy(), tasks, folder / f"{name}.jsonl", limits, make, engines)
+            try:
+                await roll_out(policy(), tasks, folder / f"{name}.jsonl", limits, make, engines)
+            except UnplayedError as error:
+                left.append(f"{name}: {error}")
+    return left
 
 
-def _play_apart(*given: Any) -> None:
+def _play_apart(*given: Any) -> list[str]:
     set_start_method("spawn", force=True)  # joblib's own, "loky", is unknown to the engines' processes
-    asyncio.run(_play(*given))
+    return asyncio.run(_play(*given))
+
+
+def _refuse(left: Sequence[str]) -> None:
+    """What one policy could not play is no reason for the others to stop: it is told when all have played."""
+    if left:
+        raise UnplayedError("\n".join(left))
 
 
 async def roll_out_served(
@@ -77,12 +91,18 @@ async def roll_out_served(
     """``roll_out`` of models behind one URL: policy → the model's name there, in place of the ``settings``' own.
 
     ``wrap`` makes another policy of each, such as ``AfterMistake``. Answers go to ``recording`` and are not paid for
-    twice. Raises what ``EndpointPolicy`` raises.
+    twice. Raises what ``EndpointPolicy`` raises; UnplayedError when all have played, where tasks are left that could
+    not be.
     """
-    paths = []
+    paths, left = [], []
     for name, model in served.items():
         async with Endpoint(settings.model_copy(update={"model": model}), recording) as endpoint:
             own = partial(EndpointPolicy, endpoint, name, seed=seed, prompting=prompting)
             policy = wrap(own) if wrap else own()
-            paths.append(await roll_out(policy, tasks, inside(folder, f"{name}.jsonl"), limits, make))
+            paths.append(inside(folder, f"{name}.jsonl"))
+            try:
+                await roll_out(policy, tasks, paths[-1], limits, make)
+            except UnplayedError as error:
+                left.append(f"{name}: {error}")
+    _refuse(left)
     return paths

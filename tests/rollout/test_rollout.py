@@ -4,6 +4,7 @@ import asyncio
 import functools
 import gc
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -148,16 +149,56 @@ def test_a_run_that_is_cancelled_while_the_policy_answers_leaves_nothing_that_no
 def test_a_task_that_never_plays_is_named_and_the_others_are_kept(tmp_path):
     make = functools.partial(engines.faulty, "dies", None)
     with pytest.raises(
-        UnplayedError, match=r"1 of 8 tasks .* in 2 tries.*babyai/GoToRedBallGrey/2: .*died during step"
+        UnplayedError, match=r"1 of 8 tasks .*babyai/GoToRedBallGrey/2: .*died during step .*tries: 2"
     ):
         play(RandomPolicy(), tmp_path / "e.jsonl", make=make, tries=2)
     assert len((tmp_path / "e.jsonl").read_text().splitlines()) == len(TASKS) - 1
     assert len(play(RandomPolicy(), tmp_path / "e.jsonl")) == len(TASKS)
 
 
-def test_an_unknown_task_ends_the_run_with_its_own_message(tmp_path):
-    with pytest.raises(ValueError, match="unknown BabyAI level 'GoToMars'"):
-        play(RandomPolicy(), tmp_path / "e.jsonl", tasks=[Task(engine="babyai", name="GoToMars")])
+def test_an_unknown_task_is_named_with_its_own_message_and_the_others_are_played(tmp_path):
+    tasks = [Task(engine="babyai", name="GoToMars"), Task(engine="chess", name="any"), *TASKS[:2]]
+    with pytest.raises(UnplayedError, match=r"2 of 4 .*babyai/GoToMars/0: .*unknown BabyAI level 'GoToMars'.*chess") as e:
+        play(RandomPolicy(), tmp_path / "e.jsonl", tasks=tasks)
+    assert set(e.value.reasons) == {"babyai/GoToMars/0", "chess/any/0"}
+    assert len((tmp_path / "e.jsonl").read_text().splitlines()) == 2
+
+
+POLICIES = {"step": BatchPolicy, "valid_actions": BatchPolicy, "expert": ExpertPolicy, "reset": RandomPolicy}
+
+
+@pytest.mark.parametrize("method", POLICIES)
+@pytest.mark.parametrize("how", engines.RAISES)
+def test_whatever_an_engine_raises_wherever_costs_tries_of_its_own_task_only(tmp_path, method, how):
+    make, path = functools.partial(engines.broken, method, how, None), tmp_path / "e.jsonl"
+    with pytest.raises(UnplayedError, match=rf"1 of 4 .*{engines.CHOSEN}: the engine failed in .*{how}.*tries: 2"):
+        play(POLICIES[method](), path, tasks=TASKS[:4], make=make, tries=2, steps=4)
+    assert [e.retries for e in read_jsonl(path, Episode)] == [0, 0, 0]
+
+
+@pytest.mark.parametrize("how", engines.BAD)
+def test_a_result_that_no_episode_can_hold_is_its_engines_fault(tmp_path, how):
+    once = functools.partial(engines.broken, "step", how, tmp_path / "once")
+    episodes = play(BatchPolicy(), tmp_path / "once.jsonl", tasks=TASKS[:4], make=once, steps=4)
+    assert [e.retries for e in episodes] == [0, 0, 1, 0]
+    always = functools.partial(engines.broken, "step", how, None)
+    with pytest.raises(UnplayedError, match=re.escape(f"{engines.CHOSEN}: the engine failed in step: a bad answer, ")) as e:
+        play(BatchPolicy(), tmp_path / "e.jsonl", tasks=TASKS[:4], make=always, steps=4)
+    assert how in str(e.value) and len((tmp_path / "e.jsonl").read_text().splitlines()) == 3
+
+
+@pytest.mark.parametrize("policy", [RandomPolicy, BatchPolicy])
+def test_a_task_that_is_listed_twice_is_played_once_and_named(tmp_path, policy, caplog):
+    assert len(play(policy(), tmp_path / "e.jsonl", tasks=[*TASKS[:3], *TASKS[:2]], in_flight=10, steps=2)) == 3
+    assert f"played once: {TASKS[0].id}, {TASKS[1].id}" in caplog.text
+
+
+def test_half_a_surrogate_pair_in_a_reply_does_not_stop_the_run(tmp_path):
+    class Torn(RandomPolicy):
+        async def act(self, episodes):
+            return ["Thought: \ud83d\nAction: turn left"] * len(episodes)
+
+    assert play(Torn(), tmp_path / "e.jsonl", tasks=TASKS[:1], steps=1)[0].steps[0].thought == "?"
 
 
 def test_an_engine_killed_from_outside_in_the_middle(tmp_path):
