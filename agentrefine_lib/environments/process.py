@@ -1,8 +1,8 @@
 """An engine in a process of its own: it may hang, crash or leak, and the run goes on.
 
-Engines run beside the model, not in its way: every call is a coroutine. A call that gets no answer in time, whose
-process dies, that raises or that answers what the protocol does not know kills the process and raises EngineFailure; the
-episode can then be played again in a fresh one. What an engine raises crosses as text: its type may not exist here.
+Engines run beside the model, not in its way: every call is a coroutine. A call that gets no answer in time or a bad
+one, or that raises, or whose process dies, kills the process and raises EngineFailure; the episode can then be played
+again in a fresh one. What an engine raises crosses as text: its type may not exist here.
 """
 
 from __future__ import annotations

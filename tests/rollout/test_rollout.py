@@ -18,6 +18,7 @@ from agentrefine_lib.environments import make_environment, panel
 from agentrefine_lib.environments.process import EngineFailure, EngineProcess, TimeLimits
 from agentrefine_lib.policies import ExpertPolicy, RandomPolicy
 from agentrefine_lib.rollout import Limits, UnplayedError, roll_out, roll_out_on_ray
+from agentrefine_lib.rollout.cluster import play_batch
 from agentrefine_lib.schema import Episode, Task, read_jsonl
 
 TASKS = panel({"babyai": {"GoToRedBallGrey": range(4), "Pickup": range(4)}})
@@ -148,9 +149,7 @@ def test_a_run_that_is_cancelled_while_the_policy_answers_leaves_nothing_that_no
 
 def test_a_task_that_never_plays_is_named_and_the_others_are_kept(tmp_path):
     make = functools.partial(engines.faulty, "dies", None)
-    with pytest.raises(
-        UnplayedError, match=r"1 of 8 tasks .*babyai/GoToRedBallGrey/2: .*died during step .*tries: 2"
-    ):
+    with pytest.raises(UnplayedError, match=r"1 of 8 tasks .*babyai/GoToRedBallGrey/2: .*died during step .*tries: 2"):
         play(RandomPolicy(), tmp_path / "e.jsonl", make=make, tries=2)
     assert len((tmp_path / "e.jsonl").read_text().splitlines()) == len(TASKS) - 1
     assert len(play(RandomPolicy(), tmp_path / "e.jsonl")) == len(TASKS)
@@ -158,7 +157,9 @@ def test_a_task_that_never_plays_is_named_and_the_others_are_kept(tmp_path):
 
 def test_an_unknown_task_is_named_with_its_own_message_and_the_others_are_played(tmp_path):
     tasks = [Task(engine="babyai", name="GoToMars"), Task(engine="chess", name="any"), *TASKS[:2]]
-    with pytest.raises(UnplayedError, match=r"2 of 4 .*babyai/GoToMars/0: .*unknown BabyAI level 'GoToMars'.*chess") as e:
+    with pytest.raises(
+        UnplayedError, match=r"2 of 4 .*babyai/GoToMars/0: .*unknown BabyAI level 'GoToMars'.*chess"
+    ) as e:
         play(RandomPolicy(), tmp_path / "e.jsonl", tasks=tasks)
     assert set(e.value.reasons) == {"babyai/GoToMars/0", "chess/any/0"}
     assert len((tmp_path / "e.jsonl").read_text().splitlines()) == 2
@@ -182,7 +183,9 @@ def test_a_result_that_no_episode_can_hold_is_its_engines_fault(tmp_path, how):
     episodes = play(BatchPolicy(), tmp_path / "once.jsonl", tasks=TASKS[:4], make=once, steps=4)
     assert [e.retries for e in episodes] == [0, 0, 1, 0]
     always = functools.partial(engines.broken, "step", how, None)
-    with pytest.raises(UnplayedError, match=re.escape(f"{engines.CHOSEN}: the engine failed in step: a bad answer, ")) as e:
+    with pytest.raises(
+        UnplayedError, match=re.escape(f"{engines.CHOSEN}: the engine failed in step: a bad answer, ")
+    ) as e:
         play(BatchPolicy(), tmp_path / "e.jsonl", tasks=TASKS[:4], make=always, steps=4)
     assert how in str(e.value) and len((tmp_path / "e.jsonl").read_text().splitlines()) == 3
 
@@ -275,6 +278,26 @@ def test_a_callers_script_needs_no_guard_and_runs_once(tmp_path):
 def test_a_ray_cluster_of_two_nodes_plays_the_same_episodes(two_nodes, tmp_path):
     limits, there = Limits(steps=12), tmp_path / "there.jsonl"
     here = play(RandomPolicy(), tmp_path / "here.jsonl")
-    roll_out_on_ray(RandomPolicy, TASKS[:5], there, limits, batch=2)  # then goes on
-    roll_out_on_ray(RandomPolicy, TASKS, there, limits, batch=2)
+    with pytest.raises(UnplayedError, match=r"1 of 6 .*babyai/GoToMars/0: .*unknown BabyAI level"):
+        roll_out_on_ray(RandomPolicy, [Task(engine="babyai", name="GoToMars"), *TASKS[:5]], there, limits, batch=3)
+    assert len(list(read_jsonl(there, Episode))) == 5
+
+    class Dying(RandomPolicy):  # of this function: the cluster does not know this module
+        async def act(self, episodes):
+            return 1 / 0 if episodes[0].task == TASKS[7] else await super().act(episodes)
+
+    with pytest.raises(RuntimeError, match=r"(?s)what was played is kept.*ZeroDivisionError"):
+        roll_out_on_ray(Dying, TASKS, there, Limits(steps=12, in_flight=1), batch=8)
+    assert len(list(read_jsonl(there, Episode))) == 7
+    roll_out_on_ray(RandomPolicy, TASKS, there, limits, batch=2)  # then goes on
     assert sorted(read_jsonl(there, Episode), key=lambda e: e.id) == here
+
+
+def test_a_batch_that_is_stopped_brings_home_what_it_has_played():
+    limits = Limits(steps=12, in_flight=2)
+    lines, reasons, stopped = play_batch(DyingPolicy, TASKS, limits, make_environment)
+    assert 0 < len(lines) < len(TASKS) and reasons == {} and "PowerError: the machine goes down" in stopped
+    make = functools.partial(engines.faulty, "dies", None)
+    lines, reasons, stopped = play_batch(RandomPolicy, [*TASKS[:3], *TASKS[:3]], limits, make)
+    assert (len(lines), list(reasons), stopped) == (2, [engines.CHOSEN], "")
+    assert play_batch(lambda: 1 / 0, TASKS, limits, make)[:2] == ([], {})
