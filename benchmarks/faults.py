@@ -84,7 +84,7 @@ def kill_row(folder: Path, count: int = 1500) -> dict[str, object]:
         again = sum(app.state.requests.values()) - alone
     names = ("trajectories.jsonl", "rejections.jsonl")
     same = all((folder / "whole" / n).read_bytes() == (folder / "killed" / n).read_bytes() for n in names)
-    lines = (folder / "killed" / "completions.jsonl").read_text().splitlines()
+    lines = (folder / "killed" / "completions.jsonl").read_bytes().splitlines()
     keys = [json.loads(line)["key"] for line in lines]
     lost = again - len(keys)  # in flight when the process died: 16 at most for each kill
     return {

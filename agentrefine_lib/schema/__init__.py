@@ -9,6 +9,7 @@ from agentrefine_lib.schema.jsonl import (
     held,
     inside,
     read_jsonl,
+    read_lines,
     write_jsonl,
     write_whole,
 )
@@ -55,6 +56,7 @@ __all__ = [
     "match_action",
     "placeholders",
     "read_jsonl",
+    "read_lines",
     "write_jsonl",
     "write_whole",
 ]
