@@ -105,6 +105,7 @@ def main() -> None:
         return
     with tempfile.TemporaryDirectory() as made:
         folder = Path(sys.argv[1] if len(sys.argv) > 1 else made)
+        print(__doc__, f"Writes to {folder}.", sep="", file=sys.stderr)
         for name in (*ON_THE_WAY, *IN_THE_ANSWER):
             print(json.dumps(fault_row(name, folder / name)), flush=True)
         print(json.dumps(kill_row(folder / "kills")), flush=True)

@@ -14,6 +14,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
+import sys
 import tempfile
 import time
 from pathlib import Path
@@ -78,6 +79,7 @@ def main() -> None:
     options.add_argument("--tasks", type=int, default=48)
     options.add_argument("--steps", type=int, default=20)
     chosen = options.parse_args()
+    print(__doc__, "Writes nothing but a temporary folder.", sep="", file=sys.stderr)
     with tempfile.TemporaryDirectory() as folder:
         if chosen.shape:
             chosen.model = random_weights(chosen.model, chosen.shape, Path(folder))
