@@ -204,7 +204,8 @@ class _Player:
         self._plan: Iterator[tuple[str, str]] | None = None
 
     def start(self, task: Task) -> Opening:
-        self.close()
+        with contextlib.suppress(Exception):  # of the episode before, which is on disk
+            self.close()
         env = self._environment = self._make(task)
         observation = env.reset(task)
         return Opening(observation, env.goal, env.rules, dict(env.commands), env.version)
@@ -223,6 +224,6 @@ class _Player:
         return next(self._plan, None)
 
     def close(self) -> None:
-        if self._environment:
-            self._environment.close()
-        self._environment = self._plan = None
+        environment, self._environment, self._plan = self._environment, None, None
+        if environment:
+            environment.close()

@@ -18,7 +18,7 @@ from agentrefine_lib.environments.process import EngineFailure, EngineProcess, M
 from agentrefine_lib.policies import LiveEpisode, Policy
 from agentrefine_lib.rollout.crew import Crew, muster
 from agentrefine_lib.rollout.engines import EnginePool
-from agentrefine_lib.schema import Episode, Journal, Step, Task
+from agentrefine_lib.schema import Episode, Journal, SchemaError, Step, Task
 
 log = logging.getLogger(__name__)
 
@@ -152,7 +152,11 @@ class _Run:
         """A finished episode, to disk at once."""
         name, retries = episode_id(self.policy.name, live.task), self.failures[live.task.id]
         episode = live.record(name, self.policy.name, live.dropped, retries)
-        self.journal.append(episode)
+        try:
+            self.journal.append(episode)
+        except SchemaError as error:
+            self.unplayed[live.task.id] = str(error)
+            return
         self.won += episode.success
         self.bar.set_postfix(won=self.won, refresh=False)
         self.bar.update()

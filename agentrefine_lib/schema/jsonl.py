@@ -170,9 +170,12 @@ class Journal:
             self._file.truncate(end)
 
     def append(self, record: Record) -> None:
-        """Write one record and hand it to the operating system at once."""
+        """Write one record and hand it to the operating system at once. Raises SchemaError for one that is too long."""
+        line = record.to_json().encode() + b"\n"
+        if len(line) > MAX_LINE_BYTES:
+            raise SchemaError(f"{self.path}: found a record of {len(line)} bytes, expected {MAX_LINE_BYTES} or fewer")
         with _told(self.path):
-            self._file.write(record.to_json().encode() + b"\n")
+            self._file.write(line)
             self._file.flush()
         self.done.add(self._key(record))
 

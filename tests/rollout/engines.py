@@ -7,6 +7,7 @@ import time
 
 from agentrefine_lib.environments.babyai import BabyAI
 from agentrefine_lib.environments.protocol import StepResult
+from agentrefine_lib.schema import MAX_LINE_BYTES
 
 CHOSEN = "babyai/GoToRedBallGrey/2"  # the task in which a faulty engine fails
 
@@ -78,6 +79,7 @@ RAISES = {  # the name of the type that is told → what raises it
     "SystemExit": lambda: sys.exit(3),
     "OddError": raises_odd,
 }
+ENDLESS = StepResult("a" * (MAX_LINE_BYTES // 3), 0.5, False, False, None)
 BAD = {  # the field that is named → a result that no episode can hold
     "observation: found None": StepResult(None, 0.5, False, False, None),
     "observation: found '": StepResult("half a pair: \ud83d", 0.5, False, False, None),
@@ -114,4 +116,6 @@ class Broken(BabyAI):
     def fail(self):
         if self.marker:
             self.marker.touch()
+        if self.how == "endless":
+            return ENDLESS
         return BAD[self.how] if self.how in BAD else RAISES[self.how]()

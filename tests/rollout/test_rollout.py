@@ -190,6 +190,13 @@ def test_a_result_that_no_episode_can_hold_is_its_engines_fault(tmp_path, how):
     assert how in str(e.value) and len((tmp_path / "e.jsonl").read_text().splitlines()) == 3
 
 
+def test_an_episode_that_no_reader_would_take_is_named_and_the_others_can_be_read_again(tmp_path):
+    make = functools.partial(engines.broken, "step", "endless", None)
+    with pytest.raises(UnplayedError, match=rf"1 of 4 .*{engines.CHOSEN}: .*found a record of \d+ bytes, expected"):
+        play(RandomPolicy(), tmp_path / "e.jsonl", tasks=TASKS[:4], make=make, steps=5)
+    assert len(play(RandomPolicy(), tmp_path / "e.jsonl", tasks=TASKS[:4], steps=5)) == 4
+
+
 @pytest.mark.parametrize("policy", [RandomPolicy, BatchPolicy])
 def test_a_task_that_is_listed_twice_is_played_once_and_named(tmp_path, policy, caplog):
     assert len(play(policy(), tmp_path / "e.jsonl", tasks=[*TASKS[:3], *TASKS[:2]], in_flight=10, steps=2)) == 3

@@ -70,7 +70,7 @@ class Jericho:
         self.goal, self.commands = self._quest.goal, {**actions.COMMANDS, **self._quest.commands}
         self._open = list(self._quest.subgoals)
         self._played: list[str] = []
-        self._progress, self._success, self._done = 0.0, False, False
+        self._progress, self._success, self._done = 0.0, False, bool(self._story.first.ending)
         return self._story.first.text
 
     def step(self, action: str) -> StepResult:
