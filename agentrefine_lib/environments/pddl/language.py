@@ -198,7 +198,7 @@ def _facts(condition: Expression, arity: dict[str, int], terms: set[str], where:
 def _atom(atom: Expression, arity: dict[str, int], terms: set[str], where: str) -> Fact:
     match atom:
         case [str(predicate), *arguments] if predicate in arity:
-            if len(arguments) == arity[predicate] and all(term in terms for term in arguments):
+            if len(arguments) == arity[predicate] and all(isinstance(term, str) and term in terms for term in arguments):
                 return predicate, *map(str, arguments)
             raise ValueError(
                 f"{where}: found {_show(atom)}; expected {arity[predicate]} argument(s), each one of {_some(terms)}"
