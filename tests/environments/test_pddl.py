@@ -361,7 +361,7 @@ def test_any_strips_domain_plays_under_its_own_names(ferry: str) -> None:
         ("(define (domain ferry)", "(define (domain ferry", "open '('"),
         ("(seen ?p - place))", "(seen ?p - place)))", "found ')'"),
         ("north - place)", "north__import__('os') - place)", 'found "\'"'),
-        ("(not (busy))", "(seen (busy))", ":precondition: found (seen (busy)); expected 1 argument(s)"),  # by guided fuzzing
+        ("(not (busy))", "(seen (busy))", ":precondition: found (seen (busy)); expected 1 argument(s)"),  # by fuzzing
         ("(:action board", "(:action debark", ":action debark stands there twice"),
         ("(:constants", "(:constants south - place) (:constants", "section :constants stands there twice"),
         ("(busy) (seen", "(busy) (at) (seen", ":predicates: found (at); expected (name ?x ?y …), each name once"),

@@ -198,8 +198,9 @@ def _facts(condition: Expression, arity: dict[str, int], terms: set[str], where:
 def _atom(atom: Expression, arity: dict[str, int], terms: set[str], where: str) -> Fact:
     match atom:
         case [str(predicate), *arguments] if predicate in arity:
-            if len(arguments) == arity[predicate] and all(isinstance(term, str) and term in terms for term in arguments):
-                return predicate, *map(str, arguments)
+            named = [term for term in arguments if isinstance(term, str) and term in terms]
+            if len(arguments) == arity[predicate] == len(named):
+                return predicate, *named
             raise ValueError(
                 f"{where}: found {_show(atom)}; expected {arity[predicate]} argument(s), each one of {_some(terms)}"
             )
