@@ -15,6 +15,7 @@ from agentrefine_lib.schema.jsonl import (
 )
 from agentrefine_lib.schema.models import (
     ERROR_FLAGS,
+    SCORE_UNKNOWN,
     ActionSpec,
     Conversation,
     DMTurn,
@@ -32,6 +33,7 @@ from agentrefine_lib.schema.models import (
 __all__ = [
     "ERROR_FLAGS",
     "MAX_LINE_BYTES",
+    "SCORE_UNKNOWN",
     "ActionSpec",
     "CodeError",
     "Conversation",

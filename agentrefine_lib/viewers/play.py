@@ -89,13 +89,19 @@ def _of_trajectory(trajectory: Trajectory) -> Play:
 def _of_episode(episode: Episode) -> Play:
     exchanges = [
         Exchange(
-            f"step {n}", s.thought, s.action, s.observation, f"{s.error} error" if s.error else "", progress=s.progress
+            f"step {n}",
+            s.thought,
+            s.action,
+            s.observation,
+            f"{s.error} error" if s.error else "",
+            progress=None if episode.known_progress is None else s.progress,
         )
         for n, s in enumerate(episode.steps, start=1)
     ]
     e = episode
+    engine = e.task.engine if e.known_progress is not None else f"{e.task.engine} (progress unknown)"
     words = outcome_word(e.success)
-    return Play(e.id, e.task.engine, e.policy, words, "", e.goal, e.observation, _with_refinements(exchanges))
+    return Play(e.id, engine, e.policy, words, "", e.goal, e.observation, _with_refinements(exchanges))
 
 
 def _of_conversation(conversation: Conversation) -> Play:

@@ -12,7 +12,8 @@ Not AgentBoard's: success is the game's own end, won (there, all sub-goals); our
 command, and in any other game the usual sentences of interactive fiction are recognised, unless jericho, which knows
 some games from inside, sees that something was done; valid actions are found by trying the signatures in ``commands``
 (there, by jericho's search, which would download a language model). A file played by its path has no expert; where
-neither jericho nor the story itself tells its score, ``version`` says so, and progress is 0 until it is won.
+neither jericho nor the story itself tells its score, ``version`` says so, progress is 0 until it is won, and that is
+shown as unknown.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ from agentrefine_lib.environments.jericho.expert import Plan, find_plan
 from agentrefine_lib.environments.jericho.quest import FOLDER, GAMES, Quest, games_version, load_quest
 from agentrefine_lib.environments.jericho.story import HALTED, Reply, Story
 from agentrefine_lib.environments.protocol import StepResult
-from agentrefine_lib.schema import Task
+from agentrefine_lib.schema import SCORE_UNKNOWN, Task
 
 EXPLORE = Quest(goal="Explore the story and make as many of its points as you can.", subgoals=[], walkthrough=[])
 NO_POINTS = Quest(goal="Explore the story and bring it to a good end.", subgoals=[], walkthrough=[])
@@ -65,7 +66,7 @@ class Jericho:
         else:
             known = self._story.score() is not None
             self._quest = EXPLORE if known else NO_POINTS
-            jericho, unknown = Jericho.version.partition(",")[0], "" if known else ", score unknown"
+            jericho, unknown = Jericho.version.partition(",")[0], "" if known else f", {SCORE_UNKNOWN}"
             self.version = f"{jericho}, story {self._story.version}{unknown}"
         self.goal, self.commands = self._quest.goal, {**actions.COMMANDS, **self._quest.commands}
         self._open = list(self._quest.subgoals)
