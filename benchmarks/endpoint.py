@@ -105,6 +105,7 @@ async def compare(port: int, recording: Path) -> dict[str, Any]:
 
 
 def main() -> None:
+    print(__doc__, "Writes nothing but a temporary folder.", sep="", file=sys.stderr)
     server = subprocess.Popen([sys.executable, __file__, "serve"], stdout=subprocess.PIPE, text=True)
     try:
         assert server.stdout is not None

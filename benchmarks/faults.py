@@ -84,7 +84,7 @@ def kill_row(folder: Path, count: int = 1500) -> dict[str, object]:
         again = sum(app.state.requests.values()) - alone
     names = ("trajectories.jsonl", "rejections.jsonl")
     same = all((folder / "whole" / n).read_bytes() == (folder / "killed" / n).read_bytes() for n in names)
-    lines = (folder / "killed" / "completions.jsonl").read_text().splitlines()
+    lines = (folder / "killed" / "completions.jsonl").read_bytes().splitlines()
     keys = [json.loads(line)["key"] for line in lines]
     lost = again - len(keys)  # in flight when the process died: 16 at most for each kill
     return {
@@ -105,6 +105,7 @@ def main() -> None:
         return
     with tempfile.TemporaryDirectory() as made:
         folder = Path(sys.argv[1] if len(sys.argv) > 1 else made)
+        print(__doc__, f"Writes to {folder}.", sep="", file=sys.stderr)
         for name in (*ON_THE_WAY, *IN_THE_ANSWER):
             print(json.dumps(fault_row(name, folder / name)), flush=True)
         print(json.dumps(kill_row(folder / "kills")), flush=True)

@@ -233,6 +233,7 @@ def main() -> None:
     options.add_argument("--engines", nargs="+", default=list(PANEL), choices=PANEL)
     options.add_argument("--minutes", type=float, default=10.0)
     chosen, path = options.parse_args(), HERE / "load.csv"
+    print(__doc__, f"Writes {path} and load.png beside it.", sep="", file=sys.stderr)
     for stage in chosen.stages:
         with tempfile.TemporaryDirectory() as folder:
             table = pd.DataFrame(STAGES[stage](Path(folder), chosen)).round({"wall_s": 1, "cpu_s": 1, "rss_mib": 0})

@@ -14,6 +14,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
+import sys
 import tempfile
 import time
 from pathlib import Path
@@ -70,6 +71,7 @@ def main() -> None:
     options.add_argument("--alone", type=int, default=6)
     options.add_argument("--steps", type=int, default=10)
     chosen = options.parse_args()
+    print(__doc__, "Writes nothing but a temporary folder.", sep="", file=sys.stderr)
     print(json.dumps(compare(base_folder(chosen.model), chosen.tasks, chosen.alone, chosen.steps)))
 
 

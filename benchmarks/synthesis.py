@@ -14,6 +14,7 @@ from __future__ import annotations
 import asyncio
 import json
 import re
+import sys
 import time
 from functools import lru_cache
 
@@ -55,6 +56,7 @@ def re2_over_re(trajectories: list[Trajectory]) -> float:
 
 
 def main() -> None:
+    print(__doc__, "Writes nothing.", sep="", file=sys.stderr)
     asyncio.run(synthesize_round(-JOBS))  # reads the vocabulary and warms the caches
     wall, cpu, accepted, rejected = [], [], [], []
     for start in range(0, JOBS * ROUNDS, JOBS):

@@ -142,6 +142,7 @@ def main() -> None:
     parser.add_argument("--base", help="a model to tune; without it, one of the laptop's size with random weights")
     parser.add_argument("--rounds", type=int, default=3, help="0: masks only")
     arguments = parser.parse_args()
+    print(__doc__, "Writes nothing but a temporary folder.", sep="", file=sys.stderr)
     programs = {
         "ours": (sys.executable, OURS % (BATCH, BATCH, RATE)),
         "trl": (sys.executable, TRL % (BATCH, RATE)),

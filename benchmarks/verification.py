@@ -91,6 +91,7 @@ def _compile_with_re(code: str) -> re.Pattern[bytes]:
 
 
 def main() -> None:
+    print(__doc__, "Writes nothing but a temporary folder.", sep="", file=sys.stderr)
     sources = asyncio.run(make_sources())
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "trajectories.jsonl"

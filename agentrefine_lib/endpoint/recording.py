@@ -9,7 +9,7 @@ from pydantic import ValidationError
 
 from agentrefine_lib.endpoint.failures import EndpointError
 from agentrefine_lib.endpoint.request import Completion
-from agentrefine_lib.schema import Journal, SchemaError, explain
+from agentrefine_lib.schema import Journal, SchemaError, explain, read_lines
 
 
 class NotRecordedError(EndpointError):
@@ -29,16 +29,13 @@ class Recording:
 
     def scan(self) -> Iterator[Completion]:
         """Index the file, yielding what it holds; a half-written last line is left out. Raises SchemaError."""
-        offset = 0
-        for number, line in enumerate(self._file, start=1):
-            if line.endswith(b"\n") and line.strip():
-                try:
-                    completion = Completion.model_validate_json(line)
-                except ValidationError as error:
-                    raise SchemaError(f"{self.path}:{number}: not a Completion: {explain(error)}") from None
-                self.offsets[completion.key] = offset
-                yield completion
-            offset += len(line)
+        for number, offset, line in read_lines(self.path, growing=True):
+            try:
+                completion = Completion.model_validate_json(line)
+            except ValidationError as error:
+                raise SchemaError(f"{self.path}:{number}: not a Completion: {explain(error)}") from None
+            self.offsets[completion.key] = offset
+            yield completion
 
     def get(self, key: str) -> Completion | None:
         """The completion of a request, or None."""

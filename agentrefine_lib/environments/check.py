@@ -160,5 +160,6 @@ if __name__ == "__main__":
     from agentrefine_lib.environments import make_environment
 
     for name in sys.argv[1:]:
+        print(f"{name}: plays it here and in another process, up to minutes; writes nothing", flush=True)
         check_environment(make_environment, Task.from_id(name))
         print(f"{name}: keeps the contract")

@@ -1,7 +1,8 @@
 """An engine in a process of its own: it may hang, crash or leak, and the run goes on.
 
-Engines run beside the model, not in its way: every call is a coroutine. A call that gets no answer in time, or whose
-process dies, kills the process and raises EngineFailure; the episode can then be played again in a fresh one.
+Engines run beside the model, not in its way: every call is a coroutine. A call that gets no answer in time or a bad
+one, or that raises, or whose process dies, kills the process and raises EngineFailure; the episode can then be played
+again in a fresh one. What an engine raises crosses as text: its type may not exist here.
 """
 
 from __future__ import annotations
@@ -19,8 +20,10 @@ from multiprocessing.connection import Connection
 from types import ModuleType
 from typing import Any, NamedTuple, Self
 
-from agentrefine_lib.environments.protocol import Environment, StepResult
-from agentrefine_lib.schema import Task
+from pydantic import ConfigDict, TypeAdapter, ValidationError
+
+from agentrefine_lib.environments.protocol import Environment, StepResult, Text
+from agentrefine_lib.schema import Task, explain
 
 MakeEnvironment = Callable[[Task], Environment]  # of a module that engine processes can import: they call it
 
@@ -31,17 +34,34 @@ _CONTEXT.set_forkserver_preload(
 
 
 class EngineFailure(RuntimeError):  # noqa: N818  (an event of the run, like a signal, not a mistake of the caller)
-    """The engine's process died, raised or gave no answer in time. The episode may be played again."""
+    """The engine's process died, raised, or gave a bad answer or none in time. The episode may be played again.
+
+    The first line says what happened, in which task; ``engine`` is the process that it happened to.
+    """
+
+    def __init__(self, told: str, engine: EngineProcess) -> None:
+        super().__init__(told)
+        self.engine = engine
 
 
 class Opening(NamedTuple):
     """What an episode starts with; ``commands`` maps signatures to meanings, ``version`` names engine and data."""
 
-    observation: str
-    goal: str
-    rules: str
-    commands: dict[str, str]
-    version: str
+    observation: Text
+    goal: Text
+    rules: Text
+    commands: dict[Text, Text]
+    version: Text
+
+
+_STRICT = ConfigDict(strict=True)
+_ANSWERS: dict[str, TypeAdapter[Any]] = {  # by method; what passes is of Python's own types, safe to unpickle
+    "start": TypeAdapter(Opening, config=_STRICT),
+    "step": TypeAdapter(StepResult, config=_STRICT),
+    "valid_actions": TypeAdapter(list[Text], config=_STRICT),
+    "expert_action": TypeAdapter(tuple[Text, Text] | None, config=_STRICT),
+}
+TOLD = 1_000  # characters of what went wrong: an exception may hold a whole file
 
 
 @dataclass(frozen=True)
@@ -57,6 +77,8 @@ class EngineProcess:
 
     def __init__(self, make_environment: MakeEnvironment, limits: TimeLimits = TimeLimits()) -> None:
         self.limits = limits
+        self._task = ""
+        self._turn = asyncio.Lock()
         self._pipe, theirs = _CONTEXT.Pipe()
         self._process = _CONTEXT.Process(target=_serve, args=(theirs, make_environment), daemon=True)
         with _main_hidden():
@@ -70,7 +92,8 @@ class EngineProcess:
         return self._process.pid
 
     async def start(self, task: Task) -> Opening:
-        """Start an episode. Raises what the environment raises for a task that does not exist (ValueError)."""
+        """Start an episode."""
+        self._task, self._turn = task.id, asyncio.Lock()  # of the running loop
         opening: Opening = await self._ask(self.limits.start, "start", task)
         return opening
 
@@ -90,28 +113,31 @@ class EngineProcess:
         return choice
 
     async def _ask(self, limit: float, method: str, *arguments: Any) -> Any:
-        try:
-            self._pipe.send((method, *arguments))
-            answered, loop = asyncio.Event(), asyncio.get_running_loop()
-            loop.add_reader(self._pipe.fileno(), answered.set)
+        async with self._turn:  # an answer belongs to one question, also where a policy asks for several at once
             try:
-                async with asyncio.timeout(limit):  # wait_for, in Python 3.11, may lose a cancellation
-                    await answered.wait()
-            finally:
-                loop.remove_reader(self._pipe.fileno())
-            value, error, trace = self._pipe.recv()
-        except TimeoutError:
-            self.kill()
-            raise EngineFailure(f"the engine gave no answer to {method} within {limit:g} s") from None
-        except (EOFError, OSError):
-            self.kill()
-            raise EngineFailure(f"the engine's process died during {method}") from None
-        if isinstance(error, (ValueError, ImportError)):
-            raise error  # the task or the installation is at fault: another try would end the same way
-        if error is not None:
-            self.kill()
-            raise EngineFailure(f"the engine failed in {method}: {error}\n{trace}")
-        return value
+                value, failure = await self._exchange(limit, method, *arguments)
+            except TimeoutError:
+                failure = f"gave no answer to {method} within {limit:g} s"
+            except (EOFError, OSError):
+                failure = f"died during {method}"
+            except asyncio.CancelledError:  # its answer would be taken for the next one's
+                self.kill()
+                raise
+            if failure:
+                self.kill()
+                raise EngineFailure(f"{self._task}: the engine {failure}", self)
+            return value
+
+    async def _exchange(self, limit: float, method: str, *arguments: Any) -> Any:
+        self._pipe.send((method, *arguments))
+        answered, loop = asyncio.Event(), asyncio.get_running_loop()
+        loop.add_reader(self._pipe.fileno(), answered.set)
+        try:
+            async with asyncio.timeout(limit):  # wait_for, in Python 3.11, may lose a cancellation
+                await answered.wait()
+        finally:
+            loop.remove_reader(self._pipe.fileno())
+        return self._pipe.recv()
 
     def close(self) -> None:
         """Ask the process to release its engine and to end; kill it if it does not. Does nothing the second time."""
@@ -149,14 +175,24 @@ def _serve(pipe: Connection, make_environment: MakeEnvironment) -> None:
     player = _Player(make_environment)
     with contextlib.suppress(EOFError, ConnectionError):
         while (request := pipe.recv()) is not None:
-            method, *arguments = request
-            try:
-                pipe.send((getattr(player, method)(*arguments), None, ""))
-            except (ValueError, ImportError) as error:
-                pipe.send((None, type(error)(str(error)), ""))
-            except Exception as error:
-                pipe.send((None, RuntimeError(repr(error)), traceback.format_exc()))
+            pipe.send(_answer(player, *request))
     player.close()
+
+
+def _answer(player: _Player, method: str, *arguments: Any) -> tuple[Any, str]:
+    """What the engine gives, checked; or None and why not: one line, then the traceback."""
+    try:
+        given = getattr(player, method)(*arguments)
+    except BaseException as error:  # SystemExit, too
+        told = "".join(traceback.format_exception_only(error))
+        trace = "".join(traceback.format_exception(error)).encode(errors="backslashreplace").decode()
+    else:
+        try:
+            return _ANSWERS[method].validate_python(given), ""
+        except ValidationError as error:
+            told, trace = f"a bad answer, {explain(error)}", ""
+    said = " ".join(told[:TOLD].encode(errors="backslashreplace").decode().split())
+    return None, f"failed in {method}: {said}\n{trace}".strip()
 
 
 class _Player:
@@ -168,7 +204,8 @@ class _Player:
         self._plan: Iterator[tuple[str, str]] | None = None
 
     def start(self, task: Task) -> Opening:
-        self.close()
+        with contextlib.suppress(Exception):  # of the episode before, which is on disk
+            self.close()
         env = self._environment = self._make(task)
         observation = env.reset(task)
         return Opening(observation, env.goal, env.rules, dict(env.commands), env.version)
@@ -187,6 +224,6 @@ class _Player:
         return next(self._plan, None)
 
     def close(self) -> None:
-        if self._environment:
-            self._environment.close()
-        self._environment = self._plan = None
+        environment, self._environment, self._plan = self._environment, None, None
+        if environment:
+            environment.close()

@@ -3,19 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import NamedTuple, Protocol
+from typing import Annotated, NamedTuple, Protocol
+
+from pydantic import AfterValidator, Field
 
 from agentrefine_lib.schema import Task
+
+Text = Annotated[str, AfterValidator(lambda text: text.encode().decode())]  # raises for lone surrogates: no file's text
 
 
 class StepResult(NamedTuple):
     """What one action led to. ``error`` is None, or the kind of error when the engine did not accept the action."""
 
-    observation: str
-    progress: float  # in [0, 1], never decreasing within an episode
+    observation: Text
+    progress: Annotated[float, Field(ge=0.0, le=1.0)]  # never decreasing within an episode
     success: bool
     done: bool
-    error: str | None  # "format" (not a command), "parameter" (no such object), "logic" (impossible now)
+    error: (
+        Annotated[Text, Field(min_length=1)] | None
+    )  # "format" (not a command), "parameter" (no such object), "logic" (impossible now)
 
 
 class Refusal(NamedTuple):

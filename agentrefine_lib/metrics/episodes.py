@@ -29,7 +29,8 @@ def episode_table(paths: Iterable[Path], models: pd.DataFrame | None = None) -> 
     """One row per episode: policy, method, seed, engine, task, success, MEANS, dropped, retries, engine_version.
 
     ``models`` says which policies are models of one method, with which training seed (``tuning.models_table``); a
-    policy that is not in it is a method of its own. ``recovery`` is missing where no step but the last was refused.
+    policy that is not in it is a method of its own. ``recovery`` is missing where no step but the last was refused,
+    progress where the engine knows of none.
     """
     rows = [_row(episode) for path in paths for episode in read_jsonl(path, Episode)]
     return label_policies(pd.DataFrame(rows), models).sort_values(["policy", "engine", "task"], ignore_index=True)
@@ -46,14 +47,14 @@ def label_policies(table: pd.DataFrame, models: pd.DataFrame | None = None) -> p
 
 
 def _row(episode: Episode) -> dict[str, Any]:
-    steps = episode.steps
+    steps, known = episode.steps, episode.known_progress is not None
     return {
         "policy": episode.policy,
         "engine": episode.task.engine,
         "task": episode.task.id,
         "success": episode.success,
-        "progress": episode.progress,
-        "progress_max": max(step.progress for step in steps),
+        "progress": episode.progress if known else float("nan"),
+        "progress_max": max(step.progress for step in steps) if known else float("nan"),
         "grounding": _share(step.error is None for step in steps),
         "format_errors": _share(step.error in FORMAT_ERRORS for step in steps),
         "repeats": sum(is_repeat(before, after) for before, after in pairwise(steps)) / len(steps),

@@ -181,7 +181,8 @@ def cases(ours: Episode, theirs: Episode, steps: int = 8) -> Figure:
     split = first_divergence(ours, theirs)
     figure, ax = plt.subplots(figsize=(12, 1.2 + 0.86 * steps), layout="constrained")
     for x, episode in ((0.0, ours), (0.51, theirs)):
-        end = "won" if episode.success else f"not won, progress {episode.progress:.2f}"
+        progress = "unknown" if episode.known_progress is None else f"{episode.progress:.2f}"
+        end = "won" if episode.success else f"not won, progress {progress}"
         ax.text(
             x,
             steps + 0.55,

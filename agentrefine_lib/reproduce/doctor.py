@@ -96,6 +96,8 @@ def main() -> int:
     )
     asked = parser.parse_args()
     installed = version("papermill") is not None
+    if not asked.quick:
+        print("doctor: opens every engine, a kernel and a browser, up to a minute; writes nothing", file=sys.stderr)
     findings = [*machine(installed), *([*packages(), *probes(asked)] if installed else later())]
     if asked.json:
         whole = {"ready": ready(findings), "findings": [finding._asdict() for finding in findings]}

@@ -58,6 +58,10 @@ def opening(book: Any) -> tuple[str, str]:
 
 if __name__ == "__main__":
     try:
-        print(f"open {build(load_profile(sys.argv[1], repository()))}")
+        chosen = load_profile(sys.argv[1], repository())
+        print(
+            f"{chosen.name}: its executed notebooks become pages in {chosen.shown(chosen.run_dir)}/gallery", flush=True
+        )
+        print(f"open {build(chosen)}")
     except (FileNotFoundError, ProfileError) as error:
         sys.exit(str(error))

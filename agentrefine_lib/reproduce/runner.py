@@ -21,6 +21,8 @@ def run(profile: Profile, only: Sequence[str] = (), force: bool = False) -> Path
     """
     chosen = select(profile, only)
     with alone(profile):
+        where = " and ".join(profile.shown(folder) for folder in (profile.run_dir, profile.figures_dir))
+        print(f"{profile.name}: runs what is stale of {len(chosen)} notebooks, in order; writes to {where}", flush=True)
         digests = Digests(profile)
         for number, notebook in enumerate(chosen, start=1):
             step = f"[{number}/{len(chosen)}] {notebook.name}"

@@ -7,6 +7,7 @@ import sys
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 
+from agentrefine_lib.environments.process import EngineFailure
 from agentrefine_lib.policies import LiveEpisode, Policy
 from agentrefine_lib.schema import Task
 
@@ -58,12 +59,12 @@ class Batch:
         self._answer_when_all_have_asked()
 
     async def reply(self, episode: LiveEpisode) -> str:
-        """The policy's reply to this episode."""
+        """The policy's reply to this episode. Raises EngineFailure where the policy's question to its engine does."""
         future: asyncio.Future[str] = asyncio.get_running_loop().create_future()
         self._asked.append((episode, future))
         self._answer_when_all_have_asked()
         try:
-            return await future
+            return (await future).encode(errors="replace").decode()  # half a surrogate pair can be kept in no file
         except asyncio.CancelledError:  # episodes are cancelled all together: nobody waits for the answer any more
             if self._answering is not None:
                 self._answering.cancel()
@@ -85,9 +86,12 @@ class Batch:
                 future.cancel()
             raise
         except BaseException as error:
-            for _, future in asked:
+            engine = error.engine if isinstance(error, EngineFailure) else None
+            theirs = [one for one in asked if one[0].engine is engine] or asked
+            for _, future in theirs:
                 if not future.done():
                     future.set_exception(error)
+            self._asked += [one for one in asked if one not in theirs]  # asked again beside that one's next question
 
 
 def batches_of(policy: Policy, tasks: Sequence[Task], missing: Sequence[Task], in_flight: int) -> list[list[Task]]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import tempfile
+import traceback
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,7 @@ from tqdm.auto import tqdm
 from agentrefine_lib.environments import make_environment
 from agentrefine_lib.environments.process import MakeEnvironment
 from agentrefine_lib.policies import Policy
-from agentrefine_lib.rollout.loop import DEFAULT_LIMITS, Limits, episode_id, roll_out
+from agentrefine_lib.rollout.loop import DEFAULT_LIMITS, Limits, UnplayedError, once, refuse_unplayed, roll_out
 from agentrefine_lib.schema import Episode, Journal, Task, read_jsonl
 
 
@@ -31,7 +32,8 @@ def roll_out_on_ray(
 
     ``make_policy`` is called once per batch, where the batch runs; the policy has to fit on every machine. At most
     ``under_way`` batches are submitted at a time. Only this process writes; a node that dies costs its batches, which
-    Ray plays again elsewhere.
+    Ray plays again elsewhere. Raises UnplayedError at the end, as ``roll_out`` does; RuntimeError where a batch stopped
+    for another reason, once the batches under way have come home: what any of them has played is on disk.
     """
     try:
         import ray
@@ -40,28 +42,47 @@ def roll_out_on_ray(
 
     remote = ray.remote(max_retries=3, scheduling_strategy="SPREAD")(play_batch)
     name = make_policy().name
+    wanted, unplayed, failure = once(name, tasks), dict[str, str](), ""
     with Journal(path, Episode, key=lambda e: e.id) as journal:
-        waiting = [task for task in tasks if episode_id(name, task) not in journal.done]
+        waiting = [task for key, task in wanted.items() if key not in journal.done]
         batches = [waiting[i : i + batch] for i in range(0, len(waiting), batch)]
         running: set[Any] = set()
-        with tqdm(total=len(tasks), initial=len(tasks) - len(waiting), desc=name, unit="episode") as bar:
-            while batches or running:
-                while batches and len(running) < under_way:
+        with tqdm(total=len(wanted), initial=len(wanted) - len(waiting), desc=name, unit="episode") as bar:
+            while running or (batches and not failure):
+                while batches and not failure and len(running) < under_way:
                     running.add(remote.remote(make_policy, batches.pop(0), limits, make))
                 ready = ray.wait(list(running))[0][0]
                 running.remove(ready)
-                for line in ray.get(ready):
+                try:
+                    lines, reasons, stopped = ray.get(ready)
+                except ray.exceptions.RayError as error:  # its worker died, again and again
+                    lines, reasons, stopped = [], {}, str(error)
+                for line in lines:
                     journal.append(Episode.model_validate_json(line))
                     bar.update()
+                unplayed |= reasons
+                failure = failure or stopped
+    if failure:
+        raise RuntimeError(f"{path}: a batch stopped; what was played is kept, and another run goes on. {failure}")
+    refuse_unplayed(unplayed, len(wanted), path)
     return path
 
 
 def play_batch(
     make_policy: Callable[[], Policy], tasks: Sequence[Task], limits: Limits, make: MakeEnvironment
-) -> list[str]:
-    """What one worker does: its tasks' episodes, in their order, as JSON that every Python on the cluster can read."""
-    policy = make_policy()
+) -> tuple[list[str], dict[str, str], str]:
+    """What one worker does: the episodes that it played, in the order of its tasks, as JSON that every Python on the
+    cluster can read; why it could not play the others; and what stopped it, in words, or nothing."""
+    reasons, stopped, order = dict[str, str](), "", list[str]()
     with tempfile.TemporaryDirectory() as folder:
-        path = asyncio.run(roll_out(policy, tasks, Path(folder) / "episodes.jsonl", limits, make))
-        episodes = {episode.id: episode.to_json() for episode in read_jsonl(path, Episode)}
-    return [episodes[episode_id(policy.name, task)] for task in tasks]
+        path = Path(folder) / "episodes.jsonl"
+        try:
+            policy = make_policy()
+            order = list(once(policy.name, tasks))
+            asyncio.run(roll_out(policy, tasks, path, limits, make))
+        except UnplayedError as error:
+            reasons = error.reasons
+        except Exception:
+            stopped = traceback.format_exc()
+        played = {episode.id: episode.to_json() for episode in read_jsonl(path, Episode)} if path.exists() else {}
+    return [played[key] for key in order if key in played], reasons, stopped

@@ -60,7 +60,9 @@ def to_datasets(episodes: Iterable[Episode]) -> datasets.Dataset:
 def _row(episode: Episode) -> dict[str, Any]:
     task = {"engine": episode.task.engine, "task": episode.task.name, "seed": episode.task.seed}
     return (
-        episode.model_dump(exclude={"task", "commands", "rules", "observation"}) | task | {"prompt": _prompt(episode)}
+        episode.model_dump(exclude={"task", "commands", "rules", "observation"})
+        | task
+        | {"prompt": _prompt(episode), "progress": episode.known_progress}
     )
 
 
@@ -71,7 +73,9 @@ def _prompt(episode: Episode) -> str:
 def _log(policy: str, engine: str, episodes: Sequence[Episode], now: datetime) -> dict[str, Any]:
     """The fields that Inspect's reader asks for, and the results that its list shows."""
     created, count = now.isoformat(timespec="seconds"), len(episodes)
-    means = {name: sum(float(getattr(episode, name)) for episode in episodes) / count for name in SCORES}
+    scores = [_scores(episode) for episode in episodes]
+    known = {name: [score[name] for score in scores if name in score] for name in SCORES}
+    means = {name: sum(values) / len(values) for name, values in known.items() if values}
     ids = [episode.task.id for episode in episodes]
     return {
         "version": LOG_VERSION,
@@ -100,6 +104,12 @@ def _log(policy: str, engine: str, episodes: Sequence[Episode], now: datetime) -
     }
 
 
+def _scores(episode: Episode) -> dict[str, float]:
+    """What is known of an episode."""
+    scores = {"success": float(episode.success)}
+    return scores if episode.known_progress is None else scores | {"progress": episode.known_progress}
+
+
 def _sample(episode: Episode) -> dict[str, Any]:
     messages = [{"role": "user", "content": _prompt(episode)}]
     for step in episode.steps:
@@ -112,6 +122,6 @@ def _sample(episode: Episode) -> dict[str, Any]:
         "input": episode.goal,
         "target": "",
         "messages": messages,
-        "scores": {name: {"value": float(getattr(episode, name))} for name in SCORES},
+        "scores": {name: {"value": value} for name, value in _scores(episode).items()},
         "metadata": {"refused": refused, "dropped": episode.dropped, "retries": episode.retries},
     }

@@ -18,7 +18,7 @@ from agentrefine_lib.environments.process import EngineFailure, EngineProcess, M
 from agentrefine_lib.policies import LiveEpisode, Policy
 from agentrefine_lib.rollout.batch import Batch, TaskQueue, batches_of
 from agentrefine_lib.rollout.engines import EnginePool
-from agentrefine_lib.schema import Episode, Journal, Step, Task
+from agentrefine_lib.schema import Episode, Journal, SchemaError, Step, Task
 
 log = logging.getLogger(__name__)
 
@@ -39,7 +39,11 @@ DEFAULT_LIMITS = Limits()
 
 
 class UnplayedError(RuntimeError):
-    """Some tasks could not be played; all others are on disk."""
+    """Some tasks could not be played; all others are on disk. ``reasons``: task id → why not."""
+
+    def __init__(self, told: str, reasons: Mapping[str, str] | None = None) -> None:
+        super().__init__(told)
+        self.reasons = dict(reasons or {})
 
 
 async def roll_out(
@@ -52,25 +56,41 @@ async def roll_out(
 ) -> Path:
     """Play every task with the policy and append the episodes to ``path`` (JSONL). Returns the path.
 
-    A killed run continues where it was: episodes on disk are not played again. An engine that dies or hangs costs its
-    episode another try. Raises UnplayedError at the end if a task's engine failed at every try; what the policy or an
-    unknown task raises ends the run at once. ``make`` is called in the engines' processes, so it must be picklable.
-    ``engines``, of the same ``make``, are used and left running for whoever plays next.
+    A killed run continues where it was: episodes on disk are not played again. A task that is listed twice is played
+    once. An engine that dies, hangs, raises or answers nonsense costs its episode another try. Raises UnplayedError at
+    the end if a task could not be played at any try, an unknown one, too; what the policy raises ends the run at once.
+    ``make`` is called in the engines' processes, so it must be picklable. ``engines``, of the same ``make``, are used
+    and left running for whoever plays next.
     """
+    wanted = once(policy.name, tasks)
     lender = nullcontext(engines) if engines else EnginePool(make, limits.time)
     with Journal(path, Episode, key=lambda e: e.id) as journal, lender as pool:
-        waiting = [task for task in tasks if episode_id(policy.name, task) not in journal.done]
-        with tqdm(total=len(tasks), initial=len(tasks) - len(waiting), desc=policy.name, unit="episode") as bar:
+        waiting = [task for name, task in wanted.items() if name not in journal.done]
+        with tqdm(total=len(wanted), initial=len(wanted) - len(waiting), desc=policy.name, unit="episode") as bar:
             run = _Run(policy, limits, journal, pool, bar)
-            for batch in batches_of(policy, tasks, waiting, limits.in_flight):
+            for batch in batches_of(policy, list(wanted.values()), waiting, limits.in_flight):
                 await run.play_all(batch)
-    if run.unplayed:
-        tried = "; ".join(f"{task}: {reason}" for task, reason in sorted(run.unplayed.items()))
-        raise UnplayedError(
-            f"{len(run.unplayed)} of {len(tasks)} tasks could not be played in {limits.tries} tries; the others are in "
-            f"{path}, and another run plays only what is missing. {tried}"
-        )
+    refuse_unplayed(run.unplayed, len(wanted), path)
     return path
+
+
+def once(policy: str, tasks: Sequence[Task]) -> dict[str, Task]:
+    """Episode id → task; says which tasks are listed more than once."""
+    wanted = {episode_id(policy, task): task for task in tasks}
+    if twice := [name for name, count in Counter(task.id for task in tasks).items() if count > 1]:
+        log.warning("listed more than once, played once: %s", ", ".join(twice))
+    return wanted
+
+
+def refuse_unplayed(reasons: Mapping[str, str], wanted: int, path: Path) -> None:
+    """Raise UnplayedError where any of the tasks wanted is without an episode in ``path``."""
+    if reasons:
+        told = "; ".join(f"{task}: {reason}" for task, reason in sorted(reasons.items()))
+        raise UnplayedError(
+            f"{len(reasons)} of {wanted} tasks could not be played; the others are in {path}, and another run plays "
+            f"only what is missing. {told}",
+            reasons,
+        )
 
 
 def episode_id(policy: str, task: Task) -> str:
@@ -128,10 +148,11 @@ class _Run:
     def try_again(self, task: Task, failure: EngineFailure) -> bool:
         """Whether tries are left after this failure."""
         self.failures[task.id] += 1
-        log.warning("%s, try %d of %d: %s", task.id, self.failures[task.id], self.limits.tries, failure)
+        log.warning("try %d of %d: %s", self.failures[task.id], self.limits.tries, failure)
         left = self.failures[task.id] < self.limits.tries
         if not left:
-            self.unplayed[task.id] = str(failure).partition("\n")[0]
+            told = str(failure).partition("\n")[0].removeprefix(f"{task.id}: ")
+            self.unplayed[task.id] = f"{told} (tries: {self.limits.tries})"
         return left
 
     def write(self, live: LiveEpisode) -> None:
@@ -140,7 +161,11 @@ class _Run:
             return
         name, retries = episode_id(self.policy.name, live.task), self.failures[live.task.id]
         episode = live.record(name, self.policy.name, live.dropped, retries)
-        self.journal.append(episode)
+        try:
+            self.journal.append(episode)
+        except SchemaError as error:
+            self.unplayed[live.task.id] = str(error)
+            return
         self.won += episode.success
         self.bar.set_postfix(won=self.won, refresh=False)
         self.bar.update()

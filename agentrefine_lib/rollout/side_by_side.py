@@ -12,7 +12,7 @@ from agentrefine_lib.environments import make_environment
 from agentrefine_lib.environments.process import MakeEnvironment
 from agentrefine_lib.policies import EndpointPolicy, Policy
 from agentrefine_lib.rollout.engines import EnginePool
-from agentrefine_lib.rollout.loop import DEFAULT_LIMITS, Limits, roll_out
+from agentrefine_lib.rollout.loop import DEFAULT_LIMITS, Limits, UnplayedError, roll_out
 from agentrefine_lib.schema import Task, inside
 
 
@@ -25,13 +25,24 @@ async def roll_out_all(
 ) -> list[Path]:
     """``roll_out`` of each policy, one after the other, into ``folder/<name>.jsonl``; returns these paths, in order.
 
-    A policy is made when its turn comes; all share their engines. Raises ValueError for a name that is none of a file.
+    A policy is made when its turn comes; all share their engines. Raises ValueError for a name that is none of a file;
+    UnplayedError when all have played, where tasks are left that could not be.
     """
-    paths = {name: inside(folder, f"{name}.jsonl") for name in policies}
+    paths, left = {name: inside(folder, f"{name}.jsonl") for name in policies}, []
     with EnginePool(make, limits.time) as engines:
         for name, policy in policies.items():
-            await roll_out(policy(), tasks, paths[name], limits, make, engines)
+            try:
+                await roll_out(policy(), tasks, paths[name], limits, make, engines)
+            except UnplayedError as error:
+                left.append(f"{name}: {error}")
+    _refuse(left)
     return list(paths.values())
+
+
+def _refuse(left: Sequence[str]) -> None:
+    """What one policy could not play is no reason for the others to stop: it is told when all have played."""
+    if left:
+        raise UnplayedError("\n".join(left))
 
 
 async def roll_out_served(
@@ -50,12 +61,18 @@ async def roll_out_served(
     """``roll_out`` of models behind one URL: policy → the model's name there, in place of the ``settings``' own.
 
     ``wrap`` makes another policy of each, such as ``AfterMistake``. Answers go to ``recording`` and are not paid for
-    twice. Raises what ``EndpointPolicy`` raises.
+    twice. Raises what ``EndpointPolicy`` raises; UnplayedError when all have played, where tasks are left that could
+    not be.
     """
-    paths = []
+    paths, left = [], []
     for name, model in served.items():
         async with Endpoint(settings.model_copy(update={"model": model}), recording) as endpoint:
             own = partial(EndpointPolicy, endpoint, name, seed=seed, prompting=prompting)
             policy = wrap(own) if wrap else own()
-            paths.append(await roll_out(policy, tasks, inside(folder, f"{name}.jsonl"), limits, make))
+            paths.append(inside(folder, f"{name}.jsonl"))
+            try:
+                await roll_out(policy, tasks, paths[-1], limits, make)
+            except UnplayedError as error:
+                left.append(f"{name}: {error}")
+    _refuse(left)
     return paths

@@ -9,11 +9,13 @@ from agentrefine_lib.schema.jsonl import (
     held,
     inside,
     read_jsonl,
+    read_lines,
     write_jsonl,
     write_whole,
 )
 from agentrefine_lib.schema.models import (
     ERROR_FLAGS,
+    SCORE_UNKNOWN,
     ActionSpec,
     Conversation,
     DMTurn,
@@ -31,6 +33,7 @@ from agentrefine_lib.schema.models import (
 __all__ = [
     "ERROR_FLAGS",
     "MAX_LINE_BYTES",
+    "SCORE_UNKNOWN",
     "ActionSpec",
     "CodeError",
     "Conversation",
@@ -55,6 +58,7 @@ __all__ = [
     "match_action",
     "placeholders",
     "read_jsonl",
+    "read_lines",
     "write_jsonl",
     "write_whole",
 ]

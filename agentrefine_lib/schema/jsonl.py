@@ -12,6 +12,7 @@ from types import TracebackType
 from typing import IO, Any, Self, TypeVar
 
 from pydantic import ValidationError
+from pydantic_core import from_json
 
 from agentrefine_lib.schema.models import Record, explain
 
@@ -25,18 +26,39 @@ class SchemaError(ValueError):
     """A record on disk does not fit its model; the message names file, line and field."""
 
 
-def read_jsonl(path: Path | str, model: type[R]) -> Iterator[R]:
-    """Yield the records of a JSONL file one by one, memory flat. Raises SchemaError at the first bad line."""
+def read_jsonl(path: Path | str, model: type[R], growing: bool = False) -> Iterator[R]:
+    """Yield the records of a JSONL file one by one, memory flat. Raises SchemaError at the first bad line; of a file
+    that is ``growing``, a half-written last line is left out."""
+    for number, _, line in read_lines(path, growing=growing):
+        try:
+            yield model.model_validate_json(line, by_alias=True, by_name=False)
+        except ValidationError as error:
+            cut = "" if line.endswith(b"\n") else "; the file ends within this line: run again what writes it"
+            raise SchemaError(f"{path}:{number}: not a {model.__name__}: {explain(error)}{cut}") from None
+
+
+def read_lines(path: Path | str, start: int = 0, growing: bool = False) -> Iterator[tuple[int, int, bytes]]:
+    """Number, offset and bytes of every line that is not blank, from the byte ``start`` on.
+
+    Only \\n ends a line: what Python's str.splitlines takes for an end may stand in a text, as U+2028 does. Of a file
+    that is ``growing``, a last line without an end counts only if it is whole. Raises SchemaError for an endless line.
+    """
     with open(path, "rb") as lines:
+        lines.seek(start)
         for number, line in enumerate(iter(lambda: lines.readline(MAX_LINE_BYTES + 1), b""), start=1):
             if len(line) > MAX_LINE_BYTES:
                 raise SchemaError(f"{path}:{number}: over {MAX_LINE_BYTES} bytes in one line; is this JSONL?")
-            if line.strip():
-                try:
-                    yield model.model_validate_json(line, by_alias=True, by_name=False)
-                except ValidationError as error:
-                    cut = "" if line.endswith(b"\n") else "; the file ends within this line: run again what writes it"
-                    raise SchemaError(f"{path}:{number}: not a {model.__name__}: {explain(error)}{cut}") from None
+            if line.strip() and not (growing and _is_half(line)):
+                yield number, start, line
+            start += len(line)
+
+
+def _is_half(line: bytes) -> bool:
+    """Whether a line without its end is not a whole object, either."""
+    try:
+        return not line.endswith(b"\n") and not isinstance(from_json(line), dict)
+    except ValueError:
+        return True
 
 
 def inside(folder: Path, name: str) -> Path:
@@ -109,8 +131,9 @@ def write_jsonl(path: Path | str, records: Iterable[Record]) -> int:
 class Journal:
     """An append-only JSONL file that a killed run can continue.
 
-    Opening it drops a last line that a kill left half-written, takes a lock (two runs on one file would interleave)
-    and collects the keys already there; ``key`` says what makes a record the same work.
+    Opening it drops a last line that a kill left half-written (one that only lacks its end is given it), takes a lock
+    (two runs on one file would interleave) and collects the keys already there; ``key`` says what makes a record the
+    same work.
     """
 
     def __init__(self, path: Path | str, model: type[R], key: Callable[[R], str]) -> None:
@@ -140,13 +163,19 @@ class Journal:
             self._file.seek(start)
             found = self._file.read(end - start).rfind(b"\n")
             end = start + found + 1
-        self._file.truncate(end)
         self._file.seek(end)
+        if (rest := self._file.read()) and not _is_half(rest):  # an editor has left out the last line's end
+            self._file.write(b"\n")
+        else:
+            self._file.truncate(end)
 
     def append(self, record: Record) -> None:
-        """Write one record and hand it to the operating system at once."""
+        """Write one record and hand it to the operating system at once. Raises SchemaError for one that is too long."""
+        line = record.to_json().encode() + b"\n"
+        if len(line) > MAX_LINE_BYTES:
+            raise SchemaError(f"{self.path}: found a record of {len(line)} bytes, expected {MAX_LINE_BYTES} or fewer")
         with _told(self.path):
-            self._file.write(record.to_json().encode() + b"\n")
+            self._file.write(line)
             self._file.flush()
         self.done.add(self._key(record))
 

@@ -159,6 +159,9 @@ class Step(Record):
     error: str | None = None
 
 
+SCORE_UNKNOWN = "score unknown"  # in the version of an engine that can tell success, and no progress before it
+
+
 class Episode(Record):
     """A finished rollout of one policy on one task. ``progress`` is the last step's value, in [0, 1].
 
@@ -180,6 +183,11 @@ class Episode(Record):
     engine_version: str
     dropped: int = Field(default=0, ge=0)
     retries: int = Field(default=0, ge=0)
+
+    @property
+    def known_progress(self) -> float | None:
+        """``progress`` where it was measured; None where the engine's version says that there is none."""
+        return None if SCORE_UNKNOWN in self.engine_version else self.progress
 
     @model_validator(mode="after")
     def progress_is_the_last_steps(self) -> Episode:

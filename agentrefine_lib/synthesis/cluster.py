@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import traceback
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -28,7 +29,8 @@ def synthesize_on_ray(
     """Like ``synthesize``, with batches of jobs spread over the cluster that ``ray.init`` has joined.
 
     ``make_teacher`` is called once per batch, where the batch runs. At most ``in_flight`` batches are under way. Only
-    this process writes; a node that dies costs its batches, which Ray runs again elsewhere.
+    this process writes; a node that dies costs its batches, which Ray runs again elsewhere. Raises RuntimeError where a
+    teacher failed, once the batches under way have come home: what any job has made is on disk.
     """
     try:
         import ray
@@ -39,27 +41,45 @@ def synthesize_on_ray(
     with Store(folder, jobs) as store:
         batches = [store.todo[i : i + batch] for i in range(0, len(store.todo), batch)]
         running: dict[Any, list[Job]] = {}
-        while batches or running:
-            while batches and len(running) < in_flight:
+        failure = ""
+        while running or (batches and not failure):
+            while batches and not failure and len(running) < in_flight:
                 jobs_of_batch = batches.pop(0)
                 running[remote.remote(make_teacher, jobs_of_batch, limits)] = jobs_of_batch
             ready = ray.wait(list(running))[0][0]
-            for job, packed in zip(running.pop(ready), ray.get(ready), strict=True):
-                store.add(job, unpack(packed))
+            jobs_of_batch = running.pop(ready)
+            try:
+                made, failed = ray.get(ready)
+            except ray.exceptions.RayError as error:  # its worker died, again and again, or made no teacher
+                made, failed = [None] * len(jobs_of_batch), str(error)
+            for job, packed in zip(jobs_of_batch, made, strict=True):
+                if packed is not None:
+                    store.add(job, unpack(packed))
+            failure = failure or failed
+        if failure:
+            raise RuntimeError(f"{folder}: a batch failed; what was made is kept, and another run goes on. {failure}")
     return folder / TRAJECTORIES
 
 
-def run_batch(make_teacher: Callable[[], Teacher], jobs: Sequence[Job], limits: Limits) -> list[Packed]:
-    """What one worker does: every job of the batch, all under way at once."""
+def run_batch(
+    make_teacher: Callable[[], Teacher], jobs: Sequence[Job], limits: Limits
+) -> tuple[list[Packed | None], str]:
+    """What one worker does: every job of the batch, all under way at once. None for a job in which the teacher failed,
+    and the first failure in words."""
     teacher = make_teacher()
 
-    async def work() -> list[Outcome]:
-        return await asyncio.gather(*(synthesize_one(teacher, job, limits) for job in jobs))
+    async def work() -> list[Outcome | BaseException]:
+        return await asyncio.gather(*(synthesize_one(teacher, job, limits) for job in jobs), return_exceptions=True)
 
-    return [
-        (o.trajectory.to_json() if o.trajectory else None, [r.to_json() for r in o.rejections])
-        for o in asyncio.run(work())
-    ]
+    made, failures = list[Packed | None](), list[str]()
+    for outcome in asyncio.run(work()):
+        if isinstance(outcome, BaseException):
+            failures.append("".join(traceback.format_exception(outcome)))
+            made.append(None)
+        else:
+            accepted = outcome.trajectory.to_json() if outcome.trajectory else None
+            made.append((accepted, [rejection.to_json() for rejection in outcome.rejections]))
+    return made, failures[0] if failures else ""
 
 
 def unpack(packed: Packed) -> Outcome:

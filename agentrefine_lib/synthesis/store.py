@@ -12,7 +12,7 @@ from typing import Self
 
 from tqdm import tqdm
 
-from agentrefine_lib.schema import Journal, Trajectory, appears_whole, read_jsonl
+from agentrefine_lib.schema import Journal, Trajectory, appears_whole, read_jsonl, read_lines
 from agentrefine_lib.synthesis.loop import Job, Outcome
 from agentrefine_lib.verify import Rejection
 
@@ -85,14 +85,11 @@ def put_in_order(path: Path, jobs: Sequence[Job]) -> None:
     """
     rank = {job.id: number for number, job in enumerate(jobs)}
     places: list[tuple[int, int]] = []
-    with open(path, "rb") as lines:
-        offset = 0
-        for line in lines:
-            places.append((rank.get(json.loads(line)["id"], len(rank)), offset))
-            offset += len(line)
-        if places == sorted(places):
-            return
-        with appears_whole(path) as part, open(part, "wb") as ordered:
-            for _, offset in sorted(places):
-                lines.seek(offset)
-                ordered.write(lines.readline())
+    for _, offset, line in read_lines(path):
+        places.append((rank.get(json.loads(line)["id"], len(rank)), offset))
+    if places == sorted(places):
+        return
+    with open(path, "rb") as lines, appears_whole(path) as part, open(part, "wb") as ordered:
+        for _, offset in sorted(places):
+            lines.seek(offset)
+            ordered.write(lines.readline())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
 
@@ -10,6 +11,8 @@ from agentrefine_lib.tuning import Recipe, tune
 
 if __name__ == "__main__":
     base, data, folder, recipe_file = sys.argv[1:]
+    if os.environ.get("RANK", "0") == "0":
+        print(f"tunes {base} on {data} by {recipe_file}; writes to {folder}", flush=True)
     tune(
         base,
         list(read_jsonl(data, Conversation)),

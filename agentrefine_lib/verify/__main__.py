@@ -33,7 +33,8 @@ def main() -> int:
     parser.add_argument("--trajectories", action="store_true", help="the files hold trajectories, not conversations")
     parser.add_argument("--processes", type=int, default=2, help="for trajectories (default: %(default)s)")
     arguments = parser.parse_args()
-    fit = True
+    kind, fit = "trajectories" if arguments.trajectories else "conversations", True
+    print(f"checks the {kind} of {', '.join(arguments.files)}; writes nothing", flush=True)
     for path in arguments.files:
         try:
             if arguments.trajectories:

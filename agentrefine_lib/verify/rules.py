@@ -182,7 +182,8 @@ def check_turns(script: Script, turns: Sequence[Turn]) -> Finding | None:
             finding = Finding("turn_malformed", f"turn {turn.turn}: a thought with an action line of its own", index)
         if finding is not None:
             return finding
-    if not turns or not _declares_completion(turns[-1]):
+    last = turns[-1] if turns else None
+    if not isinstance(last, DMTurn) or not ends_play(last.observation, last.is_error):
         keep = len(turns) - bool(turns and isinstance(turns[-1], PlayerTurn))  # an unanswered action is played again
         return Finding("goal_not_reached", f"the last turn does not say {COMPLETED!r}", keep)
     return None
@@ -205,8 +206,9 @@ def _check_answer(script: Script, turns: Sequence[Turn], index: int) -> Finding 
     return None
 
 
-def _declares_completion(turn: Turn) -> bool:
-    return isinstance(turn, DMTurn) and COMPLETED in turn.observation
+def ends_play(observation: str, is_error: bool) -> bool:
+    """Whether the dungeon master's last answer to an action brings the play to its goal."""
+    return COMPLETED in observation and not is_error
 
 
 def count_refinements(turns: Sequence[Turn]) -> int:

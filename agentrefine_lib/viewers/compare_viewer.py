@@ -10,7 +10,7 @@ from agentrefine_lib.viewers.page import escape
 from agentrefine_lib.viewers.pane import Pane, Panel, choice, row
 from agentrefine_lib.viewers.render import two_page
 
-HINT = "✓ won · ✗ not won, with its progress · – not played. Click a cell: its task is shown, its policy as A."
+HINT = "✓ won · ✗ not won, with its progress (? unknown) · – not played. A click shows the task, the policy as A."
 
 
 class CompareViewer(Panel):
@@ -22,12 +22,12 @@ class CompareViewer(Panel):
     def __init__(self, source: Source) -> None:
         self._index = Index(source)
         self._played: dict[tuple[str, str], int] = {}  # (policy, task) → number of the episode
-        self._told: dict[tuple[str, str], tuple[bool, float]] = {}
+        self._told: dict[tuple[str, str], tuple[bool, float | None]] = {}
         for number in range(len(self._index)):
             episode = self._index.record(number)
             if isinstance(episode, Episode):
                 key = (episode.policy, episode.task.id)
-                self._played[key], self._told[key] = number, (episode.success, episode.progress)
+                self._played[key], self._told[key] = number, (episode.success, episode.known_progress)
         policies = list(dict.fromkeys(policy for policy, _ in self._played))
         if len(policies) < 2:
             raise ValueError(
@@ -58,11 +58,11 @@ class CompareViewer(Panel):
 
     def _difference(self, a: str, b: str, task: str) -> float:
         (won, progress), (lost, other) = self._told[a, task], self._told[b, task]
-        return abs(won - lost) + abs(progress - other)
+        return abs(won - lost) + abs((progress or 0.0) - (other or 0.0))
 
     def _word(self, policy: str, task: str) -> str:
         success, progress = self._told[policy, task]
-        return "✓" if success else f"✗ {progress:.2f}"
+        return "✓" if success else "✗ ?" if progress is None else f"✗ {progress:.2f}"
 
     def _pick(self, picked: str) -> None:
         """A cell of the matrix: its policy becomes A; B stays, or is the next policy that played this task."""

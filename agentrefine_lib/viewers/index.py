@@ -25,8 +25,9 @@ from agentrefine_lib.schema import (
     Task,
     Trajectory,
     explain,
+    read_lines,
 )
-from agentrefine_lib.teachers import COMPLETED
+from agentrefine_lib.verify.rules import ends_play
 from agentrefine_lib.viewers.play import Playable, outcome_word
 
 Source = Path | str | Iterable[Playable | Path | str]
@@ -112,12 +113,8 @@ def _lines(source: Source) -> Iterator[tuple[_Place, bytes]]:
     if isinstance(source, (str, Path)):
         path = Path(source)
         for file in sorted(path.glob("*.jsonl")) if path.is_dir() else [path]:
-            offset = 0
-            with open(file, "rb") as lines:
-                for number, line in enumerate(lines, start=1):
-                    if line.endswith(b"\n") and line.strip():  # a run may be writing the last line
-                        yield _Place(file, number, offset), line
-                    offset += len(line)
+            for number, offset, line in read_lines(file, growing=True):
+                yield _Place(file, number, offset), line
         return
     for number, item in enumerate(source, start=1):
         if isinstance(item, (str, Path)):
@@ -158,16 +155,16 @@ def _entry(raw: dict[str, Any], place: _Place) -> Entry:
 
 
 def _of_trajectory(raw: dict[str, Any]) -> Entry:
-    errors, refinements, length, before, said = [], 0, 0, False, ""
+    errors, refinements, length, before, ended = [], 0, 0, False, False
     for turn in raw["trajectory"]:
         if turn["role"] == "Player":
-            length += 1
+            length, ended = length + 1, False
         else:
             flags = [flag for flag in ERROR_FLAGS if turn.get(flag)]
             errors += flags[:1]
             refinements += before and not flags
-            before, said = bool(flags), turn["Observation"]
-    outcome = outcome_word(said.endswith(COMPLETED))
+            before, ended = bool(flags), length > 0 and ends_play(turn["Observation"], bool(flags))
+    outcome = outcome_word(ended)
     kinds = tuple(flag.replace("_", " ") for flag in errors)
     return Entry(raw["id"], raw.get("domain", ""), raw.get("teacher", ""), outcome, kinds, refinements, length)
 

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from agentrefine_lib.agent import parse_reply
 from agentrefine_lib.schema import Conversation, DMTurn, Episode, PlayerTurn, Trajectory
-from agentrefine_lib.teachers import COMPLETED
+from agentrefine_lib.verify.rules import ends_play
 
 Playable = Trajectory | Episode | Conversation
 
@@ -80,7 +80,7 @@ def _of_trajectory(trajectory: Trajectory) -> Play:
         words = ", ".join(flag.replace("_", " ") for flag in answer.flags)
         label = f"turns {asked.turn}–{answer.turn}"
         exchanges.append(Exchange(label, asked.thought, asked.action, answer.observation, words, False, bool(words)))
-    done = bool(exchanges) and exchanges[-1].observation.endswith(COMPLETED)
+    done = bool(exchanges) and ends_play(exchanges[-1].observation, bool(exchanges[-1].error))
     t = trajectory
     words = outcome_word(done)
     return Play(t.id, t.domain, t.teacher, words, t.persona, t.script.goal, opening, _with_refinements(exchanges))
@@ -89,13 +89,19 @@ def _of_trajectory(trajectory: Trajectory) -> Play:
 def _of_episode(episode: Episode) -> Play:
     exchanges = [
         Exchange(
-            f"step {n}", s.thought, s.action, s.observation, f"{s.error} error" if s.error else "", progress=s.progress
+            f"step {n}",
+            s.thought,
+            s.action,
+            s.observation,
+            f"{s.error} error" if s.error else "",
+            progress=None if episode.known_progress is None else s.progress,
         )
         for n, s in enumerate(episode.steps, start=1)
     ]
     e = episode
+    engine = e.task.engine if e.known_progress is not None else f"{e.task.engine} (progress unknown)"
     words = outcome_word(e.success)
-    return Play(e.id, e.task.engine, e.policy, words, "", e.goal, e.observation, _with_refinements(exchanges))
+    return Play(e.id, engine, e.policy, words, "", e.goal, e.observation, _with_refinements(exchanges))
 
 
 def _of_conversation(conversation: Conversation) -> Play:

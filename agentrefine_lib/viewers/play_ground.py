@@ -67,7 +67,7 @@ class PlayGround(Panel):
         try:
             self._live = LiveEpisode(task, self._engine, await self._engine.start(task))
             await self._show()
-        except (EngineFailure, ValueError, ImportError) as error:
+        except EngineFailure as error:
             self._fail(error)
 
     async def _act(self) -> None:

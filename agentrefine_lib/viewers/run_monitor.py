@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import Counter, deque
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ import ipywidgets as widgets
 from pydantic import ValidationError
 from pydantic_core import from_json
 
-from agentrefine_lib.schema import explain
+from agentrefine_lib.schema import SchemaError, explain, read_lines
 from agentrefine_lib.viewers.index import MODELS
 from agentrefine_lib.viewers.page import block, folded, table, text
 from agentrefine_lib.viewers.pane import Pane, Panel, row
@@ -85,12 +86,9 @@ class _Growing:
         """Count what is new."""
         if self.path.stat().st_size < self._offset:  # begun again
             self._begin()
-        with open(self.path, "rb") as lines:
-            lines.seek(self._offset)
-            for line in lines:
-                if not line.endswith(b"\n"):
-                    break
-                self._offset += len(line)
+        with suppress(SchemaError):  # a line without an end is looked at no further
+            for _, offset, line in read_lines(self.path, self._offset, growing=True):
+                self._offset = offset + len(line)
                 self._count += 1
                 self._kinds[_kind(line)] += 1
                 self.last, self.changed = line, time.time()

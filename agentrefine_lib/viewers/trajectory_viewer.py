@@ -9,7 +9,7 @@ from typing import Any
 import anywidget
 import traitlets
 
-from agentrefine_lib.schema import appears_whole
+from agentrefine_lib.schema import Journal, appears_whole, read_jsonl
 from agentrefine_lib.schema.models import Record
 from agentrefine_lib.viewers.index import Entry, Index, Source
 from agentrefine_lib.viewers.page import CSS, document, folded, page
@@ -112,10 +112,10 @@ class TrajectoryViewer(anywidget.AnyWidget):
         name = name or str(self.note["id"])  # a browser names the record that it shows: a filter may be under way
         if not name:
             return
+        name, note, *tags = (text.encode(errors="replace").decode() for text in (name, note, *tags))
         kept = Note(id=name, note=note, tags=[tag.strip() for tag in tags if tag.strip()])
-        self._out.mkdir(parents=True, exist_ok=True)
-        with open(self._out / "notes.jsonl", "a", encoding="utf-8") as notes:
-            notes.write(kept.to_json() + "\n")
+        with Journal(self._out / "notes.jsonl", Note, key=lambda noted: noted.id) as notes:
+            notes.append(kept)
         self._notes[name] = kept
         self.status = f"noted on {name}: {self._out / 'notes.jsonl'}"
 
@@ -138,8 +138,7 @@ class TrajectoryViewer(anywidget.AnyWidget):
 
     def _read_notes(self) -> dict[str, Note]:
         path = self._out / "notes.jsonl"
-        lines = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
-        return {note.id: note for note in map(Note.model_validate_json, lines)}
+        return {note.id: note for note in read_jsonl(path, Note, growing=True)} if path.exists() else {}
 
 
 def _title(name: str, goal: str) -> str:

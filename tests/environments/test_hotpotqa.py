@@ -157,13 +157,13 @@ def row() -> dict[str, object]:
 
 @pytest.mark.parametrize("suffix", [".json", ".jsonl"])
 def test_a_file_of_the_users_own_plays_by_id_and_by_index(row: dict[str, object], suffix: str, tmp_path: Path) -> None:
-    path = tmp_path / f"mine{suffix}"
-    rows = [row, {**row, "_id": "7"}]
+    path = tmp_path / f"mine#{suffix}"  # the sign that stands before an id, too
+    rows = [row, {**row, "_id": "7#b"}]
     path.write_text(json.dumps(rows) if suffix == ".json" else "".join(json.dumps(r) + "\n" for r in rows))
-    assert [task.name for task in question_tasks(path)] == [f"{path}#5a", f"{path}#7"]
+    assert [task.name for task in question_tasks(path)] == [f"{path}#5a", f"{path}#7#b"]
     env = start(f"{path}#1")
     assert env.step("search[a & b]").observation == "A & B is a shop. It belongs to Ada."
-    assert solve(start(f"{path}#7"))[1].success
+    assert solve(start(f"{path}#7#b"))[1].success
 
 
 def test_what_is_wrong_with_a_file_or_a_name_is_said(row: dict[str, object], tmp_path: Path) -> None:

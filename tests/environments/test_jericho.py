@@ -1,11 +1,13 @@
 """Jericho: our games are winnable, say what they refuse, play the same everywhere, and match their sources."""
 
+import hashlib
 import lzma
 import os
 import random
 import re
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -20,6 +22,7 @@ pytest.importorskip("jericho")
 from agentrefine_lib.environments.jericho import GAMES, Jericho
 from agentrefine_lib.environments.jericho.generate import compile_game
 from agentrefine_lib.environments.jericho.quest import FOLDER, load_quest
+from agentrefine_lib.environments.jericho.story import Story
 
 STEP_LIMIT = 30
 
@@ -208,12 +211,9 @@ def test_an_episode_is_the_same_in_every_process_and_needs_neither_spacy_nor_tex
     assert len(outputs) == 1 and len(outputs.pop()) == 65
 
 
-def test_a_name_that_is_no_game_is_refused(tmp_path: Path) -> None:
+def test_a_name_that_is_no_game_is_refused() -> None:
     with pytest.raises(ValueError, match=r"unknown game 'zork9': expected one of bakery, .*, or the path"):
         start("zork9")
-    (tmp_path / "fake.z5").write_text("not a story" * 20)
-    with pytest.raises(ValueError, match=r"found no Z-machine story"):
-        start(str(tmp_path / "fake.z5"))
 
 
 def test_without_jericho_the_engine_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -233,22 +233,129 @@ def test_a_shipped_story_is_what_its_source_compiles_to(monkeypatch: pytest.Monk
 
 SOURCE = """"The Hall" by Nobody
 
-The Hall is a room. "A dusty hall. Stairs lead down." The Cellar is down from the Hall.
-The brass lamp is in the Hall. The chest is an openable closed container in the Hall. The ring is in the chest.
+The Hall is a room. "A dusty hall. Stairs lead down." The Cellar is down from the Hall. The Attic is up from the Hall.
+"The oak door is closed here." The brass lamp is in the Hall. The chest is an openable closed container in the Hall.
+The description of the chest is "The chest is closed." The ring is in the chest.
 After taking the ring: say "Yours."; end the story finally.
+"""
+POINTS = """"The Points" by Nobody
+
+Use scoring. The maximum score is 10. The Hall is a room. The coin is in the Hall. The bomb is in the Hall.
+After taking the coin: increase the score by 5; say "Got it."
+To break down: (- @throw 0 9999; -). After taking the bomb: say "Boom."; break down.
+After jumping: end the story saying "Nobody wonders".
 """
 
 
-def test_any_story_file_plays_by_its_path(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+@pytest.fixture
+def compiled(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[[str], Path]:
+    """The story file of a source in Inform 7."""
     inform = pytest.importorskip("textworld.generator.inform7")
-    monkeypatch.setenv("HOME", str(tmp_path))
-    inform.compile_inform7_game(SOURCE, str(tmp_path / "hall.z8"))
-    env = Jericho()
-    first = env.reset(Task(engine="jericho", name=str(tmp_path / "hall.z8"), seed=0))
+    monkeypatch.setenv("HOME", str(tmp_path))  # the compiler leaves a folder there
+
+    def compiled(source: str) -> Path:
+        inform.compile_inform7_game(source, str(tmp_path / "story.z8"))
+        return tmp_path / "story.z8"
+
+    return compiled
+
+
+def test_any_story_file_plays_by_its_path(compiled: Callable[[str], Path]) -> None:
+    path, env = compiled(SOURCE), Jericho()
+    first = env.reset(Task(engine="jericho", name=str(path), seed=0))
     assert first == "Hall A dusty hall. Stairs lead down. You can see a brass lamp and a chest (closed) here."
-    offered = {"examine chest", "examine lamp", "go down", "inventory", "look", "open chest", "take lamp", "wait"}
+    assert re.fullmatch(r"jericho [\d.]+, story [0-9a-f]{8}, score unknown", env.version) and "points" not in env.goal
+    offered = {
+        "examine chest",
+        "examine lamp",
+        "go down",
+        "go up",
+        "inventory",
+        "look",
+        "open chest",
+        "take lamp",
+        "wait",
+    }
     assert offered <= set(env.valid_actions()) and not {"open lamp", "go west"} & set(env.valid_actions())
     assert follow(env, "dance/take moon/take/go west/open chest") == ["format", "parameter", "format", "logic", None]
+    assert follow(env, "open chest/examine chest/x moon/go up/look/go down") == [
+        "logic",
+        None,
+        "parameter",
+        None,
+        None,
+        None,
+    ]
     assert list(env.expert()) == [] and env.step("look").progress == 0.0
     result = env.step("take ring")
     assert result.success and result.done and result.observation == "Yours. *** The End ***"
+
+
+def test_a_story_that_tells_its_score_has_progress_and_one_that_breaks_its_interpreter_is_no_loss(
+    compiled: Callable[[str], Path],
+) -> None:
+    path = compiled(POINTS)
+    env = start(str(path))
+    assert env.version.endswith(f"story {hashlib.md5(path.read_bytes()).hexdigest()[:8]}") and "points" in env.goal
+    assert env.step("take coin").progress == 0.5
+    offered = env.valid_actions()
+    assert "examine bomb" in offered and "take bomb" not in offered  # which was tried, and the story goes on:
+    assert env.step("inventory").observation == "You are carrying: a coin"
+    with pytest.raises(RuntimeError, match=r"story.z8: the interpreter halts at 'take bomb'"):
+        env.step("take bomb")
+    env = start(str(path))
+    result = env.step("jump")
+    assert result.done and not result.success and result.progress == 0.0
+
+
+@pytest.mark.parametrize(
+    ("raw", "changed", "command", "error"),
+    [
+        ("It is already open, so you break it.", True, "open mailbox", None),  # what was done overrules the wording
+        ("It is already open.", False, "open mailbox", "logic"),
+        ("The small mailbox is closed.", False, "examine mailbox", None),
+        ("The small mailbox is closed.", False, "take leaflet", "logic"),
+        ("You can't see any moon here!", False, "examine moon", "parameter"),
+        ("Beg pardon?", False, "open", "format"),
+        ("I beg your pardon?", False, "open", "format"),
+        ("North of House\nThe windows are locked.", False, "go north", None),
+    ],
+)
+def test_in_a_game_that_jericho_knows_the_world_has_the_last_word(
+    raw: str, changed: bool, command: str, error: str | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    story = Story(FOLDER / "lighthouse.z8.xz", 0)
+    monkeypatch.setattr(story, "supported", True)
+    monkeypatch.setattr(story._frotz, "step", lambda _: (f"\n{raw}\n\n>", 0, False, {}))
+    monkeypatch.setattr(story._frotz, "_world_changed", lambda: changed)
+    assert story.send(command).error == error
+
+
+def spoilt(data: bytes, at: int, value: int) -> bytes:
+    return data[:at] + bytes([value]) + data[at + 1 :]
+
+
+WHOLE = lzma.decompress((FOLDER / "lighthouse.z8.xz").read_bytes())
+
+
+@pytest.mark.parametrize(
+    ("data", "told"),
+    [
+        (b"", "found an empty file"),
+        (b"not a story" * 20, "found version byte 110, no Z-machine story"),
+        (spoilt(WHOLE, 0, 6), "found version byte 6, no Z-machine story of versions 3, 4, 5, 7, 8"),
+        (spoilt(WHOLE, 0, 5), r"found the checksum \d+, its header says"),  # another unit of length
+        (bytes([5]) + bytes(263), "the interpreter halts before the first command"),
+        (WHOLE[:100_000], r"found 100,000 bytes, its header says \d+,\d+: the end is missing"),
+        (
+            spoilt(WHOLE, 50_000, WHOLE[50_000] ^ 1),
+            r"found the checksum \d+, its header says \d+: the file was altered",
+        ),
+    ],
+)
+def test_a_file_that_is_no_whole_story_is_refused(data: bytes, told: str, tmp_path: Path) -> None:
+    (tmp_path / "s.z8").write_bytes(data)
+    with pytest.raises(ValueError, match=rf"s\.z8: {told}"):
+        start(str(tmp_path / "s.z8"))
+    (tmp_path / "s.z8").write_bytes(WHOLE + bytes(300))  # filled up, as on old disks
+    start(str(tmp_path / "s.z8"))

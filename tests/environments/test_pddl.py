@@ -361,6 +361,10 @@ def test_any_strips_domain_plays_under_its_own_names(ferry: str) -> None:
         ("(define (domain ferry)", "(define (domain ferry", "open '('"),
         ("(seen ?p - place))", "(seen ?p - place)))", "found ')'"),
         ("north - place)", "north__import__('os') - place)", 'found "\'"'),
+        ("(not (busy))", "(seen (busy))", ":precondition: found (seen (busy)); expected 1 argument(s)"),  # by fuzzing
+        ("(:action board", "(:action debark", ":action debark stands there twice"),
+        ("(:constants", "(:constants south - place) (:constants", "section :constants stands there twice"),
+        ("(busy) (seen", "(busy) (at) (seen", ":predicates: found (at); expected (name ?x ?y …), each name once"),
     ],
 )
 def test_what_is_not_strips_is_refused_by_file_and_construct(ferry: str, found: str, instead: str, told: str) -> None:
@@ -383,6 +387,58 @@ def test_what_is_not_strips_is_refused_by_file_and_construct(ferry: str, found: 
 def test_a_task_that_does_not_exist_is_named(name: str, told: str) -> None:
     with pytest.raises(ValueError, match=re.escape(told)):
         start(name)
+
+
+@pytest.mark.parametrize(
+    ("found", "instead", "told"),
+    [
+        ("(:goal", "(:goal (at c2 south)) (:goal", "section :goal stands there twice"),
+        ("(:init", "(:init (busy)) (:init", "section :init stands there twice"),
+        ("south east - place c1", "south north - car c1", ":objects: north is a car, and a place among the domain's"),
+        ("c1 c2 - car", "c1 c1 - car", "found c1 in a list of names"),
+    ],
+)
+def test_what_a_problem_says_twice_is_refused(ferry: str, found: str, instead: str, told: str) -> None:
+    path = Path(ferry.partition(":")[2])
+    path.write_text(CROSSING.replace(found, instead, 1), encoding="utf-8")
+    with pytest.raises(ValueError) as refused:
+        start(ferry)
+    assert str(refused.value).startswith(f"{path}: ") and told in str(refused.value)
+
+
+def test_paths_may_hold_colons(ferry: str, tmp_path: Path) -> None:
+    odd = tmp_path / "a:b" / "c: d"
+    (odd / "ferry").mkdir(parents=True)
+    domain, problem = map(Path, ferry.split(":"))
+    domain.rename(odd / "ferry.pddl")
+    problem.rename(odd / "ferry" / "1:2.pddl")
+    [task] = benchmark_tasks(odd)
+    assert solve(start(task.name)) == solve(start(Task.from_id(task.id).name)) == 8
+    with pytest.raises(ValueError, match=re.escape(f"{odd}/ferry/9.pddl: cannot be read")):
+        start(f"{odd}/ferry.pddl:{odd}/ferry/9.pddl")
+
+
+def test_a_goal_that_is_true_from_the_start_is_won_at_once(ferry: str) -> None:
+    problem = Path(ferry.partition(":")[2])
+    problem.write_text(
+        CROSSING.replace("(and (at c1 south) (at c2 north) (not (ferry-at north))", "(and (at c2 south)")
+    )
+    check_environment(make_environment, Task(engine="pddl", name=ferry))
+    for action, error in (("look around", None), ("dance", "format"), ("check", None), ("sail north east", None)):
+        env = start(ferry)
+        won = error is not None or action != "sail north east"  # which makes (seen north) true
+        assert (env.goal.count("."), env.step(action)[1:]) == (2, (float(won) or 0.5, won, won, error))
+    env = start(ferry)
+    assert [env.step(action).success for _, action in env.expert()] == [True]
+
+
+def test_parameters_that_would_read_alike_are_told_apart(ferry: str) -> None:
+    domain = Path(ferry.partition(":")[0])
+    domain.write_text(
+        FERRY.replace("?from", "?to_p").replace("?to ", "?to-p ").replace("?to)", "?to-p)"), encoding="utf-8"
+    )
+    env = start(ferry)
+    assert next(iter(env.commands)) == "sail {to_p_1} {to_p_2}" and env.step("sail north south").error is None
 
 
 def test_a_problem_with_too_many_actions_is_refused(ferry: str) -> None:

@@ -1,7 +1,11 @@
 """The same properties, their examples chosen by what code they reach: libFuzzer instead of Hypothesis' own choice.
 
     pip install atheris
-    python tests/hostile/guided.py test_what_can_be_opened_can_be_shown [--seconds 60]
+    python tests/hostile/guided.py test_what_can_be_opened_can_be_shown [--seconds 60] [--runs 1000000]
+
+Of the grammar of replies and the recovery of JSON: test_any_reply_has_one_action_and_can_be_kept_and_shown_again and
+test_any_answer_has_json_that_can_be_written_again_or_none. Of PDDL, "pddl": the bytes themselves are domain, problem
+and commands, which is many times faster than a property.
 
 Stops at the first example that fails, with its traceback. Not part of the tests: atheris has no wheel for every Python.
 """
@@ -10,6 +14,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import json
 import random
 import sys
 import tempfile
@@ -31,7 +36,8 @@ with atheris.instrument_imports(include=["agentrefine_lib"]):
 def main() -> None:
     options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     options.add_argument("property", help="of test_parsers.py")
-    options.add_argument("--seconds", type=int, default=60)
+    options.add_argument("--seconds", type=int, default=60, help="at most; 0: no limit")
+    options.add_argument("--runs", type=int, default=-1, help="at most; -1: no limit")
     chosen = options.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         jobs = [Job(str(seed), embedded_persona(seed), seed) for seed in range(20)]
@@ -39,11 +45,28 @@ def main() -> None:
         choose_good(list(read_jsonl(made, Trajectory)))
         corpus = Path(folder) / "corpus"  # Hypothesis reads choices from the bytes: few bytes are no example
         corpus.mkdir()
+        (Path(folder) / "words").touch()  # libFuzzer's dictionary
         for seed in range(100):
             (corpus / str(seed)).write_bytes(random.Random(seed).randbytes(4_000))
-        limits = [f"-max_total_time={chosen.seconds}", "-max_len=8000", "-len_control=0"]
-        atheris.Setup([sys.argv[0], *limits, str(corpus)], target(chosen.property, Path(folder)))
+        limits = [f"-max_total_time={chosen.seconds}", f"-runs={chosen.runs}", "-max_len=8000", "-len_control=0"]
+        make = pddl(Path(folder), corpus) if chosen.property == "pddl" else target(chosen.property, Path(folder))
+        print(f"{chosen.property}: {limits[:2]}; writes to {folder} only, until it ends", flush=True)
+        atheris.Setup([sys.argv[0], *limits, f"-dict={folder}/words", str(corpus)], make)
         atheris.Fuzz()
+
+
+def pddl(folder: Path, corpus: Path) -> object:
+    """Files and commands as libFuzzer changes them, beginning with good ones."""
+    parts = [test_parsers.DOMAIN, test_parsers.PROBLEM, "look around", "light"]
+    (corpus / "good").write_bytes(b"\xff".join(part.encode() for part in parts))  # the byte is in no UTF-8 text
+    words = {*test_parsers.WORDS, *" ".join(parts).split()} - {"\0"}
+    (folder / "words").write_text("".join(f"{json.dumps(word)}\n" for word in sorted(words)))
+
+    def play(data: bytes) -> None:
+        domain, problem, *commands = [*data.split(b"\xff"), b""][:8]
+        test_parsers.play_pddl(folder, domain, problem, [said.decode(errors="replace") for said in commands])
+
+    return play
 
 
 def target(name: str, folder: Path) -> object:

@@ -5,6 +5,7 @@
 
 import io
 import json
+import re
 import time
 from contextlib import redirect_stdout
 from pathlib import Path
@@ -21,6 +22,7 @@ from agentrefine_lib.dataset import read_conversations, to_conversation, write_c
 from agentrefine_lib.endpoint import Completion
 from agentrefine_lib.endpoint.prices import PriceError, load_prices
 from agentrefine_lib.environments.agentboard import load_labels
+from agentrefine_lib.environments.pddl import Pddl
 from agentrefine_lib.reproduce.artefacts import FILE, load_artefacts
 from agentrefine_lib.reproduce.parameters import declared_parameters, fit
 from agentrefine_lib.reproduce.profile import ProfileError, load_profile, read_overrides, read_yaml
@@ -259,6 +261,73 @@ def test_labels_are_read_or_named(folder, engine, data):
         load_labels(folder / "l.jsonl", engine, folder)
     except ValueError as error:  # SchemaError is one
         assert str(error).startswith(str(folder))
+
+
+DOMAIN = """(define (domain d) (:requirements :strips :typing) (:types place thing - object box - thing)
+  (:constants hall - place) (:predicates (at ?t - thing ?p - place) (full ?t - box) (lit))
+  (:action carry :parameters (?t - thing ?from ?to - place) :precondition (and (at ?t ?from) (not (= ?from ?to)) (lit))
+    :effect (and (at ?t ?to) (not (at ?t ?from))))
+  (:action fill :parameters (?b - box) :precondition (not (full ?b)) :effect (full ?b))
+  (:action light :parameters () :effect (lit)))"""
+PROBLEM = """(define (problem p) (:domain d) (:objects attic - place b - box c - thing)
+  (:init (at b hall) (at c attic)) (:goal (and (at c hall) (full b) (not (at b hall)))))"""
+WORDS = [
+    "(",
+    ")",
+    "()",
+    "-",
+    "=",
+    "?x",
+    ":goal",
+    ":init",
+    ":action",
+    "not",
+    "and",
+    "object",
+    "at",
+    "full",
+    "hall",
+    "b",
+    ";",
+    "\0",
+]
+
+
+@st.composite
+def respelt(draw, text):
+    """A PDDL file with a few of its words dropped, doubled, or in other places, or something else instead."""
+    words = re.findall(r"[()]|[^\s()]+", text)
+    for _ in range(draw(st.integers(0, 4))):
+        at, other = draw(st.integers(0, len(words) - 1)), draw(st.integers(0, len(words)))
+        new = {"drop": [], "double": [words[at]] * 2, "copy": words[min(at, other) : max(at, other)], "new": draw(NEW)}
+        words[at : at + 1] = new[draw(st.sampled_from(sorted(new)))] or [" "]
+    return "\n".join(words)  # a comment ends with its line
+
+
+NEW = st.lists(st.sampled_from(WORDS) | texts, max_size=2)
+
+
+@patient
+@given(domain=respelt(DOMAIN) | texts, problem=respelt(PROBLEM) | texts, commands=st.lists(texts, max_size=3))
+def test_pddl_files_are_a_problem_that_plays_or_named(folder, domain, problem, commands):
+    play_pddl(folder, domain.encode(errors="surrogatepass"), problem.encode(errors="surrogatepass"), commands)
+
+
+def play_pddl(folder, domain, problem, commands):
+    paths = folder / "d.pddl", folder / "p.pddl"
+    for path, content in zip(paths, (domain, problem), strict=True):
+        path.write_bytes(content)
+    env = Pddl()
+    try:
+        first = env.reset(Task(engine="pddl", name=f"{paths[0]}:{paths[1]}"))
+    except ValueError as error:
+        assert str(error).startswith((f"{folder}/", "more than")) and str(error).isprintable()
+        return
+    assert env.goal and isinstance(first, str)
+    for command in [*env.valid_actions()[:3], *commands, *[action for _, (_, action) in zip(range(3), env.expert())]]:  # noqa: B905
+        result = env.step(command)
+        assert result.observation and 0 <= result.progress <= 1
+        assert result.error in (None, "format", "parameter", "logic")
 
 
 @pytest.fixture(scope="module")

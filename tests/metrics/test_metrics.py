@@ -1,5 +1,7 @@
 """Each number against a hand-worked one."""
 
+import json
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -18,7 +20,9 @@ from agentrefine_lib.metrics import (
     verdict,
 )
 from agentrefine_lib.metrics.intervals import resampled_means, task_weights
-from agentrefine_lib.schema import Episode, Step, Task, write_jsonl
+from agentrefine_lib.rollout import for_inspect, to_datasets
+from agentrefine_lib.schema import SCORE_UNKNOWN, Episode, Step, Task, write_jsonl
+from agentrefine_lib.viewers.play import as_play
 
 
 def episode(
@@ -45,6 +49,21 @@ def episode(
         progress=progress[-1],
         engine_version="e 1",
     )
+
+
+def test_progress_that_an_engine_does_not_know_is_no_zero(tmp_path):
+    told = {"engine_version": f"jericho 3.3.1, story 12345678, {SCORE_UNKNOWN}"}
+    unknown = [episode(name, [0.0, 0.0], [None] * 2, success=False).model_copy(update=told) for name in "ab"]
+    write_jsonl(tmp_path / "e.jsonl", [*unknown, episode("c", [0.0, 0.5], [None] * 2, success=False)])
+    rows = summarise(episode_table([tmp_path / "e.jsonl"])).set_index("metric")
+    assert (rows.loc["progress", "value"], rows.loc["progress", "n"], rows.loc["success", "n"]) == (0.5, 1, 3)
+    write_jsonl(tmp_path / "e.jsonl", unknown)
+    assert not {"progress", "progress_max"} & set(summarise(episode_table([tmp_path / "e.jsonl"]))["metric"])
+    shown = as_play(unknown[0])
+    assert shown.group == "babyai (progress unknown)" and {e.progress for e in shown.exchanges} == {None}
+    [log] = for_inspect(unknown, tmp_path)
+    assert [score["name"] for score in json.loads(log.read_text())["results"]["scores"]] == ["success"]
+    assert to_datasets(unknown)["progress"] == [None, None]
 
 
 def test_success_progress_and_grounding_by_hand(tmp_path):

@@ -53,14 +53,14 @@ def test_with_nothing_to_do_both_say_so(start):
 
 def test_after_a_mistake_the_other_policy_goes_on(start, advance):
     class Counting:
-        name, crew = "counting", 7
+        name, batch_size = "counting", 7
 
         async def act(self, episodes):
             assert episodes, "a policy is not asked about nothing"
             return [f"reply {len(e.steps)}" for e in episodes]
 
     policy = AfterMistake(Counting, {"babyai/GoToDoor/0": "wrong", "babyai/GoToDoor/1": "wrong, too"})
-    assert (policy.name, policy.crew) == ("counting", 7)
+    assert (policy.name, policy.batch_size) == ("counting", 7)
     early, late = start("GoToDoor", 0), start("GoToDoor", 1)
     assert asyncio.run(policy.act([early, late])) == ["wrong", "wrong, too"]
     advance(late, "wrong, too")

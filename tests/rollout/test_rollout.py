@@ -4,11 +4,10 @@ import asyncio
 import functools
 import gc
 import os
+import re
 import signal
 import subprocess
 import sys
-import threading
-import time
 
 import engines
 import pytest
@@ -17,6 +16,7 @@ from agentrefine_lib.environments import make_environment, panel
 from agentrefine_lib.environments.process import EngineFailure, EngineProcess, TimeLimits
 from agentrefine_lib.policies import ExpertPolicy, RandomPolicy
 from agentrefine_lib.rollout import Limits, UnplayedError, roll_out, roll_out_on_ray
+from agentrefine_lib.rollout.cluster import play_batch
 from agentrefine_lib.schema import Episode, Task, read_jsonl
 
 TASKS = panel({"babyai": {"GoToRedBallGrey": range(4), "Pickup": range(4)}})
@@ -31,7 +31,7 @@ def play(policy, path, tasks=TASKS, make=make_environment, **limits):
 class BatchPolicy(RandomPolicy):
     """Plays at random, for as many episodes at a time as a model would; remembers its batches."""
 
-    crew = 3
+    batch_size = 3
 
     def __init__(self, seed=0):
         super().__init__(seed)
@@ -74,18 +74,28 @@ class DyingPolicy(RandomPolicy):
         return await super().act(episodes)
 
 
-@pytest.mark.parametrize("crew", [1, 4])
-def test_a_run_cut_off_goes_on_to_the_same_episodes(tmp_path, crew):
+def test_a_run_cut_off_goes_on_to_the_same_episodes(tmp_path):
     whole = play(RandomPolicy(), tmp_path / "whole.jsonl")
-    dying = DyingPolicy()
-    dying.crew = crew
     with pytest.raises(PowerError):
-        play(dying, tmp_path / "cut.jsonl", in_flight=2)
+        play(DyingPolicy(), tmp_path / "cut.jsonl", in_flight=2)
     finished = len((tmp_path / "cut.jsonl").read_text().splitlines())
     assert 0 < finished < len(TASKS)
     resumed = play(RandomPolicy(), tmp_path / "cut.jsonl", in_flight=3)
     assert resumed == whole
     assert play(RandomPolicy(), tmp_path / "cut.jsonl") == resumed
+
+
+def test_a_batch_that_was_cut_off_is_played_again_as_a_whole(tmp_path):
+    """What a model is asked together decides how it rounds: a resumed run asks the same, and keeps what is on disk."""
+    first, again = BatchPolicy(), BatchPolicy()
+    whole = play(first, tmp_path / "e.jsonl")
+    lines = (tmp_path / "e.jsonl").read_text().splitlines(keepends=True)
+    kept = [line for line in lines if Episode.model_validate_json(line).task not in (TASKS[1], TASKS[7])]
+    (tmp_path / "e.jsonl").write_text("".join(kept))
+    assert play(again, tmp_path / "e.jsonl") == whole
+    assert (tmp_path / "e.jsonl").read_text().startswith("".join(kept))
+    middle = {task.id for task in TASKS[3:6]}  # the second of three batches misses nothing
+    assert again.batches == [batch for batch in first.batches if not middle & {name for name, _ in batch}]
 
 
 def test_a_reply_without_an_action_is_counted(tmp_path):
@@ -147,17 +157,66 @@ def test_a_run_that_is_cancelled_while_the_policy_answers_leaves_nothing_that_no
 
 def test_a_task_that_never_plays_is_named_and_the_others_are_kept(tmp_path):
     make = functools.partial(engines.faulty, "dies", None)
-    with pytest.raises(
-        UnplayedError, match=r"1 of 8 tasks .* in 2 tries.*babyai/GoToRedBallGrey/2: .*died during step"
-    ):
+    with pytest.raises(UnplayedError, match=r"1 of 8 tasks .*babyai/GoToRedBallGrey/2: .*died during step .*tries: 2"):
         play(RandomPolicy(), tmp_path / "e.jsonl", make=make, tries=2)
     assert len((tmp_path / "e.jsonl").read_text().splitlines()) == len(TASKS) - 1
     assert len(play(RandomPolicy(), tmp_path / "e.jsonl")) == len(TASKS)
 
 
-def test_an_unknown_task_ends_the_run_with_its_own_message(tmp_path):
-    with pytest.raises(ValueError, match="unknown BabyAI level 'GoToMars'"):
-        play(RandomPolicy(), tmp_path / "e.jsonl", tasks=[Task(engine="babyai", name="GoToMars")])
+def test_an_unknown_task_is_named_with_its_own_message_and_the_others_are_played(tmp_path):
+    tasks = [Task(engine="babyai", name="GoToMars"), Task(engine="chess", name="any"), *TASKS[:2]]
+    with pytest.raises(
+        UnplayedError, match=r"2 of 4 .*babyai/GoToMars/0: .*unknown BabyAI level 'GoToMars'.*chess"
+    ) as e:
+        play(RandomPolicy(), tmp_path / "e.jsonl", tasks=tasks)
+    assert set(e.value.reasons) == {"babyai/GoToMars/0", "chess/any/0"}
+    assert len((tmp_path / "e.jsonl").read_text().splitlines()) == 2
+
+
+POLICIES = {"step": BatchPolicy, "valid_actions": BatchPolicy, "expert": ExpertPolicy, "reset": RandomPolicy}
+
+
+@pytest.mark.parametrize("method", POLICIES)
+@pytest.mark.parametrize("how", engines.RAISES)
+def test_whatever_an_engine_raises_wherever_costs_tries_of_its_own_task_only(tmp_path, method, how):
+    make, path = functools.partial(engines.broken, method, how, None), tmp_path / "e.jsonl"
+    with pytest.raises(UnplayedError, match=rf"1 of 4 .*{engines.CHOSEN}: the engine failed in .*{how}.*tries: 2"):
+        play(POLICIES[method](), path, tasks=TASKS[:4], make=make, tries=2, steps=4)
+    assert [e.retries for e in read_jsonl(path, Episode)] == [0, 0, 0]
+
+
+@pytest.mark.parametrize("how", engines.BAD)
+def test_a_result_that_no_episode_can_hold_is_its_engines_fault(tmp_path, how):
+    once = functools.partial(engines.broken, "step", how, tmp_path / "once")
+    episodes = play(BatchPolicy(), tmp_path / "once.jsonl", tasks=TASKS[:4], make=once, steps=4)
+    assert [e.retries for e in episodes] == [0, 0, 1, 0]
+    always = functools.partial(engines.broken, "step", how, None)
+    with pytest.raises(
+        UnplayedError, match=re.escape(f"{engines.CHOSEN}: the engine failed in step: a bad answer, ")
+    ) as e:
+        play(BatchPolicy(), tmp_path / "e.jsonl", tasks=TASKS[:4], make=always, steps=4)
+    assert how in str(e.value) and len((tmp_path / "e.jsonl").read_text().splitlines()) == 3
+
+
+def test_an_episode_that_no_reader_would_take_is_named_and_the_others_can_be_read_again(tmp_path):
+    make = functools.partial(engines.broken, "step", "endless", None)
+    with pytest.raises(UnplayedError, match=rf"1 of 4 .*{engines.CHOSEN}: .*found a record of \d+ bytes, expected"):
+        play(RandomPolicy(), tmp_path / "e.jsonl", tasks=TASKS[:4], make=make, steps=5)
+    assert len(play(RandomPolicy(), tmp_path / "e.jsonl", tasks=TASKS[:4], steps=5)) == 4
+
+
+@pytest.mark.parametrize("policy", [RandomPolicy, BatchPolicy])
+def test_a_task_that_is_listed_twice_is_played_once_and_named(tmp_path, policy, caplog):
+    assert len(play(policy(), tmp_path / "e.jsonl", tasks=[*TASKS[:3], *TASKS[:2]], in_flight=10, steps=2)) == 3
+    assert f"played once: {TASKS[0].id}, {TASKS[1].id}" in caplog.text
+
+
+def test_half_a_surrogate_pair_in_a_reply_does_not_stop_the_run(tmp_path):
+    class Torn(RandomPolicy):
+        async def act(self, episodes):
+            return ["Thought: \ud83d\nAction: turn left"] * len(episodes)
+
+    assert play(Torn(), tmp_path / "e.jsonl", tasks=TASKS[:1], steps=1)[0].steps[0].thought == "?"
 
 
 def test_an_engine_killed_from_outside_in_the_middle(tmp_path):
@@ -175,24 +234,6 @@ def test_an_engine_killed_from_outside_in_the_middle(tmp_path):
     episodes = play(Watching(), tmp_path / "e.jsonl", in_flight=4)
     assert sum(e.retries for e in episodes) == 1
     assert [e.model_copy(update={"retries": 0}) for e in episodes] == whole
-
-
-def test_engines_step_while_the_model_thinks(tmp_path):
-    """Two crews: while one's engines are slow, the policy answers the other."""
-    thinking, overlaps = threading.Event(), []
-
-    class Thinker(BatchPolicy):
-        async def act(self, episodes):
-            overlaps.append(thinking.is_set())
-            thinking.set()
-            await asyncio.sleep(0.05)
-            thinking.clear()
-            return await super().act(episodes)
-
-    began = time.perf_counter()
-    play(Thinker(), tmp_path / "e.jsonl", tasks=TASKS[:6], steps=6, in_flight=6, make=engines.slow)
-    took = time.perf_counter() - began
-    assert took < 2 * 6 * (0.05 + engines.SLOW)  # one after the other: six rounds of two crews
 
 
 def test_a_closed_engine_leaves_no_process():
@@ -234,6 +275,26 @@ def test_a_callers_script_needs_no_guard_and_runs_once(tmp_path):
 def test_a_ray_cluster_of_two_nodes_plays_the_same_episodes(two_nodes, tmp_path):
     limits, there = Limits(steps=12), tmp_path / "there.jsonl"
     here = play(RandomPolicy(), tmp_path / "here.jsonl")
-    roll_out_on_ray(RandomPolicy, TASKS[:5], there, limits, batch=2)  # then goes on
-    roll_out_on_ray(RandomPolicy, TASKS, there, limits, batch=2)
+    with pytest.raises(UnplayedError, match=r"1 of 6 .*babyai/GoToMars/0: .*unknown BabyAI level"):
+        roll_out_on_ray(RandomPolicy, [Task(engine="babyai", name="GoToMars"), *TASKS[:5]], there, limits, batch=3)
+    assert len(list(read_jsonl(there, Episode))) == 5
+
+    class Dying(RandomPolicy):  # of this function: the cluster does not know this module
+        async def act(self, episodes):
+            return 1 / 0 if episodes[0].task == TASKS[7] else await super().act(episodes)
+
+    with pytest.raises(RuntimeError, match=r"(?s)what was played is kept.*ZeroDivisionError"):
+        roll_out_on_ray(Dying, TASKS, there, Limits(steps=12, in_flight=1), batch=8)
+    assert len(list(read_jsonl(there, Episode))) == 7
+    roll_out_on_ray(RandomPolicy, TASKS, there, limits, batch=2)  # then goes on
     assert sorted(read_jsonl(there, Episode), key=lambda e: e.id) == here
+
+
+def test_a_batch_that_is_stopped_brings_home_what_it_has_played():
+    limits = Limits(steps=12, in_flight=2)
+    lines, reasons, stopped = play_batch(DyingPolicy, TASKS, limits, make_environment)
+    assert 0 < len(lines) < len(TASKS) and reasons == {} and "PowerError: the machine goes down" in stopped
+    make = functools.partial(engines.faulty, "dies", None)
+    lines, reasons, stopped = play_batch(RandomPolicy, [*TASKS[:3], *TASKS[:3]], limits, make)
+    assert (len(lines), list(reasons), stopped) == (2, [engines.CHOSEN], "")
+    assert play_batch(lambda: 1 / 0, TASKS, limits, make)[:2] == ([], {})

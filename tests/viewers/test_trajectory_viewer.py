@@ -5,6 +5,8 @@ import json
 import pytest
 
 from agentrefine_lib.schema import SchemaError, Trajectory, read_jsonl, write_jsonl
+from agentrefine_lib.teachers import COMPLETED
+from agentrefine_lib.verify import check_turns
 from agentrefine_lib.viewers import Index, TrajectoryViewer
 from agentrefine_lib.viewers.play import as_play
 
@@ -79,6 +81,47 @@ def test_notes_outlive_the_viewer(path, tmp_path):
     assert again.note == {"id": "t-0002", "note": "again", "tags": ["odd", "loop"]}
 
 
+ENDS = "\u2028 \u2029 \x85 \v \f \x1c \x1d \x1e \r \n \ud83d"  # of a line, to Python; and what no file can hold
+
+
+def test_no_note_and_no_kill_shuts_a_viewer_for_ever(path, tmp_path):
+    viewer = TrajectoryViewer(path, out=tmp_path)
+    viewer.save_note(ENDS, [ENDS])
+    notes = tmp_path / "notes.jsonl"
+    for half in (b'{"id": "t-0001", "note": "ha', b"\n\n", notes.read_bytes().rstrip(b"\n")):
+        notes.write_bytes(notes.read_bytes() + half)
+        viewer = TrajectoryViewer(path, out=tmp_path)
+        assert viewer.note["note"] == ENDS.replace("\ud83d", "?")
+        viewer.save_note("more", [], "t-0002")
+        assert TrajectoryViewer(path, out=tmp_path)._notes["t-0002"].note == "more"
+    notes.write_bytes(b"garbage\n" + notes.read_bytes())
+    with pytest.raises(SchemaError, match=r"notes.jsonl:1: not a Note"):
+        TrajectoryViewer(path, out=tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("said", "flags", "won"),
+    [
+        ("Done. {} You may rest now.", {}, True),
+        ("Done. {}", {}, True),
+        ("Done. {}", {"logic_error": True}, False),
+        ("Done. the task is completed", {}, False),
+    ],
+)
+def test_a_play_has_ended_where_the_rules_say_so(trajectories, said, flags, won):
+    last = trajectories[0].turns[-1].model_copy(update={"observation": said.format(COMPLETED), **flags})
+    play = trajectories[0].model_copy(update={"turns": [*trajectories[0].turns[:-1], last]})
+    assert (check_turns(play.script, play.turns) is None) == won
+    assert as_play(play).outcome == Index([play]).entries[0].outcome == ("success" if won else "no success")
+    cut = play.model_copy(update={"turns": play.turns[:-1]})
+    opening = play.model_copy(update={"turns": [last]})
+    assert (
+        {as_play(t).outcome for t in (cut, opening)}
+        == {e.outcome for e in Index([cut, opening]).entries}
+        == {"no success"}
+    )
+
+
 def test_exports_hold_what_is_ticked_or_what_is_left(path, trajectories, tmp_path):
     viewer = TrajectoryViewer(path, out=tmp_path / "out")
     viewer.filters = {"shortest": 12}
@@ -112,4 +155,9 @@ def test_a_record_is_checked_when_it_is_looked_at(path):
 def test_a_line_being_written_is_left_for_later(path):
     with open(path, "a") as out:
         out.write('{"id": "unfini')
+    assert len(Index(path)) == 60
+
+
+def test_a_last_line_that_only_lacks_its_end_counts(path):
+    path.write_bytes(path.read_bytes().rstrip(b"\n"))
     assert len(Index(path)) == 60

@@ -8,7 +8,7 @@ from agentrefine_lib.environments import make_environment
 from agentrefine_lib.environments.agentboard.labels import LabelledTask
 from agentrefine_lib.environments.agentboard.rules import RULES, Rule
 from agentrefine_lib.environments.protocol import Environment, StepResult
-from agentrefine_lib.schema import Task
+from agentrefine_lib.schema import SCORE_UNKNOWN, Task
 
 
 class Labelled:
@@ -34,7 +34,7 @@ class Labelled:
         observation = self._environment.reset(task)
         if self._rule is None:
             self._compare_goals()
-        self.version = f"{self._environment.version}, AgentBoard's labels"
+        self.version = f"{self._environment.version.removesuffix(f', {SCORE_UNKNOWN}')}, AgentBoard's labels"
         self.rules, self.commands = self._environment.rules, self._environment.commands
         self._open = set(range(len(self._label.subgoals)))
         self._last = StepResult("", 0.0, False, False, None)

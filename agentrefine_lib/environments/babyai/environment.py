@@ -139,7 +139,7 @@ class BabyAI:
         self._options = actions.options(self._view)
 
     def _result(self, observation: str, error: str | None = None) -> StepResult:
-        progress = 1.0 if self._success else (self._total - len(self._open)) / self._total
+        progress = 1.0 if self._success else (self._total - len(self._open)) / max(1, self._total)
         return StepResult(observation, progress, self._success, self._done, error)
 
 

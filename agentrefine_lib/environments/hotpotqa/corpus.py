@@ -107,7 +107,9 @@ def question_tasks(path: Path | str = SHIPPED) -> list[Task]:
 
 def find_question(name: str) -> tuple[Corpus, Question]:
     """The question that a task's name means: "<id>" or "<file>#<id or index>". Raises ValueError if there is none."""
-    file, _, key = name.rpartition(SEPARATOR)
+    cuts = [at for at, sign in enumerate(name) if sign == SEPARATOR]  # an id may hold one, and so may a path
+    cut = max((at for at in cuts if Path(name[:at]).is_file()), default=max(cuts, default=0))
+    file, key = name[:cut], name[cut:].removeprefix(SEPARATOR) if cut else name
     try:
         corpus = load_corpus(file or SHIPPED)
     except OSError as error:

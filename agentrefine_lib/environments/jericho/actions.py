@@ -6,7 +6,7 @@ import itertools
 import re
 from collections.abc import Iterator, Mapping, Sequence
 
-from agentrefine_lib.environments.jericho.story import Story
+from agentrefine_lib.environments.jericho.story import HALTED, LOOKING, Story
 from agentrefine_lib.environments.signature import Command, parameters
 
 DIAGONALS = ("northeast", "northwest", "southeast", "southwest")
@@ -49,7 +49,8 @@ def acceptable(story: Story, commands: Mapping[str, str], values: Mapping[str, S
     for command in sorted(set(_fill(commands, names))):
         story.restore(start)
         reply = story.send(command)
-        if reply.ending or (reply.error is None and story.took_effect()):
+        done = reply.error is None and (story.took_effect() or command.split()[0] in LOOKING)
+        if (reply.ending or done) and reply.ending != HALTED:
             accepted.append(command)
     story.restore(start)
     return accepted

@@ -9,9 +9,11 @@ AgentBoard's rules, kept: sub-goals are texts of the game, compared by their let
 in any order; the first clause counts, with at most 20 words; death ends the episode.
 
 Not AgentBoard's: success is the game's own end, won (there, all sub-goals); our games say whether they accepted a
-command, and in any other game the usual sentences of interactive fiction are recognised; valid actions are found by
-trying the signatures in ``commands`` (there, by jericho's search, which would download a language model). A file
-played by its path has progress only where jericho knows the game's score, and no expert.
+command, and in any other game the usual sentences of interactive fiction are recognised, unless jericho, which knows
+some games from inside, sees that something was done; valid actions are found by trying the signatures in ``commands``
+(there, by jericho's search, which would download a language model). A file played by its path has no expert; where
+neither jericho nor the story itself tells its score, ``version`` says so, progress is 0 until it is won, and that is
+shown as unknown.
 """
 
 from __future__ import annotations
@@ -24,15 +26,17 @@ from pathlib import Path
 from agentrefine_lib.environments.jericho import actions
 from agentrefine_lib.environments.jericho.expert import Plan, find_plan
 from agentrefine_lib.environments.jericho.quest import FOLDER, GAMES, Quest, games_version, load_quest
-from agentrefine_lib.environments.jericho.story import Reply, Story
+from agentrefine_lib.environments.jericho.story import HALTED, Reply, Story
 from agentrefine_lib.environments.protocol import StepResult
-from agentrefine_lib.schema import Task
+from agentrefine_lib.schema import SCORE_UNKNOWN, Task
 
 EXPLORE = Quest(goal="Explore the story and make as many of its points as you can.", subgoals=[], walkthrough=[])
+NO_POINTS = Quest(goal="Explore the story and bring it to a good end.", subgoals=[], walkthrough=[])
 
 
 class Jericho:
-    """One story in text; implements ``Environment``. ``reset`` raises ValueError for a name that is no game or file."""
+    """One story in text; implements ``Environment``. ``reset`` raises ValueError for a name that is no game or file,
+    and for a file that is no whole story; ``step`` raises RuntimeError where the interpreter breaks down."""
 
     engine = "jericho"
     version = f"jericho {importlib.metadata.version('jericho')}, games {games_version()}"
@@ -56,12 +60,18 @@ class Jericho:
             raise ValueError(
                 f"unknown game {task.name!r}: expected one of {', '.join(GAMES)}, or the path of a story file"
             )
-        self._quest = load_quest(task.name) if task.name in GAMES else EXPLORE
-        self._story = Story(path, task.seed)
+        self._path, self._story = path, Story(path, task.seed)
+        if task.name in GAMES:
+            self._quest, self.version = load_quest(task.name), Jericho.version
+        else:
+            known = self._story.score() is not None
+            self._quest = EXPLORE if known else NO_POINTS
+            jericho, unknown = Jericho.version.partition(",")[0], "" if known else f", {SCORE_UNKNOWN}"
+            self.version = f"{jericho}, story {self._story.version}{unknown}"
         self.goal, self.commands = self._quest.goal, {**actions.COMMANDS, **self._quest.commands}
         self._open = list(self._quest.subgoals)
         self._played: list[str] = []
-        self._progress, self._success, self._done = 0.0, False, False
+        self._progress, self._success, self._done = 0.0, False, bool(self._story.first.ending)
         return self._story.first.text
 
     def step(self, action: str) -> StepResult:
@@ -74,6 +84,8 @@ class Jericho:
         if not command or command.split()[0] in actions.INTERPRETER:
             return self._result("That is not a command of the story.", "format")
         reply = self._story.send(command)
+        if reply.ending == HALTED:
+            raise RuntimeError(f"{self._path}: the interpreter halts at {command!r}; is this file a whole story?")
         self._played.append(command)
         self._credit(self._story, reply)
         return self._result(reply.text or "Nothing happens.", reply.error)
@@ -107,7 +119,7 @@ class Jericho:
         if reached is not None:
             self._open.remove(reached)
         total = len(self._quest.subgoals)
-        share = (total - len(self._open)) / total if total else story.score()
+        share = (total - len(self._open)) / total if total else story.score() or 0.0
         self._success, self._done = reply.won, bool(reply.ending)
         self._progress = 1.0 if self._success else max(self._progress, share)
 

@@ -33,7 +33,9 @@ def compile_game(name: str) -> bytes:
 
 
 def main() -> None:
-    for name in sys.argv[1:] or GAMES:
+    names = sys.argv[1:] or GAMES
+    print(f"compiles {', '.join(names)}, seconds each; writes to {FOLDER}", flush=True)
+    for name in names:
         packed = lzma.compress(compile_game(name), preset=9)
         (FOLDER / f"{name}.z8.xz").write_bytes(packed)
         print(f"{name}: {len(packed):,} bytes")

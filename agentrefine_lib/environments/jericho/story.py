@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import lzma
 import random
 import re
@@ -11,6 +12,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from jericho import FrotzEnv, UnsupportedGameWarning
+from jericho.defines import BINDINGS_DICT
 from jericho.util import recognized
 
 # The prompt of our own games carries the verdict on the last command (games/common.ni).
@@ -20,15 +22,29 @@ _ENDING = re.compile(r"\*\*\*+\s*(\S.*?)\s*\*\*\*+")
 _QUESTION = re.compile(r"(Would you|Do you want) like to RESTART.*", re.DOTALL)
 _SCORE = re.compile(r"\[Your score has[^\]]*\]")
 _UNSEEN = re.compile(r"(can't|don't|cannot) see (any|that|the)\b|no such thing", re.IGNORECASE)
-_GARBLED = re.compile(r"I only understood|I didn't understand|I beg your pardon|Whom? do you want|What do you want")
-_REFUSED = re.compile(
-    r"(\(.*?\) )?(You (can't|cannot|can only|must|already|aren't|don't have|have to)|That('s| can't| doesn't| isn't)"
-    r"|It (isn't|seems to be|is already)|There (is|are) (no|nothing)|.{,60}\b(is|are) (fixed|already|closed))\b"
+_GARBLED = re.compile(
+    r"I only understood|I didn't understand|(I )?beg (your )?pardon|Whom? do you want|What do you want", re.IGNORECASE
 )
+_REFUSED = re.compile(
+    r"(\(.*?\)\s)?(You (can't|cannot|can only|must|already|aren't|don't have|have to)|That('s| can't| doesn't| isn't)"
+    r"|It (isn't|seems to be|is already)|There (is|are) (no|nothing)|.{,60}\b(is|are) (fixed|already|closed|locked))\b"
+)
+_POINTS = re.compile(r"(-?\d+)(?: points?)?,? \(?(?:out of|total of)(?: a)?(?: possible| maximum of| total of)? (\d+)")
+# They change nothing, and what they tell may read like a refusal: "The mailbox is closed."
+LOOKING = {"look", "l", "examine", "x", "inventory", "inv", "i", "read", "search", "wait", "z"}
+HALTED = "The interpreter has halted"
+VERSIONS = {
+    3: 2,
+    4: 4,
+    5: 4,
+    7: 8,
+    8: 8,
+}  # what Frotz plays without pictures → bytes in one unit of the header's length
 
 
 class Reply(NamedTuple):
-    """The game's answer. ``ending`` is how the story ended, e.g. "You have won", and empty while it goes on."""
+    """The game's answer. ``ending`` is how the story ended, e.g. "You have won", and empty while it goes on; HALTED is
+    no end of the story but of its interpreter."""
 
     text: str
     error: str | None  # as in StepResult
@@ -37,21 +53,23 @@ class Reply(NamedTuple):
 
     @property
     def won(self) -> bool:
-        return "won" in self.ending.lower() or self.ending == "The End"
+        return bool(re.search(r"\bwon\b", self.ending.lower())) or self.ending == "The End"
 
 
 class Story:
     """A running story. ``path`` is a Z-machine file, or one packed with xz. Nothing stays on disk.
 
-    ``seed`` fixes the story's random numbers; 0 is the seed of jericho's walkthrough where it has one. Raises
-    ValueError for a file that is no story.
+    ``seed`` fixes the story's random numbers; 0 is the seed of jericho's walkthrough where it has one. ``version`` is
+    the file's own. Raises ValueError for a file that is no story, or not a whole one.
     """
 
     def __init__(self, path: Path, seed: int) -> None:
         packed = path.suffix == ".xz"
         data = lzma.decompress(path.read_bytes()) if packed else path.read_bytes()
-        if len(data) < 64 or data[0] not in range(3, 9):  # Frotz would end the whole process
-            raise ValueError(f"{path}: found no Z-machine story (versions 3 to 8), expected a file such as zork1.z5")
+        digest = hashlib.md5(data).hexdigest()  # jericho's name for a game that it knows
+        self.version = digest[:8]
+        if digest not in BINDINGS_DICT and (wrong := _damage(data)):  # Frotz would end the whole process
+            raise ValueError(f"{path}: {wrong}")
         with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings():
             warnings.simplefilter("ignore", UnsupportedGameWarning)  # it knows no score of our games; we count
             if packed:
@@ -63,43 +81,81 @@ class Story:
             self.supported: bool = self._frotz.is_fully_supported
             self.first = _read(self._frotz.reset()[0])
         self.room = self.first.room
+        self._last = self.first
+        if self._frotz._emulator_halted():
+            raise ValueError(f"{path}: the interpreter halts before the first command; is this file a whole story?")
 
     def send(self, command: str) -> Reply:
         """Play one line of printable text."""
-        reply = _read(self._frotz.step(command)[0])
+        raw, points, *_ = self._frotz.step(command)
+        reply = _read(raw, command)
         self.room = reply.room
         if self.supported:  # by the text alone, a game that revives its dead would seem to end
             won, over = self._frotz.victory(), self._frotz.game_over()
             reply = reply._replace(ending="You have won" if won else "You have lost" if over else "")
-        if self._frotz._emulator_halted():
-            reply = reply._replace(ending=reply.ending or "The story has ended")
+            if points or self._frotz._world_changed():  # whatever was said about it, something was done
+                reply = reply._replace(error=None)
+        if self._frotz._emulator_halted():  # by an error: a story that ends by itself does not halt it
+            reply = reply._replace(ending=HALTED)
+        self._last = reply
         return reply
 
     def save(self) -> Any:
         """The state of the machine, its random numbers included."""
-        return self._frotz.get_state(), self.room
+        return self._frotz.get_state(), self.room, self._last
 
     def restore(self, state: Any) -> None:
-        machine, self.room = state
+        machine, self.room, self._last = state
+        if self._frotz._emulator_halted():
+            self._frotz.reset()
         self._frotz.set_state(machine)
 
     def took_effect(self) -> bool:
         """Whether the last command changed the world: jericho's test of valid actions. True where it cannot tell."""
         return not self.supported or self._frotz._world_changed()
 
-    def score(self) -> float:
-        """The share of the game's points that are made, in [0, 1]; 0 where jericho does not know the game's score."""
-        most = self._frotz.get_max_score()
-        return min(1.0, max(0.0, self._frotz.get_score() / most)) if most > 0 else 0.0
+    def score(self) -> float | None:
+        """The share of the game's points that are made, in [0, 1]: jericho's number, or else what the story answers to
+        "score"; None where neither knows. The state is kept."""
+        made, most = self._frotz.get_score(), self._frotz.get_max_score()
+        if not self.supported:
+            start, said = self.save(), self._last
+            if not said.ending:
+                said = self.send("score")
+                self.restore(start)
+            told = _POINTS.search(said.text)
+            made, most = map(int, told.groups()) if told else (0, 0)
+        return min(1.0, max(0.0, made / most)) if most > 0 else None
 
 
-def _read(raw: str) -> Reply:
+def _damage(data: bytes) -> str:
+    """What is wrong with a story file, by its header (Z-Machine Standards Document 1.1, section 11); empty if nothing.
+
+    Early files say neither their length nor their checksum; longer ones are filled up after their end.
+    """
+    if len(data) < 64 or data[0] not in VERSIONS:
+        found = f"version byte {data[0]}" if data else "an empty file"
+        versions = ", ".join(map(str, VERSIONS))
+        return f"found {found}, no Z-machine story of versions {versions}; expected a file such as zork1.z5"
+    length, checksum = (int.from_bytes(data[at : at + 2]) for at in (0x1A, 0x1C))
+    length *= VERSIONS[data[0]]
+    if length > len(data):
+        return f"found {len(data):,} bytes, its header says {length:,}: the end is missing; get the file again"
+    added = sum(data[64:length]) % 0x10000
+    if length and checksum and added != checksum:
+        return f"found the checksum {added}, its header says {checksum}: the file was altered; get it again"
+    return ""
+
+
+def _read(raw: str, command: str = "") -> Reply:
     verdict = _VERDICT.search(raw)
     room = verdict[2].strip() if verdict else ""
     body = raw[: verdict.start()] if verdict else _PROMPT.sub("", raw)
     text = _clean(body.replace(f"\n{room}\n", f"\n{room}: ") if room else body)
     ending = _ENDING.search(text)
-    error = None if ending else _error(text)
+    error = None if ending else _error(text, body.strip())
+    if error == "logic" and command.split()[:1] and command.split()[0] in LOOKING:
+        error = None
     if verdict and not ending:
         error = None if verdict[1] == "ok" else verdict[1]
     return Reply(text, error, room, ending[1] if ending else "")
@@ -112,10 +168,10 @@ def _clean(body: str) -> str:
     return " ".join(" ".join(kept).split())
 
 
-def _error(text: str) -> str | None:
-    """Judge a reply by the usual sentences of interactive fiction."""
+def _error(text: str, lines: str) -> str | None:
+    """Judge a reply by the usual sentences of interactive fiction; a refusal begins it, and is not a room's title."""
     if _UNSEEN.search(text):
         return "parameter"
     if _GARBLED.match(text) or not recognized(text):
         return "format"
-    return "logic" if _REFUSED.match(text) else None
+    return "logic" if _REFUSED.match(lines) else None

@@ -1,18 +1,21 @@
 """PDDL planning problems as text: our four domains with generated problems, or any STRIPS domain and problem file.
 
 A task is named "gripper", "blocksworld", "barman" or "tyreworld" (the seed picks the problem), or
-"path/domain.pddl:path/problem.pddl" (the seed means nothing). AgentBoard's files of the four domains read like ours.
+"path/domain.pddl:path/problem.pddl" (the seed means nothing; a path may hold a colon itself). AgentBoard's files of the
+four domains read like ours.
 
 AgentBoard's rules, kept: goals and observations are the sentences of the facts, sorted; barman and tyreworld tell only
 what is new, and "look around" tells all; progress is the largest share of the goal's facts that was true after an
 action that changed something; actions that change nothing are refused; text that names an action of the domain file and
 then its objects, in order, is understood whatever else it says. Changed: commands are worded as sentences, refusals say
-what is missing (there: only that the action is not valid), and lists are sorted (there: in the order of Python's sets).
+what is missing (there: only that the action is not valid), lists are sorted (there: in the order of Python's sets), and
+a goal that is true from the start is won by the first command that leaves it so (there: that also changes something).
 """
 
 from __future__ import annotations
 
 import hashlib
+import os
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
@@ -62,6 +65,13 @@ class Pddl:
         """Play one command."""
         if self._done:
             return self._result("The episode is over.", "logic")
+        result = self._answer(action)
+        if not self._done and self._holds():
+            self._progress, self._success, self._done = 1.0, True, True
+            result = self._result(f"{result.observation} The goal is satisfied.", result.error)
+        return result
+
+    def _answer(self, action: str) -> StepResult:
         text = " ".join(action.lower().split()).rstrip(". ")
         if text == LOOK:
             return self._result(self._words.paragraph(self._state))
@@ -87,6 +97,8 @@ class Pddl:
         while not self._done:
             if self._state != expected:  # nothing planned yet, or somebody else has acted
                 plan = self._planner.plan(self._state)
+            if not plan and self._holds():
+                yield "All that is asked for is true already.", LOOK
             if not plan:
                 return
             thought = think(plan, self._state, self._problem.goal, self._words, number)
@@ -97,6 +109,9 @@ class Pddl:
 
     def close(self) -> None:
         """Nothing is held outside this object."""
+
+    def _holds(self) -> bool:
+        return all(holds(fact, self._state) for fact in self._problem.goal)
 
     def _play(self, action: Action) -> StepResult:
         before, self._state = self._state, action.result(self._state)
@@ -130,12 +145,14 @@ def _problem(task: Task) -> tuple[Problem, str]:
     """The task's problem, and the version of what it was made from."""
     if task.name in problems.DOMAINS:
         return problems.generate(task.name, task.seed), Pddl.version
-    domain, colon, problem = task.name.partition(":")
-    if not colon:
+    named = [(task.name[:at], task.name[at + 1 :]) for at, sign in enumerate(task.name) if sign == ":"]
+    found = [pair for pair in named if all(map(os.path.isfile, pair))]
+    if not named or len(found) > 1:
         raise ValueError(
             f"unknown PDDL task {task.name!r}: expected one of {', '.join(problems.DOMAINS)}, "
             "or two files such as gripper.pddl:gripper/prob01.pddl"
         )
-    read = read_problem(read_domain(Path(domain)), Path(problem))
-    content = hashlib.sha256(Path(domain).read_bytes() + Path(problem).read_bytes()).hexdigest()
+    domain, problem = map(Path, max(named, key=lambda pair: sum(map(os.path.isfile, pair))))
+    read = read_problem(read_domain(domain), problem)
+    content = hashlib.sha256(domain.read_bytes() + problem.read_bytes()).hexdigest()
     return read, f"agentrefine_lib {__version__}, files {content[:8]}"

@@ -105,8 +105,10 @@ def _sections(tree: Expression, kind: str, known: tuple[str, ...]) -> tuple[str,
         match section:
             case [":requirements", *names] if unknown := [name for name in names if name not in REQUIREMENTS]:
                 raise ValueError(f"requirement {_show(unknown[0])} is not supported, only {', '.join(REQUIREMENTS)}")
-            case [str(key), *body] if key in known:
+            case [str(key), *body] if key in known and (key == ":action" or key not in dict(sections)):
                 sections.append((key, body))
+            case [str(key), *_] if key in known:
+                raise ValueError(f"section {key} stands there twice; expected it once")
             case _:
                 raise ValueError(f"section {_show(section)} is not supported; expected one of {', '.join(known)}")
     return name, sections
@@ -117,15 +119,19 @@ def _domain(tree: Expression) -> Domain:
     found = {key: body for key, body in sections if key != ":action"}
     types = _types(found.get(":types", []))
     constants = _typed(found.get(":constants", []), types, _NAME)
-    predicates = {}
+    predicates: dict[str, int] = {}
     for declared in found.get(":predicates", []):
         match declared:
-            case [str(predicate), *parameters] if predicate not in ("not", "and", "="):
+            case [str(predicate), *parameters] if predicate not in ("not", "and", "=", *predicates):
                 predicates[predicate] = len(_typed(parameters, types, _VARIABLE))
             case _:
-                raise ValueError(f":predicates: found {_show(declared)}; expected (name ?x ?y …)")
-    schemas = [_schema(body, types, constants, predicates) for key, body in sections if key == ":action"]
-    return Domain(name, types, constants, predicates, {schema.name: schema for schema in schemas})
+                raise ValueError(f":predicates: found {_show(declared)}; expected (name ?x ?y …), each name once")
+    schemas: dict[str, Schema] = {}
+    for schema in [_schema(body, types, constants, predicates) for key, body in sections if key == ":action"]:
+        if schema.name in schemas:
+            raise ValueError(f":action {schema.name} stands there twice; expected each name once")
+        schemas[schema.name] = schema
+    return Domain(name, types, constants, predicates, schemas)
 
 
 def _types(body: list[Expression]) -> dict[str, str]:
@@ -159,7 +165,12 @@ def _problem(domain: Domain, tree: Expression) -> Problem:
     found = dict(sections)
     if found.get(":domain") != [domain.name]:
         raise ValueError(f"problem {name}: found :domain {_show(found.get(':domain', []))}, expected {domain.name!r}")
-    objects = domain.constants | _typed(found.get(":objects", []), domain.types, _NAME)
+    objects = _typed(found.get(":objects", []), domain.types, _NAME)
+    for constant, kind in domain.constants.items():
+        if objects.setdefault(constant, kind) != kind:
+            raise ValueError(
+                f":objects: {constant} is a {objects[constant]}, and a {kind} among the domain's constants"
+            )
     init = _facts(["and", *found.get(":init", [])], domain.predicates, set(objects), ":init")
     goal = _facts(["and", *found.get(":goal", [])], domain.predicates, set(objects), ":goal")
     if not goal:
@@ -187,8 +198,9 @@ def _facts(condition: Expression, arity: dict[str, int], terms: set[str], where:
 def _atom(atom: Expression, arity: dict[str, int], terms: set[str], where: str) -> Fact:
     match atom:
         case [str(predicate), *arguments] if predicate in arity:
-            if len(arguments) == arity[predicate] and all(term in terms for term in arguments):
-                return predicate, *map(str, arguments)
+            named = [term for term in arguments if isinstance(term, str) and term in terms]
+            if len(arguments) == arity[predicate] == len(named):
+                return predicate, *named
             raise ValueError(
                 f"{where}: found {_show(atom)}; expected {arity[predicate]} argument(s), each one of {_some(terms)}"
             )

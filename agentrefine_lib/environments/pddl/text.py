@@ -107,6 +107,8 @@ def _generic(domain: Domain) -> Wording:
         sentences[name] = Template(slots, f"{_signature(name, slots)}.")
     for name, schema in domain.schemas.items():
         slots = tuple(parameter[1:].replace("-", "_") for parameter in schema.parameters)
+        if len(set(slots)) < len(slots):  # ?a-b and ?a_b
+            slots = tuple(f"{slot}_{number}" for number, slot in enumerate(slots, start=1))
         signatures[name] = Template(slots, _signature(name, slots))
         meanings[name] = f"needs {_list(schema.conditions)}; leads to {_list(schema.effects)}"
     return Wording(GENERIC_RULES, False, sentences, signatures, meanings)
