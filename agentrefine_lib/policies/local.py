@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import copy
 import threading
 from functools import cache
 from pathlib import Path
@@ -50,6 +51,12 @@ class LocalPolicy:
         self._sampling, self._prompting = sampling, prompting
         self._playing: WeakSet[LiveEpisode] = WeakSet()
         self._writing = threading.Lock()  # of a thread, not of an event loop: a policy may outlive loops
+
+    def sampled(self, name: str, sampling: Sampling) -> LocalPolicy:
+        """The same model, which stays loaded, under another name and with other draws."""
+        other = copy.copy(self)
+        other.name, other._sampling, other._playing = name, sampling, WeakSet()
+        return other
 
     async def act(self, episodes: list[LiveEpisode]) -> list[str]:
         """Off the event loop; one call at a time."""

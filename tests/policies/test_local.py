@@ -91,6 +91,8 @@ def test_what_is_sampled_depends_on_seed_task_and_step_only(sure, start):
     whole = sample(LEVELS)
     assert sample(LEVELS) == whole and sample(LEVELS[1:]) == whole[1:]
     assert sample(LEVELS, seed=1) != whole and len(set(whole)) == 3
+    greedy = LocalPolicy(sure, "g", context=2048, reply_tokens=8, dtype="float32")
+    assert act(greedy.sampled("s", Sampling(1.0)), [start(level) for level in LEVELS]) == whole
 
 
 def test_a_batch_of_new_episodes_begins_with_nothing_read(sure, start, advance, monkeypatch):
