@@ -54,7 +54,7 @@ def play_alone(policy: LocalPolicy, task: Task, limit: int) -> Play:
         pad = policy.tokenizer.pad_token_id
         out = policy.model.generate(**ids, do_sample=False, max_new_tokens=REPLY_TOKENS, pad_token_id=pad)
         text = policy.tokenizer.decode(out[0, ids["input_ids"].shape[1] :], skip_special_tokens=True)
-        thought, action, _ = parse_reply(text)
+        thought, action, *_ = parse_reply(text)
         result = environment.step(action)
         steps.append(Step(reply=text, thought=thought, action=action, observation=result.observation, progress=0.0))
         success = result.success

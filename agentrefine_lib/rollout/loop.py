@@ -139,16 +139,16 @@ class _Run:
 
 async def advance(episode: LiveEpisode, text: str) -> bool:
     """Play one raw reply of a policy; True when the engine says that the episode is over."""
-    thought, action, well_formed = parse_reply(text)
-    result = await episode.engine.step(action)
-    error = result.error if well_formed or result.error else "reply"
+    read = parse_reply(text)
+    result = await episode.engine.step(read.action)
     step = Step(
         reply=text,
-        thought=thought,
-        action=action,
+        thought=read.thought,
+        action=read.action,
         observation=result.observation,
         progress=result.progress,
-        error=error,
+        error=result.error,
+        well_formed=read.well_formed,
     )
     episode.steps.append(step)
     episode.success = result.success

@@ -143,7 +143,11 @@ class Task(Record):
 
 
 class Step(Record):
-    """One exchange of an episode. ``error`` is None when the engine accepted the action, otherwise its kind."""
+    """One exchange of an episode. ``error`` is None when the engine accepted the action, otherwise its kind.
+
+    ``well_formed``: the reply has an ``Action:`` line, which is another matter; older files say so of accepted actions
+    only.
+    """
 
     reply: str
     thought: str
@@ -151,6 +155,15 @@ class Step(Record):
     observation: str
     progress: float = Field(ge=0.0, le=1.0)
     error: str | None = None
+    well_formed: bool = True
+
+    @model_validator(mode="before")
+    @classmethod
+    def form_is_no_error(cls, fields: Any) -> Any:
+        """Older files name the form of an accepted reply as its error."""
+        if isinstance(fields, dict) and fields.get("error") == "reply":
+            return fields | {"error": None, "well_formed": False}
+        return fields
 
 
 class Episode(Record):

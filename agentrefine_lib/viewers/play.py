@@ -89,7 +89,12 @@ def _of_trajectory(trajectory: Trajectory) -> Play:
 def _of_episode(episode: Episode) -> Play:
     exchanges = [
         Exchange(
-            f"step {n}", s.thought, s.action, s.observation, f"{s.error} error" if s.error else "", progress=s.progress
+            f"step {n}" if s.well_formed else f"step {n} · no action line",
+            s.thought,
+            s.action,
+            s.observation,
+            f"{s.error} error" if s.error else "",
+            progress=s.progress,
         )
         for n, s in enumerate(episode.steps, start=1)
     ]
