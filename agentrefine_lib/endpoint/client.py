@@ -17,13 +17,34 @@ from pydantic import JsonValue, ValidationError
 
 from agentrefine_lib.endpoint.budget import Budget, Ledger, Usage
 from agentrefine_lib.endpoint.concurrency import Throttle
-from agentrefine_lib.endpoint.failures import OVERLOAD, EndpointError, Failure, account, scrubber, understand
+from agentrefine_lib.endpoint.failures import (
+    FILTERED,
+    OVERLOAD,
+    EndpointError,
+    Failure,
+    FilteredError,
+    account,
+    no_text,
+    scrubber,
+    understand,
+)
+from agentrefine_lib.endpoint.growth import PromptGrowth
 from agentrefine_lib.endpoint.prices import Prices, need_price, price_of
 from agentrefine_lib.endpoint.recording import NotRecordedError, Recording
-from agentrefine_lib.endpoint.request import FORMATS, Answer, Completion, EndpointSettings, Request, TokenCount
+from agentrefine_lib.endpoint.request import (
+    FORMATS,
+    Answer,
+    Completion,
+    EndpointSettings,
+    Request,
+    TokenCount,
+    is_blank,
+)
 
 log = logging.getLogger(__name__)
 CONNECTIONS = 16  # that one HTTP client keeps, about
+DOUBTS = 2  # requests that a form has to fail, and none succeed in it, before all are asked in the next one
+AT_LIMIT = ("length", "max_tokens")  # what servers call an answer that was cut
 
 
 class Statistics(NamedTuple):
@@ -36,6 +57,7 @@ class Statistics(NamedTuple):
     cost: float | None  # US dollars; None: the price is unknown
     spent: Usage
     limit: int  # requests permitted in flight at the moment
+    cut: int  # answers that end at max_tokens
     response_format: str  # how a schema is asked for, see FORMATS
 
 
@@ -62,7 +84,8 @@ class Endpoint:
         self._price = price_of(settings, self._prices)
         if budget.money is not None and mode != "replay":
             need_price(self._price, settings.price or settings.model)
-        self._rng, self._form = rng or random.Random(), 0
+        self._rng, self._form, self._failed_forms = rng or random.Random(), 0, Counter[int]()
+        self._working_forms: set[int] = set()
         self._where = f"{settings.base_url}, model {settings.model!r}"
 
     async def __aenter__(self) -> Self:
@@ -78,6 +101,7 @@ class Endpoint:
         self._pending: dict[str, asyncio.Task[Completion]] = {}
         self._on_the_wire: set[asyncio.Task[Completion] | None] = set()
         self._retries, self._cached, self._closing = Counter[str](), 0, False
+        self._answered, self._cut, self._growth = 0, 0, PromptGrowth(self._where)
         return self
 
     async def __aexit__(self, *_: object) -> None:
@@ -90,6 +114,9 @@ class Endpoint:
                 await asyncio.wait(self._pending.values())
             for client in self._clients:
                 await client.close()
+            if self._cut:
+                share = f"{self._cut:,} of {self._answered:,} answers end at max_tokens={self.settings.max_tokens:,}"
+                log.warning("%s: %s: raise it (reply_tokens or max_reply_tokens in a chapter)", self._where, share)
         finally:
             for task in self._pending.values():
                 task.cancel()
@@ -117,42 +144,62 @@ class Endpoint:
         if found is None and request.key not in self._pending:
             task = self._pending[request.key] = asyncio.create_task(self._pay(request))
             task.add_done_callback(lambda done: self._forget(request.key, done))
-            return await asyncio.shield(task)
+            return self._counted(await asyncio.shield(task))
         self._cached += 1
         if found is None:
             found = await asyncio.shield(self._pending[request.key])
-        return found.model_copy(update={"cached": True})
+        return self._counted(found.model_copy(update={"cached": True}))
+
+    def _counted(self, completion: Completion) -> Completion:
+        self._answered += 1
+        self._cut += completion.cut
+        return completion
 
     def statistics(self) -> Statistics:
         """The state of this moment."""
         spent, new = self._ledger.spent, self._ledger.spent.plus(self._before, sign=-1)
         cost = new.money if self._price else None
         limit, form = int(self._throttle.limit), FORMATS[self._form]
-        return Statistics(new.requests, dict(self._retries), self._cached, new.tokens, cost, spent, limit, form)
+        retries = dict(self._retries)
+        return Statistics(new.requests, retries, self._cached, new.tokens, cost, spent, limit, self._cut, form)
 
     async def _pay(self, request: Request) -> Completion:
         """Attempt until there is an answer. Raises EndpointError on a refusal and after too many failures."""
         history: list[Failure] = []
+        refused_forms: dict[int, str] = {}
         if not self._clients:
             self._connect()
         while True:
+            request.form = max(request.form, self._form)
             outcome = await self._attempt(request)
             if isinstance(outcome, Completion):
+                self._learn_form(request, refused_forms)
                 return outcome
             if self._closing:
                 raise asyncio.CancelledError
-            if outcome.kind == "format" and request.can_ask_otherwise:
-                if request.form == self._form:
-                    self._form += 1
-                    log.warning("%s: asking for %s now: %s", self._where, FORMATS[self._form], outcome.detail)
+            if outcome.about_format and request.can_ask_otherwise:
+                refused_forms[request.form] = outcome.detail
+                request.form += 1
                 continue
             history.append(outcome)
-            final = outcome.kind in ("refused", "format") or outcome.wait_s > self.settings.wait_max_s
+            final = outcome.kind == "refused" or outcome.wait_s > self.settings.wait_max_s
             if final or len(history) > self.settings.retries:
-                raise EndpointError(f"{account(self._where, history, self.settings.key_variable)}. {self._saved()}")
+                told = f"{account(self._where, history, self.settings.key_variable)}. {self._saved()}"
+                raise FilteredError(told, outcome.reason) if outcome.reason in FILTERED else EndpointError(told)
             self._retries[outcome.kind] += 1
             bound_s = min(self.settings.backoff_max_s, self.settings.backoff_s * 2 ** (len(history) - 1))
             await asyncio.sleep(outcome.wait_s + self._rng.uniform(0, bound_s))
+
+    def _learn_form(self, request: Request, refused: dict[int, str]) -> None:
+        """A form that a server does not know fails every request; one that is refused once may have met a bad day."""
+        if request.schema is None:
+            return
+        self._working_forms.add(request.form)
+        self._failed_forms.update(refused.keys())
+        while self._failed_forms[self._form] >= DOUBTS and self._form not in self._working_forms:
+            detail = refused.get(self._form, "as before")
+            self._form += 1
+            log.warning("%s: asking for %s now: %s", self._where, FORMATS[self._form], detail)
 
     async def _attempt(self, request: Request) -> Completion | Failure:
         """One HTTP request: in a place of the throttle, within the budget, recorded before anybody sees it."""
@@ -185,19 +232,25 @@ class Endpoint:
         client, scrub = next(self._turns), self._scrub
         try:
             async with asyncio.timeout(self.settings.timeout_s):
-                body = request.body(self._form)
+                body = request.body()
                 response = await client.post("/chat/completions", body=body, cast_to=httpx2.Response)
             answer = Answer.model_validate_json(scrub(response.text))
         except (openai.OpenAIError, TimeoutError, ValidationError) as error:
             return understand(error, scrub)
-        text, usage = answer.choices[0].message.content or "", answer.usage or TokenCount()
+        choice, usage, limit = answer.choices[0], answer.usage or TokenCount(), self.settings.max_tokens
+        text = choice.message.content or ""
+        if is_blank(text):
+            return no_text(choice.message, choice.finish_reason, usage.completion_tokens or 0, limit)
+        if usage.prompt_tokens is not None:
+            self._growth.watch(request.begins, request.chars, usage.prompt_tokens)
         read = request.prompt_bound if usage.prompt_tokens is None else usage.prompt_tokens
         written = len(text.encode()) if usage.completion_tokens is None else usage.completion_tokens
         return Completion(
             key=request.key,
             model=self.settings.model,
             text=text,
-            finish_reason=answer.choices[0].finish_reason,
+            finish_reason=choice.finish_reason,
+            cut=(choice.finish_reason or "").lower() in AT_LIMIT or (usage.completion_tokens or 0) >= limit,
             prompt_tokens=read,
             completion_tokens=written,
             estimated=None in (usage.prompt_tokens, usage.completion_tokens),

@@ -19,6 +19,7 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 from agentrefine_lib.agent import Prompting, drop_oldest
 from agentrefine_lib.policies.decoding import Reading, Sampling, decode, require_full_attention
 from agentrefine_lib.policies.protocol import LiveEpisode
+from agentrefine_lib.schema import Ending
 
 
 class LocalPolicy:
@@ -53,6 +54,7 @@ class LocalPolicy:
         require_full_attention(self.model.config, context)
         self._stop = _stop_ids(self.model, self.tokenizer)
         self._room, self._reply_tokens, self._circle = context - reply_tokens, reply_tokens, circle_tokens
+        self.limit = f"reply_tokens={reply_tokens}"  # where a run that had replies cut says so
         self._sampling, self._prompting = sampling, prompting
         self._readings: WeakKeyDictionary[LiveEpisode, Reading] = WeakKeyDictionary()
         self._decoding = threading.Lock()  # of a thread, not of an event loop: a policy may outlive loops
@@ -75,6 +77,10 @@ class LocalPolicy:
                 sampling=self._sampling,
                 circle=self._circle,
             )
+        for episode, ids in zip(episodes, written, strict=True):
+            cut = len(ids) == self._reply_tokens and ids[-1] not in self._stop
+            reason = "length" if cut else "stop" if ids[-1] in self._stop else "circle"
+            episode.ending = Ending(reason=reason, tokens=len(ids), cut=cut)
         texts = self.tokenizer.batch_decode(written, skip_special_tokens=True)
         return [self._prompting.reply(text) for text in texts]
 

@@ -53,7 +53,7 @@ def to_datasets(episodes: Iterable[Episode]) -> datasets.Dataset:
     step = dict.fromkeys(("reply", "thought", "action", "observation", "error"), text) | {"progress": number}
     columns = dict.fromkeys(("id", "policy", "engine", "task", "prompt", "goal", "engine_version"), text)
     counts = {name: Value("int64") for name in ("seed", "dropped", "retries")}
-    step["well_formed"] = Value("bool")
+    step |= {"well_formed": Value("bool"), "ending": {"reason": text, "tokens": Value("int64"), "cut": Value("bool")}}
     features = columns | counts | {"success": Value("bool"), "progress": number, "steps": List(step)}
     return Dataset.from_list([_row(episode) for episode in episodes], features=Features(features))
 

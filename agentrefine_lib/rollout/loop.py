@@ -72,6 +72,8 @@ async def roll_out(
                 failure = _first(errors)
             if failure:  # out of the handler: a notebook shows no error that a group hangs on to
                 raise failure
+    if run.cut and (limit := getattr(policy, "limit", None)):  # an endpoint tells itself
+        log.warning("%s: %d of %d replies end at %s: raise it", policy.name, run.cut, run.replies, limit)
     if run.unplayed:
         tried = "; ".join(f"{task}: {reason}" for task, reason in sorted(run.unplayed.items()))
         raise UnplayedError(
@@ -93,7 +95,7 @@ class _Run:
         self.policy, self.limits, self.journal, self.engines, self.bar = policy, limits, journal, engines, bar
         self.failures: Counter[str] = Counter()
         self.unplayed: dict[str, str] = {}
-        self.won = 0
+        self.won, self.replies, self.cut = 0, 0, 0
 
     async def work(self, crew: Crew) -> None:
         """Play tasks of the crew's queue, one after the other; a failed one goes to its end for another try."""
@@ -133,6 +135,8 @@ class _Run:
         episode = live.record(name, self.policy.name, live.dropped, retries)
         self.journal.append(episode)
         self.won += episode.success
+        self.replies += len(episode.steps)
+        self.cut += sum(step.ending is not None and step.ending.cut for step in episode.steps)
         self.bar.set_postfix(won=self.won, refresh=False)
         self.bar.update()
 
@@ -149,7 +153,9 @@ async def advance(episode: LiveEpisode, text: str) -> bool:
         progress=result.progress,
         error=result.error,
         well_formed=read.well_formed,
+        ending=episode.ending,
     )
+    episode.ending = None
     episode.steps.append(step)
     episode.success = result.success
     return result.done

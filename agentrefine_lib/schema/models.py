@@ -142,6 +142,14 @@ class Task(Record):
         return cls(engine=engine, name=name, seed=int(seed))
 
 
+class Ending(Record):
+    """How a model ended a reply: ``reason`` in its server's words, ``tokens`` written; ``cut``: at its limit."""
+
+    reason: str | None = None
+    tokens: int | None = None
+    cut: bool = False
+
+
 class Step(Record):
     """One exchange of an episode. ``error`` is None when the engine accepted the action, otherwise its kind.
 
@@ -156,6 +164,7 @@ class Step(Record):
     progress: float = Field(ge=0.0, le=1.0)
     error: str | None = None
     well_formed: bool = True
+    ending: Ending | None = None  # of a reply by a model
 
     @model_validator(mode="before")
     @classmethod

@@ -88,6 +88,7 @@ class PlayGround(Panel):
         self.suggest.disabled = True
         try:
             [said] = await self._policy.act([self._live])
+            self._live.ending = None  # of a reply that is not played
             read = parse_reply(said)
             self.action.value = read.action
             self._hint.body = block(f"{self._policy.name} suggests", text(f"{read.thought}\n> {read.action}"), "say")

@@ -9,7 +9,7 @@ from types import SimpleNamespace
 import pytest
 
 from agentrefine_lib.endpoint import Endpoint, EndpointSettings
-from agentrefine_lib.schema import Script
+from agentrefine_lib.schema import Ending, Script
 from agentrefine_lib.synthesis import Job, Limits, synthesize_one
 from agentrefine_lib.teachers import Brief, EmbeddedTeacher, embedded_persona
 from agentrefine_lib.teachers.endpoint_teacher import PLAY_SCHEMA, SCRIPT_SCHEMA, EndpointTeacher
@@ -28,7 +28,7 @@ class Canned:
 
     async def complete(self, messages, *, seed=None, json_schema=None):
         self.asked.append(SimpleNamespace(text=messages[0]["content"], seed=seed, schema=json_schema))
-        return SimpleNamespace(text=self.texts.pop(0) if self.texts else "", finish_reason="stop")
+        return SimpleNamespace(text=self.texts.pop(0) if self.texts else "", ending=Ending(reason="stop"))
 
 
 def first_jobs(count):
