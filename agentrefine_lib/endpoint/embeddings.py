@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from hashlib import sha256
 from pathlib import Path
@@ -32,20 +33,22 @@ async def embed_by_endpoint(settings: EndpointSettings, texts: Sequence[str], re
     empty, not finite, zero, or of unequal length is a failure, too, and is not recorded.
     """
     keys = [sha256(f"{settings.model}\0{text}".encode()).hexdigest() for text in texts]
-    key = settings.key()
+    wanted, key = set(keys), settings.key()
     if key is None:
         raise EndpointError(
             f"{settings.base_url}: no key; put it into the environment variable {settings.key_variable}"
         )
     with Journal(recording, Embedded, key=lambda line: line.key) as journal:
-        known = {line.key: line.vector for line in read_jsonl(recording, Embedded) if not _fault(line.vector)}
+        known = {line.key: line.vector for line in read_jsonl(recording, Embedded) if line.key in wanted}
+        widths = Counter(len(vector) for vector in known.values() if not _fault(vector))
+        wide = max(widths, key=widths.__getitem__, default=None)  # older versions recorded what is no vector, too
+        known = {name: vector for name, vector in known.items() if len(vector) == wide and not _fault(vector)}
         missing = list(dict.fromkeys(pair for pair in zip(keys, texts, strict=True) if pair[0] not in known))
         async with openai.AsyncOpenAI(
             api_key=key, base_url=settings.base_url, max_retries=settings.retries, timeout=settings.timeout_s
         ) as client:
             for start in range(0, len(missing), BATCH):
                 asked = missing[start : start + BATCH]
-                wide = next((len(known[name]) for name in keys if name in known), None)
                 try:
                     answer = await client.embeddings.create(model=settings.model, input=[text for _, text in asked])
                     vectors = _in_order(answer.data, len(asked), wide)
@@ -57,7 +60,7 @@ async def embed_by_endpoint(settings: EndpointSettings, texts: Sequence[str], re
                     raise EndpointError(f"{where}: no embeddings: {failure}. What to do: {advice}; then run again")
                 for (name, _), vector in zip(asked, vectors, strict=True):
                     journal.append(Embedded(key=name, vector=vector))
-                    known[name] = vector
+                    known[name], wide = vector, len(vector)
     found = np.array([known[name] for name in keys])
     return found / np.linalg.norm(found, axis=1, keepdims=True)
 
