@@ -115,11 +115,20 @@ def _join(values: list[JsonValue]) -> JsonValue:
 
 def _alike(one: JsonValue, other: JsonValue) -> bool:
     """Whether one object may be the other's correction: at least half of the keys are the same."""
-    if isinstance(one, list) and isinstance(other, list) and one and other:
-        return _alike(one[0], other[0])
+    one, other = _bare(one), _bare(other)
     if not isinstance(one, dict) or not isinstance(other, dict):
         return False
     return 2 * len(one.keys() & other.keys()) >= max(len(one), len(other), 1)
+
+
+def _bare(value: JsonValue) -> JsonValue:
+    """An object without a list or another object around it."""
+    while (isinstance(value, list) and value) or (isinstance(value, dict) and len(value) == 1):
+        inner = value[0] if isinstance(value, list) else next(iter(value.values()))
+        if not isinstance(inner, dict | list):
+            break
+        value = inner
+    return value
 
 
 def _decode(text: str) -> JsonValue:

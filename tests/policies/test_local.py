@@ -15,6 +15,8 @@ from transformers.integrations.sdpa_attention import sdpa_attention_forward
 from agentrefine_lib.agent import Prompting
 from agentrefine_lib.policies import LocalPolicy, Sampling
 from agentrefine_lib.policies.decoding import Circles, Reading, attend_to_cache, decode
+from agentrefine_lib.rollout import Limits, roll_out
+from agentrefine_lib.schema import Episode, Task, read_jsonl
 from agentrefine_lib.tuning.nano import build_tokenizer
 
 LEVELS = ("GoToRedBallGrey", "Pickup", "GoToDoor")
@@ -175,6 +177,18 @@ def test_a_long_history_is_cut_but_goal_and_first_observation_stay(tiny, start, 
     assert 0 < episode.dropped < 20 and len(read) <= 900
     text = policy.tokenizer.decode(read)
     assert f"Goal: {episode.opening.goal}" in text and episode.opening.observation in text
+
+
+def test_a_reply_says_how_it_ended_and_a_run_how_many_were_cut(tiny, tmp_path, caplog):
+    policy = LocalPolicy(tiny, "m", context=900, reply_tokens=6, crew=2)
+    tasks = [Task(engine="babyai", name=level, seed=0) for level in LEVELS]
+    asyncio.run(roll_out(policy, tasks, tmp_path / "e.jsonl", Limits(steps=3)))
+    steps = [step for episode in read_jsonl(tmp_path / "e.jsonl", Episode) for step in episode.steps]
+    assert {(step.ending.reason, step.ending.cut) for step in steps} == {("stop", False), ("length", True)}
+    assert all(step.ending.tokens == 6 for step in steps if step.ending.cut)
+    cut = sum(step.ending.cut for step in steps)
+    (told,) = [record.message for record in caplog.records if "reply_tokens" in record.message]
+    assert told == f"m: {cut} of {len(steps)} replies end at reply_tokens=6: raise it"
 
 
 def test_a_context_too_small_for_the_task_is_refused(tiny, start):
