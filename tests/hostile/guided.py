@@ -1,7 +1,10 @@
 """The same properties, their examples chosen by what code they reach: libFuzzer instead of Hypothesis' own choice.
 
     pip install atheris
-    python tests/hostile/guided.py test_what_can_be_opened_can_be_shown [--seconds 60]
+    python tests/hostile/guided.py test_what_can_be_opened_can_be_shown [--seconds 60] [--runs 1000000]
+
+Of the grammar of replies and the recovery of JSON: test_any_reply_has_one_action_and_can_be_kept_and_shown_again and
+test_any_answer_has_json_that_can_be_written_again_or_none.
 
 Stops at the first example that fails, with its traceback. Not part of the tests: atheris has no wheel for every Python.
 """
@@ -31,7 +34,8 @@ with atheris.instrument_imports(include=["agentrefine_lib"]):
 def main() -> None:
     options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     options.add_argument("property", help="of test_parsers.py")
-    options.add_argument("--seconds", type=int, default=60)
+    options.add_argument("--seconds", type=int, default=60, help="at most; 0: no limit")
+    options.add_argument("--runs", type=int, default=-1, help="at most; -1: no limit")
     chosen = options.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         jobs = [Job(str(seed), embedded_persona(seed), seed) for seed in range(20)]
@@ -41,7 +45,7 @@ def main() -> None:
         corpus.mkdir()
         for seed in range(100):
             (corpus / str(seed)).write_bytes(random.Random(seed).randbytes(4_000))
-        limits = [f"-max_total_time={chosen.seconds}", "-max_len=8000", "-len_control=0"]
+        limits = [f"-max_total_time={chosen.seconds}", f"-runs={chosen.runs}", "-max_len=8000", "-len_control=0"]
         atheris.Setup([sys.argv[0], *limits, str(corpus)], target(chosen.property, Path(folder)))
         atheris.Fuzz()
 
