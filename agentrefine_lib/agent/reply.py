@@ -184,7 +184,11 @@ def _command(said: str, begin: int, end: int) -> _Found:
         action = enclosed[1]
     if further:
         end = further.end() if further[0].startswith("</") else further.start()
-    return _Found(begin, end, " ".join(action.strip(_WRAPPING).split())[:MAX_ACTION_CHARS].strip())
+    return _Found(begin, end, _tidy(action))
+
+
+def _tidy(action: str) -> str:
+    return " ".join(action.strip(_WRAPPING).split())[:MAX_ACTION_CHARS].strip()
 
 
 def _member(said: str, begin: int, end: int) -> _Found | None:
@@ -213,5 +217,5 @@ def _unannounced(said: str, begin: int, end: int) -> _Found:
     line = _SAID.match(said, begin, end)
     assert line
     if _THOUGHT.match(line[1]):  # no engine takes it
-        return _Found(line.start(1), line.end(1), line[1].strip(_WRAPPING)[:MAX_ACTION_CHARS])
+        return _Found(line.start(1), line.end(1), _tidy(line[1]))
     return _command(said, line.start(1), line.end(1))
