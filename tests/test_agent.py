@@ -49,6 +49,9 @@ from agentrefine_lib.schema import Episode, Step, Task
         # hands off what belongs to the action
         ("Action: search[U.S. Route 1]", ("", "search[U.S. Route 1]", True)),
         ("Action: take(cup 1, shelf)", ("", "take(cup 1, shelf)", True)),
+        ("Action: search[Observation: A Film] ", ("", "search[Observation: A Film]", True)),
+        ("Action: search(title=In Action: A Film)", ("", "search(title=In Action: A Film)", True)),
+        ('Action: say "hello"', ("", 'say "hello"', True)),
     ],
 )
 def test_replies_are_taken_apart(text, expected):
@@ -85,6 +88,11 @@ TREE = "You see a tree."
         "1. Thought: a\n2. Action: go north",
         "Action -> go north",
         "Action: Action: go north",
+        "Action[2]: go north;",
+        "__Action:__ 「go north」",
+        "<answer>go north</answer>",
+        f"Action: go north -> (Observation: {TREE})",
+        "Thought: a\\nAction: go north\\nObservation: b",
         "Action:\nThought: a\nAction: go north",
         "Action: [go north]",
         "Action: <go north>",

@@ -20,8 +20,9 @@ from agentrefine_lib.verify.rules import ACTION_LINE  # what verify keeps out of
 MAX_ACTION_CHARS = 200
 MAX_OBJECT_CHARS = 4_000  # of a JSON object after an announcement
 _I, _IM, _IS = re.IGNORECASE, re.IGNORECASE | re.MULTILINE, re.IGNORECASE | re.DOTALL
-_WRAPPING = " \t\r\n'\"`*.>“”‘’\ufeff\u200b"  # quotes, emphasis and a full stop around an action
-_COLON = "[:：﹕]"
+_WRAPPING = " \t\r\n'\"`*_.,;>|}“”‘’「」«»\ufeff\u200b"  # quotes, emphasis and punctuation around an action
+_COLON = "[:：﹕∶]"
+_NUMBER = r"(?: ?[\[(#]?\d+[\])]?)?"
 _MARKS = r"""[^\w\n"']"""  # of headings and emphasis; after a quoted name, a colon is JSON's
 _FENCE = re.compile(r"^[ \t]*```\w*[ \t]*(?:\n|$)", re.MULTILINE)
 _TOKEN = re.compile(  # special tokens of chat templates, with the role that one may name
@@ -29,24 +30,25 @@ _TOKEN = re.compile(  # special tokens of chat templates, with the role that one
     r"|<start_of_turn>\w*|<end_of_turn>|\[/?INST\]|<</?SYS>>"
 )
 _TURN_END = "\x1e"  # in place of a token; no line of a text holds it
-_IN_BRACKETS = r"\[[^\[\]\n]*\]|\([^()\n]*\)"  # the parameter of an action, whatever it says
-_OTHERS = r"(?:observations?|obs|results?|feedback|environment|game|user|human|dm)(?: ?\d+)?"
+_IN_BRACKETS = r"\[[^\[\]\n]*\]|(?<=\w)\([^()\n]*\)"  # the parameter of an action, whatever it says
+_OTHERS = r"(?:observations?|obs|results?|feedback|environment|game|user|human|dm)" + _NUMBER
 _INVENTED = re.compile(
     rf"{_IN_BRACKETS}|(?P<line>\x1e|^[^\w\n]{{0,9}}{_OTHERS}{_MARKS}{{0,3}}{_COLON}"
-    rf"|^[^\w\n]{{0,9}}observation(?: ?\d+)?{_MARKS}{{0,9}}$)"
-    rf"|(?P<word>(?-i:O(?:bservation|BSERVATION))(?: ?\d+)?{_MARKS}{{0,3}}{_COLON})",
+    rf"|^[^\w\n]{{0,9}}observation{_NUMBER}{_MARKS}{{0,9}}$)"
+    rf"|(?P<word>(?-i:O(?:bservation|BSERVATION)){_NUMBER}{_MARKS}{{0,3}}{_COLON})",
     _IM,
 )
 _ANNOUNCEMENT = re.compile(
-    rf"^\W{{0,9}}(?:\d+[.)] )?(?:[\w']+ ){{0,5}}action(?: \w+){{0,4}}?(?:{_MARKS}{{0,3}}{_COLON}| is to )"
+    rf"^[\W_]{{0,9}}(?:\d+[.)] )?(?:[\w']+ ){{0,5}}action(?:{_NUMBER}| ?\(\w+\)|(?: \w+){{0,4}}?)"  # Next action: …
+    rf"(?:{_MARKS}{{0,3}}{_COLON}| is to )"
     rf"|(?-i:\bA(?:ction|CTION){_MARKS}{{0,3}}{_COLON})"  # Thought: … Action: …
-    r"|(?:<|\[|\*\*|__)action(?:>|\]|\*\*|__)"  # <action>… · [Action] …
+    r"|(?:<|\[|\*\*|__)(?:action|command|answer)(?:>|\]|\*\*|__)"  # <action>… · [Action] …
     r"|^\W{0,9}action ?(?:[=-]>|→|=|–|—|-)"  # Action -> …
-    rf"|^\W{{0,9}}(?:(?:my|the|next|final|chosen|best) ){{0,3}}action(?: ?\d+)?{_MARKS}{{0,9}}$",  # ### Action
+    rf"|^\W{{0,9}}(?:(?:my|the|next|final|chosen|best) ){{0,3}}action{_NUMBER}{_MARKS}{{0,9}}$",  # ### Action
     _IM,
 )
 _THOUGHT = re.compile(
-    rf"^\W{{0,9}}(?:\d+[.)] )?(?:my )?thoughts?(?: ?\d+)?"
+    rf"^\W{{0,9}}(?:\d+[.)] )?(?:my )?thoughts?{_NUMBER}"
     rf"(?:{_MARKS}{{0,3}}{_COLON}[ \t*]*|[>\]*]{{1,3}}|{_MARKS}{{0,9}}(?=\n|$))",
     _I,
 )
@@ -55,8 +57,8 @@ _MEMBER = re.compile(rf"""["'](?:\w+_)?(?:action|command)["']\s*:\s*\[?\s*{_STRI
 _THOUGHT_MEMBER = re.compile(rf"""["'](?:thoughts?|reasoning)["']\s*:\s*{_STRING}""", _IS)
 _SAID = re.compile(rf"[{_WRAPPING}]*(?:action{_MARKS}{{0,3}}?{_COLON}[ \t]*)*([^\n]*)", _I)
 _NEXT = re.compile(  # what goes on in the line of an action
-    rf"{_IN_BRACKETS}|(?P<label>\b(?:observation|obs|thought|action)(?: ?\d+)?{_MARKS}{{0,3}}{_COLON}"
-    rf"|(?-i:Observation{_COLON})|</\w*(?:action|command)>)",
+    rf"{_IN_BRACKETS}|(?P<label>\b(?:observation|obs|thought|action){_NUMBER}{_MARKS}{{0,3}}{_COLON}"
+    rf"|(?-i:Observation{_COLON})|</\w*(?:action|command|answer)>)",
     _I,
 )
 _BULLET = re.compile(r"(?:[-•]|\d{1,2}[.)])\s+(?=\S)")
@@ -92,6 +94,8 @@ def parse_reply(text: str) -> Reply:
     Models also bury the action in a code fence or in quotes, announce it in other words, put it on the next line, write
     several, or write nothing else. All of that is read; the engine refuses what is no action.
     """
+    if "\n" not in text and not text.lstrip().startswith(("{", "[")):
+        text = text.replace("\\n", "\n")  # written out by some
     lines = "\n".join(_without_reasoning(text).splitlines())
     said = _TOKEN.sub(f"{_TURN_END}\n", _FENCE.sub("", lines)).strip(f"{_TURN_END} \t\n")
     turns = list(_turns(said))
@@ -176,10 +180,12 @@ def _after(announcement: re.Pattern[str], said: str, begin: int, end: int) -> _F
 def _command(said: str, begin: int, end: int) -> _Found:
     """The action in a line, without what is wrapped around it and what goes on after it."""
     further = next((further for further in _NEXT.finditer(said, begin, end) if further["label"]), None)
-    line = said[begin : further.start() if further else end]
+    line = said[begin : further.start() if further else end].strip()
+    for leading_on in ("(", "->", "=>", "→", "-", "–"):
+        line = line.removesuffix(leading_on).rstrip()
     if said[begin - 1 : begin] == "`":
         line = line.partition("`")[0]
-    action = _BULLET.sub("", line.strip(" \t'\"`*."), count=1)
+    action = _BULLET.sub("", line.strip(" \t'\"`*.,;"), count=1)
     if enclosed := _ENCLOSED.fullmatch(action):
         action = enclosed[1]
     if further:
@@ -188,7 +194,9 @@ def _command(said: str, begin: int, end: int) -> _Found:
 
 
 def _tidy(action: str) -> str:
-    return " ".join(action.strip(_WRAPPING).split())[:MAX_ACTION_CHARS].strip()
+    bare = " ".join(action.strip(_WRAPPING).split())
+    closing = '"' if bare.count('"') == 1 else ""  # of the action itself: say "hello"
+    return (bare + closing)[:MAX_ACTION_CHARS].strip()
 
 
 def _member(said: str, begin: int, end: int) -> _Found | None:
