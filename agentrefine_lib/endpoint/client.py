@@ -44,7 +44,6 @@ from agentrefine_lib.endpoint.request import (
 log = logging.getLogger(__name__)
 CONNECTIONS = 16  # that one HTTP client keeps, about
 DOUBTS = 2  # requests that a form has to fail, and none succeed in it, before all are asked in the next one
-AT_LIMIT = ("length", "max_tokens")  # what servers call an answer that was cut
 
 
 class Statistics(NamedTuple):
@@ -152,7 +151,7 @@ class Endpoint:
 
     def _counted(self, completion: Completion) -> Completion:
         self._answered += 1
-        self._cut += completion.cut
+        self._cut += completion.ending.cut
         return completion
 
     def statistics(self) -> Statistics:
@@ -250,7 +249,7 @@ class Endpoint:
             model=self.settings.model,
             text=text,
             finish_reason=choice.finish_reason,
-            cut=(choice.finish_reason or "").lower() in AT_LIMIT or (usage.completion_tokens or 0) >= limit,
+            cut=(usage.completion_tokens or 0) >= limit,
             prompt_tokens=read,
             completion_tokens=written,
             estimated=None in (usage.prompt_tokens, usage.completion_tokens),

@@ -14,7 +14,7 @@ import httpx2  # the HTTP client under openai ≥ 3
 import openai
 from pydantic import ValidationError
 
-from agentrefine_lib.endpoint.request import Message
+from agentrefine_lib.endpoint.request import AT_LIMIT, Message
 
 Scrub = Callable[[str], str]
 SECRET_CHARS = 8  # shorter keys are placeholders such as "EMPTY", which honest text may contain
@@ -85,7 +85,7 @@ def no_text(message: Message, finish_reason: str | None, written: int, limit: in
     detail = f"an answer without text, {reason!r}, {written:,} of max_tokens={limit:,} tokens"
     if instead:
         detail += f", only {' and '.join(instead)}"
-    if reason == "length" or written >= limit:
+    if reason.lower() in AT_LIMIT or written >= limit:
         advice = "raise max_tokens: the model used all of it before its answer; or have it reason less with extra"
     elif reason in FILTERED:
         advice = "change the prompt, or ask a server that does not filter it"

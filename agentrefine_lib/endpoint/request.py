@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from collections.abc import Mapping, Sequence
 from hashlib import sha256
 from ipaddress import ip_address
@@ -15,6 +16,8 @@ from pydantic import BaseModel, ConfigDict, Field, JsonValue, field_validator
 from agentrefine_lib.schema import Ending
 from agentrefine_lib.schema.models import Record
 
+AT_LIMIT = ("length", "max_tokens")  # what servers call an answer that was cut
+_NO_ANSWER = re.compile(r"<think>.*?(?:</think>|\Z)|<[|｜][^<>|｜\n]{1,40}[|｜]>|</s>", re.DOTALL)
 FORMATS = ("json_schema", "json_object", "text")  # how a schema is asked for; each falls back to the next
 OURS = {  # fields of a request → who sets them
     **{name: name for name in ("model", "temperature", "top_p", "max_tokens")},
@@ -129,7 +132,7 @@ class Completion(Record):
     completion_tokens: int
     estimated: bool  # the server counted no tokens; these are upper bounds
     cost: float | None  # when it was paid; None: the price was unknown
-    cut: bool = False  # it ends at max_tokens
+    cut: bool = False  # it took max_tokens
     cached: bool = Field(default=False, exclude=True)  # this call did not pay for it
 
     @property
@@ -139,14 +142,14 @@ class Completion(Record):
     @property
     def ending(self) -> Ending:
         """As a step or a rejection keeps it."""
-        return Ending(
-            reason=self.finish_reason, tokens=None if self.estimated else self.completion_tokens, cut=self.cut
-        )
+        tokens = None if self.estimated else self.completion_tokens
+        cut = self.cut or (self.finish_reason or "").lower() in AT_LIMIT
+        return Ending(reason=self.finish_reason, tokens=tokens, cut=cut)
 
 
 def is_blank(text: str) -> bool:
-    """Nothing that can be seen."""
-    return not any(letter.isprintable() and not letter.isspace() for letter in text)
+    """Nothing that can be seen, apart from a model's reasoning and the special tokens of its template."""
+    return not any(letter.isprintable() and not letter.isspace() for letter in _NO_ANSWER.sub("", text))
 
 
 class Message(BaseModel):
