@@ -20,9 +20,9 @@ from agentrefine_lib.endpoint.concurrency import Throttle
 from agentrefine_lib.endpoint.failures import (
     FILTERED,
     OVERLOAD,
+    EmptyAnswerError,
     EndpointError,
     Failure,
-    FilteredError,
     account,
     no_text,
     scrubber,
@@ -40,6 +40,7 @@ from agentrefine_lib.endpoint.request import (
     TokenCount,
     is_blank,
 )
+from agentrefine_lib.schema import Ending
 
 log = logging.getLogger(__name__)
 CONNECTIONS = 16  # that one HTTP client keeps, about
@@ -88,6 +89,7 @@ class Endpoint:
         self._where = f"{settings.base_url}, model {settings.model!r}"
 
     async def __aenter__(self) -> Self:
+        self._spoken = False  # this model has said something
         self._recording = None if self._path is None else Recording(self._path, writable=self._mode == "record")
         try:
             self._before = self._paid_before()
@@ -100,7 +102,7 @@ class Endpoint:
         self._pending: dict[str, asyncio.Task[Completion]] = {}
         self._on_the_wire: set[asyncio.Task[Completion] | None] = set()
         self._retries, self._cached, self._closing = Counter[str](), 0, False
-        self._answered, self._cut, self._growth = 0, 0, PromptGrowth(self._where)
+        self._answered, self._cut, self._silent, self._growth = 0, 0, 0, PromptGrowth(self._where)
         return self
 
     async def __aexit__(self, *_: object) -> None:
@@ -113,13 +115,21 @@ class Endpoint:
                 await asyncio.wait(self._pending.values())
             for client in self._clients:
                 await client.close()
-            if self._cut:
-                share = f"{self._cut:,} of {self._answered:,} answers end at max_tokens={self.settings.max_tokens:,}"
-                log.warning("%s: %s: raise it (reply_tokens or max_reply_tokens in a chapter)", self._where, share)
+            self._tell()
         finally:
             for task in self._pending.values():
                 task.cancel()
             self._close_recording()
+
+    def _tell(self) -> None:
+        """What somebody has to know of the answers, in one line."""
+        limit, told = f"max_tokens={self.settings.max_tokens:,}", []
+        if self._cut:
+            told.append(f"{self._cut:,} end at {limit}: raise it (reply_tokens or max_reply_tokens in a chapter)")
+        if self._silent:
+            told.append(f"{self._silent:,} have no text, however often they were asked for")
+        if told:
+            log.warning("%s: of %s answers %s", self._where, f"{self._answered:,}", "; ".join(told))
 
     async def complete(
         self,
@@ -128,7 +138,8 @@ class Endpoint:
         seed: int | None = None,
         json_schema: Mapping[str, JsonValue] | None = None,
     ) -> Completion:
-        """The answer to a chat. Raises EndpointError, or its kinds BudgetExceededError and NotRecordedError.
+        """The answer to a chat. Raises EndpointError, or its kinds BudgetExceededError, NotRecordedError and
+        EmptyAnswerError.
 
         A caller that is cancelled leaves its request running: it is paid for, and whoever asks again gets it.
         """
@@ -172,6 +183,7 @@ class Endpoint:
             request.form = max(request.form, self._form)
             outcome = await self._attempt(request)
             if isinstance(outcome, Completion):
+                self._spoken = True
                 self._learn_form(request, refused_forms)
                 return outcome
             if self._closing:
@@ -184,10 +196,19 @@ class Endpoint:
             final = outcome.kind == "refused" or outcome.wait_s > self.settings.wait_max_s
             if final or len(history) > self.settings.retries:
                 told = f"{account(self._where, history, self.settings.key_variable)}. {self._saved()}"
-                raise FilteredError(told, outcome.reason) if outcome.reason in FILTERED else EndpointError(told)
+                raise self._silence(told, outcome.ending) if outcome.ending else EndpointError(told)
             self._retries[outcome.kind] += 1
             bound_s = min(self.settings.backoff_max_s, self.settings.backoff_s * 2 ** (len(history) - 1))
             await asyncio.sleep(outcome.wait_s + self._rng.uniform(0, bound_s))
+
+    def _silence(self, told: str, ending: Ending) -> EndpointError:
+        """One prompt without an answer is the model's doing; where nothing was ever answered, something is wrong."""
+        if ending.reason not in FILTERED and not self._spoken:
+            return EndpointError(told)
+        self._answered += 1
+        self._silent += 1
+        self._cut += ending.cut
+        return EmptyAnswerError(told, ending)
 
     def _learn_form(self, request: Request, refused: dict[int, str]) -> None:
         """A form that a server does not know fails every request; one that is refused once may have met a bad day."""
@@ -239,7 +260,7 @@ class Endpoint:
         choice, usage, limit = answer.choices[0], answer.usage or TokenCount(), self.settings.max_tokens
         text = choice.message.content or ""
         if is_blank(text):
-            return no_text(choice.message, choice.finish_reason, usage.completion_tokens or 0, limit)
+            return no_text(choice.message, choice.finish_reason, usage.completion_tokens, limit)
         if usage.prompt_tokens is not None:
             self._growth.watch(request.begins, request.chars, usage.prompt_tokens)
         read = request.prompt_bound if usage.prompt_tokens is None else usage.prompt_tokens
@@ -274,10 +295,13 @@ class Endpoint:
     def _paid_before(self) -> Usage:
         """What the recording says was spent. Raises PriceError when money counts and nobody knows what a line cost."""
         paid = Usage()
-        for line in self._recording.scan() if self._recording else ():
+        if self._recording is None:
+            return paid
+        for line in self._recording.scan():
             cost, price = line.cost, self._price if line.model == self.settings.model else self._prices.get(line.model)
             if cost is None and self._budget.money is not None:
                 cost = need_price(price, line.model).of(line.prompt_tokens, line.completion_tokens)
+            self._spoken |= line.model == self.settings.model and line.key in self._recording.offsets
             paid = paid.plus(Usage(1, line.tokens, cost or 0.0))
         return paid
 

@@ -15,6 +15,7 @@ import openai
 from pydantic import ValidationError
 
 from agentrefine_lib.endpoint.request import AT_LIMIT, Message
+from agentrefine_lib.schema import Ending
 
 Scrub = Callable[[str], str]
 SECRET_CHARS = 8  # shorter keys are placeholders such as "EMPTY", which honest text may contain
@@ -34,12 +35,12 @@ class EndpointError(Exception):
     """A request has no answer. Says what happened, where, and what to do; never the key."""
 
 
-class FilteredError(EndpointError):
-    """The server answers this prompt, again and again, that it will not; ``reason`` is one of FILTERED."""
+class EmptyAnswerError(EndpointError):
+    """A model that does answer has nothing to say to this prompt, however often it is asked; ``ending`` says why."""
 
-    def __init__(self, told: str, reason: str) -> None:
+    def __init__(self, told: str, ending: Ending) -> None:
         super().__init__(told)
-        self.reason = reason
+        self.ending = ending
 
 
 class Failure(NamedTuple):
@@ -51,7 +52,7 @@ class Failure(NamedTuple):
     wait_s: float = 0.0  # what the server asks for
     billed: bool = False  # the server may have done the work
     advice: str = ""  # what to do, where that is known
-    reason: str = ""  # of an empty answer: why, in the server's word
+    ending: Ending | None = None  # of an answer without text
     about_format: bool = False  # the way that a schema was asked for may be at fault
 
 
@@ -78,14 +79,15 @@ def understand(error: Exception, scrub: Scrub) -> Failure:
     return Failure("connection", detail, billed=not isinstance(cause, httpx2.ConnectError))
 
 
-def no_text(message: Message, finish_reason: str | None, written: int, limit: int) -> Failure:
+def no_text(message: Message, finish_reason: str | None, tokens: int | None, limit: int) -> Failure:
     """The failure that an answer without text is."""
-    reason = "refusal" if message.refusal else finish_reason or "no finish_reason"
+    reason, written = "refusal" if message.refusal else finish_reason or "no finish_reason", tokens or 0
+    cut = reason.lower() in AT_LIMIT or written >= limit
     instead = [name for name in ("reasoning_content", "reasoning", "tool_calls", "refusal") if getattr(message, name)]
     detail = f"an answer without text, {reason!r}, {written:,} of max_tokens={limit:,} tokens"
     if instead:
         detail += f", only {' and '.join(instead)}"
-    if reason.lower() in AT_LIMIT or written >= limit:
+    if cut:
         advice = "raise max_tokens: the model used all of it before its answer; or have it reason less with extra"
     elif reason in FILTERED:
         advice = "change the prompt, or ask a server that does not filter it"
@@ -93,7 +95,8 @@ def no_text(message: Message, finish_reason: str | None, written: int, limit: in
         advice = "serve the model without tools: the suite offers none"
     else:
         advice = "see the server's chat template and its parser of reasoning"
-    return Failure("empty", detail, billed=True, advice=advice, reason=reason)
+    ending = Ending(reason=reason, tokens=tokens, cut=cut)
+    return Failure("empty", detail, billed=True, advice=advice, ending=ending)
 
 
 def asked_wait(headers: Mapping[str, str]) -> float:

@@ -7,9 +7,8 @@ import math
 import re
 
 from agentrefine_lib.agent import KEEP, Prompting
-from agentrefine_lib.endpoint import Endpoint, EndpointError, FilteredError, NotRecordedError, seed_of
+from agentrefine_lib.endpoint import EmptyAnswerError, Endpoint, EndpointError, NotRecordedError, seed_of
 from agentrefine_lib.policies.protocol import LiveEpisode
-from agentrefine_lib.schema import Ending
 
 _TOO_LONG = re.compile(  # how OpenAI, vLLM, SGLang, llama.cpp, LM Studio and TGI refuse a prompt
     r"refused with 4\d\d: .*(context[ _](length|window|size)|maximum model length|max_(new_)?tokens)",
@@ -21,8 +20,8 @@ class EndpointPolicy:
     """Asks an endpoint, which the caller has opened; temperature, reply length and budget are the endpoint's.
 
     Every request carries a seed made of the policy's seed, the task and the step, so a recording replays the same
-    episodes. When the server says that a prompt is longer than its context, the oldest exchanges are dropped; where it
-    filters what the model says, the reply is empty, and its ending says so. Any other EndpointError that is final goes
+    episodes. When the server says that a prompt is longer than its context, the oldest exchanges are dropped; where the
+    model has nothing to say, the reply is empty, and its ending says why. Any other EndpointError that is final goes
     through to the caller.
     """
 
@@ -48,8 +47,8 @@ class EndpointPolicy:
             chat = self._prompting.chat(episode.task, episode.opening, episode.steps[episode.dropped :])
             try:
                 completion = await self._endpoint.complete(chat, seed=seed)
-            except FilteredError as error:
-                episode.ending = Ending(reason=error.reason)
+            except EmptyAnswerError as error:
+                episode.ending = error.ending
                 return ""
             except EndpointError as error:
                 left = len(episode.steps) - episode.dropped

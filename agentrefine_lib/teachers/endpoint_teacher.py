@@ -10,7 +10,7 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from pydantic import JsonValue, TypeAdapter
 
-from agentrefine_lib.endpoint import Endpoint, FilteredError, seed_of
+from agentrefine_lib.endpoint import EmptyAnswerError, Endpoint, seed_of
 from agentrefine_lib.schema import DMTurn, Ending, PlayerTurn, Script, Turn
 from agentrefine_lib.schema.models import Record
 from agentrefine_lib.teachers.protocol import COMPLETED, Brief
@@ -44,8 +44,8 @@ PLAY_SCHEMA = _contract(_Play)
 
 
 class EndpointTeacher:
-    """Asks an endpoint, which the caller has opened. Errors of the endpoint go through to the caller, but for an answer
-    that the server filters: there is none then. ``endings`` says how the last answer to each brief ended.
+    """Asks an endpoint, which the caller has opened. Errors of the endpoint go through to the caller, but that a model
+    has nothing to say to a prompt is no answer to it. ``endings`` says how the last answer to each brief ended.
 
     Every request carries a seed that is a hash of the brief, the length of the prefix and how often that same prefix
     was asked for since the brief's script was: the same run sends the same requests, and no request twice, so that
@@ -97,8 +97,8 @@ class EndpointTeacher:
         the work last, so that servers can keep the rules in their prefix cache."""
         try:
             answer = await self.endpoint.complete([{"role": "user", "content": prompt}], seed=seed, json_schema=schema)
-        except FilteredError as error:
-            text, ending = "", Ending(reason=error.reason)
+        except EmptyAnswerError as error:
+            text, ending = "", error.ending
         else:
             text, ending = answer.text, answer.ending
         self.endings[brief] = ending

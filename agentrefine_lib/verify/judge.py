@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, NamedTuple, Protocol
 import numpy as np
 import pandas as pd
 
-from agentrefine_lib.endpoint import FilteredError
+from agentrefine_lib.endpoint import EmptyAnswerError
 from agentrefine_lib.schema import DMTurn, Mismatch, PlayerTurn, Script, Trajectory, Turn, match_action
 from agentrefine_lib.teachers.recovery import recover_json
 
@@ -66,7 +66,7 @@ class EndpointJudge:
         story = "\n".join([f"Commands: {commands}", f"Goal: {script.goal}", *told, f"Last command: {action}"])
         try:
             answer = await self.endpoint.complete([{"role": "user", "content": f"{QUESTION}\n\n{story}"}])
-        except FilteredError:
+        except EmptyAnswerError:
             return None
         value = recover_json(answer.text)
         verdict = value.get("error") if isinstance(value, dict) else None

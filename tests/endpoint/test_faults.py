@@ -10,7 +10,7 @@ from email.utils import format_datetime
 import pytest
 from pydantic import ValidationError
 
-from agentrefine_lib.endpoint import Completion, Endpoint, EndpointError, FilteredError
+from agentrefine_lib.endpoint import Completion, EmptyAnswerError, Endpoint, EndpointError
 from agentrefine_lib.endpoint.failures import asked_wait
 from agentrefine_lib.schema import Ending, read_jsonl
 
@@ -209,7 +209,7 @@ def test_an_answer_without_text_says_what_to_do(server, faults, tmp_path, name, 
     server.rule = lambda body: MENDED[name][1](faults)
     error, statistics, _ = ask(server.settings(retries=1), recording=tmp_path / "c.jsonl")
     assert advice in str(error) and "max_tokens=100" in str(error)
-    assert isinstance(error, FilteredError) is (name in ("refusal", "filtered"))
+    assert isinstance(error, EmptyAnswerError) is (name in ("refusal", "filtered"))  # the model may never have spoken
     assert (tmp_path / "c.jsonl").read_bytes() == b"" and statistics.retries == {"empty": 1}
 
 
@@ -240,7 +240,25 @@ def test_cut_answers_are_counted_and_told_in_one_line(server, faults, tmp_path, 
         assert first.ending == Ending(reason=reason, tokens=written, cut=True) and first.cached is cached
         assert not second.ending.cut and statistics.cut == 1
         (told,) = [record.message for record in caplog.records]
-        assert "1 of 2 answers end at max_tokens=100" in told and "raise" in told
+        assert "of 2 answers 1 end at max_tokens=100: raise it" in told
+
+
+def test_a_model_that_answers_may_have_nothing_to_say_to_a_prompt(server, faults, tmp_path, caplog):
+    server.rule = lambda body: faults.said(None, "length", reasoning_content="hm") if body["seed"] == 2 else None
+
+    async def run():
+        async with Endpoint(server.settings(retries=1), tmp_path / "c.jsonl") as endpoint:
+            with pytest.raises(EndpointError if first else EmptyAnswerError) as caught:
+                await endpoint.complete(CHAT, seed=2)
+            await endpoint.complete(CHAT, seed=1)
+            return caught.value
+
+    first = True
+    assert not isinstance(asyncio.run(run()), EmptyAnswerError)  # nothing was ever answered: something is wrong
+    first = False
+    caplog.clear()
+    assert asyncio.run(run()).ending == Ending(reason="length", cut=True)  # the recording knows that it answers
+    assert "of 2 answers 1 end at max_tokens=100: raise it" in caplog.text and "1 have no text" in caplog.text
 
 
 def test_a_server_that_cuts_prompts_is_named_once(server, caplog):

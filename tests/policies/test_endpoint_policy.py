@@ -125,7 +125,7 @@ def test_a_prompt_that_the_server_finds_too_long_is_cut_and_counted(server, star
         ("stop", 5, Ending(reason="stop", tokens=5)),
         ("length", 50, Ending(reason="length", tokens=50, cut=True)),
         ("stop", 50, Ending(reason="stop", tokens=50, cut=True)),
-        ("content_filter", 0, Ending(reason="content_filter")),
+        ("content_filter", 0, Ending(reason="content_filter", tokens=0)),
     ],
 )
 def test_a_step_says_how_its_reply_ended_and_the_run_how_many_were_cut(
@@ -142,7 +142,7 @@ def test_a_step_says_how_its_reply_ended_and_the_run_how_many_were_cut(
     steps = [step for episode in read_jsonl(tmp_path / "e.jsonl", Episode) for step in episode.steps]
     assert [step.ending for step in steps] == [ending] * 6
     told = [record.message for record in caplog.records if "end at max_tokens=50" in record.message]
-    assert len(told) == ending.cut and all("6 of 6 answers" in message and "raise" in message for message in told)
+    assert len(told) == ending.cut and all("of 6 answers 6 end" in message and "raise" in message for message in told)
     if reason == "content_filter":
         assert {step.action for step in steps} == {""} and (tmp_path / "r.jsonl").read_bytes() == b""
 

@@ -8,7 +8,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from agentrefine_lib.endpoint import Endpoint, EndpointError, EndpointSettings, FilteredError
+from agentrefine_lib.endpoint import EmptyAnswerError, Endpoint, EndpointError, EndpointSettings
 from agentrefine_lib.schema import Ending, Script
 from agentrefine_lib.synthesis import Job, Limits, synthesize_one
 from agentrefine_lib.teachers import Brief, EmbeddedTeacher, embedded_persona
@@ -146,7 +146,7 @@ def test_an_answer_that_is_filtered_is_a_rejection_and_any_other_failure_ends_th
             raise self.texts[0]
 
     job, limits = Job("t", "A baker.", 1), Limits(attempts=2)
-    filtered = EndpointTeacher(Failing(FilteredError("no", "content_filter")))
+    filtered = EndpointTeacher(Failing(EmptyAnswerError("no", Ending(reason="content_filter"))))
     *rejections, given_up = asyncio.run(synthesize_one(filtered, job, limits)).rejections
     assert [(r.reason, r.ending.reason) for r in rejections] == [("script_malformed", "content_filter")] * 2
     assert (given_up.reason, given_up.ending) == ("given_up", None)
