@@ -49,10 +49,83 @@ from agentrefine_lib.schema import Episode, Step, Task
         # hands off what belongs to the action
         ("Action: search[U.S. Route 1]", ("", "search[U.S. Route 1]", True)),
         ("Action: take(cup 1, shelf)", ("", "take(cup 1, shelf)", True)),
+        ("Action: search[Observation: A Film] ", ("", "search[Observation: A Film]", True)),
+        ("Action: search(title=In Action: A Film)", ("", "search(title=In Action: A Film)", True)),
+        ('Action: say "hello"', ("", 'say "hello"', True)),
     ],
 )
 def test_replies_are_taken_apart(text, expected):
-    assert tuple(parse_reply(text)) == expected
+    assert tuple(parse_reply(text))[:3] == expected
+
+
+TREE = "You see a tree."
+
+
+@pytest.mark.parametrize(
+    "reply",
+    [
+        # what is invented stands in the same line, or comes before the first line that begins with Action:
+        f"Action: go north Observation: {TREE}",
+        f"action: go north observation: {TREE}",
+        f"Action: go northObservation: {TREE}",
+        f"Thought: a Action: go north\nObservation: {TREE}\nThought: b\nAction: go south",
+        f"go north\nObservation: {TREE}\nAction: go south",
+        f"**Action:** go north\n\n**Observation:** {TREE}\n\nAction: go south",
+        f"Next action: go north\nUser: {TREE}\nAction: go south",
+        f'{{"action": "go north"}}\nObservation: {TREE}\n{{"action": "go south"}}',
+        f"go north<|im_end|>\n<|im_start|>user\n{TREE}<|im_end|>\n<|im_start|>assistant\nAction: go south",
+        "Action: go north. Thought: b Action: go south",
+        # what is no invention
+        "From the observation: a tree.\nAction: go north",
+        "Thought: From the Observation: a tree. Action: go north",
+        "I see it.\nObservation: a tree\nAction: go north",
+        # colons, headings, marks
+        "Thought：a\nAction：go north",
+        "### Thought\na\n\n### Action\ngo north\n\n### Observation\nb\n\n### Action\ngo south",
+        "<thought>a</thought>\n<action>go north</action>",
+        "[Thought] a\n[Action] go north",
+        "**Action** `go north`, then on",
+        "1. Thought: a\n2. Action: go north",
+        "Action -> go north",
+        "Action: Action: go north",
+        "Action[2]: go north;",
+        "__Action:__ 「go north」",
+        "<answer>go north</answer>",
+        f"Action: go north -> (Observation: {TREE})",
+        "Thought: a\\nAction: go north\\nObservation: b",
+        "Action:\nThought: a\nAction: go north",
+        "Action: [go north]",
+        "Action: <go north>",
+        "Action:\n1. go north\n2. go south",
+        "\ufeffAction: go\xa0north\u2028Observation: b",
+        # JSON
+        '```json\n{"action": "go north"}\n```',
+        '```\n{\n  "thought": "Observation: no",\n  "Action": "go north",\n  "observation": "b"\n}\n```',
+        'Here it is: {"thought": "a {b", "next_action": ["go north"]}',
+        "{'thought': 'I don\\'t know', 'action': 'go north'}",
+        'Action: {"action": "go north"}',
+        '"Action": "go north"',
+        '{"thought": "a", "action": "go north',
+        # tokens of chat templates, and reasoning
+        *(
+            f"Thought: a\nAction: go north{end}"
+            for end in ("<|im_end|>", "<|eot_id|>", "</s>", "<|end|>", "<end_of_turn>")
+        ),
+        "<|start_header_id|>assistant<|end_header_id|>\n\nThought: a\nAction: go north<|eot_id|>",
+        "Action: go north<｜end▁of▁sentence｜>",
+        "Action: go north</think>",
+        'Thought: "</think>" is a tag.\nAction: go north',
+        '{"thought": "they say </think> here", "action": "go north"}',
+        "[THINK]Action: go south[/THINK]Action: go north",
+    ],
+)
+def test_the_first_action_is_taken_whatever_its_form(reply):
+    read = parse_reply(reply)
+    assert read.action == "go north"
+    for invented in (TREE, "go south", "<|", "</s>", "<end_of_turn>"):
+        assert invented not in read.said
+    again = parse_reply(read.said)
+    assert (again.action, again.thought, again.said) == ("go north", read.thought, read.said)
 
 
 @given(
@@ -91,6 +164,12 @@ def test_the_chat_layout_has_a_message_per_turn():
     ]
 
 
+def test_nothing_that_the_model_has_invented_is_shown_to_it_again():
+    invented = "<think>hm</think>Thought: a\nAction: heat\nObservation: Hot!\nThought: b\nAction: eat<|im_end|>"
+    step = STEPS[1].model_copy(update={"reply": invented})
+    assert Prompting().chat(TASK, OPENING, [step])[1]["content"] == "Thought: a\nAction: heat"
+
+
 def test_the_single_layout_is_one_message_for_the_model_to_continue():
     (message,) = Prompting(layout="single").chat(TASK, OPENING, STEPS)
     assert message["role"] == "user"
@@ -106,6 +185,7 @@ def test_the_single_layout_is_one_message_for_the_model_to_continue():
     ("written", "reply"),
     [
         (" take cup", "Action: take cup"),
+        (" take cup\nObservation: Taken.\nAction: eat cup", "Action: take cup\nObservation: Taken.\nAction: eat cup"),
         ("Action: take cup", "Action: take cup"),
         ("Thought: a\nAction: take cup", "Thought: a\nAction: take cup"),
         ("Thought: a\ntake cup", "Thought: a\nAction: take cup"),

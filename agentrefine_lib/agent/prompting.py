@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Literal, get_args
 
-from agentrefine_lib.agent.reply import parse_reply, without_reasoning
+from agentrefine_lib.agent.reply import begins_with_action, parse_reply
 from agentrefine_lib.dataset import instruction, observe, reply
 from agentrefine_lib.environments.process import Opening
 from agentrefine_lib.schema import Episode, Step, Task
@@ -53,14 +53,18 @@ class Prompting:
         before = "\n\n".join(part for part in (opening.rules, example) if part)
         chat = [{"role": "user", "content": instruction(opening.commands, opening.goal, opening.observation, before)}]
         for step in steps:
-            chat.append({"role": "assistant", "content": without_reasoning(step.reply)})
+            chat.append({"role": "assistant", "content": parse_reply(step.reply).said})
             chat.append({"role": "user", "content": observe(step.observation)})
         return chat
 
     def reply(self, written: str) -> str:
         """What the model wrote as a reply with an action line: in the single layout the prompt has begun that line."""
+        if self.layout == "chat":
+            return written
+        if begins_with_action(written):
+            return f"Action: {written.lstrip()}"
         read = parse_reply(written)
-        if self.layout == "chat" or read.well_formed:
+        if read.well_formed:
             return written
         return reply(read.thought, read.action) if read.thought else f"Action: {read.action}"
 

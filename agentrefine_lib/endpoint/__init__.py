@@ -3,7 +3,7 @@
 from agentrefine_lib.endpoint.budget import Budget, BudgetExceededError, Usage
 from agentrefine_lib.endpoint.client import Endpoint, Statistics
 from agentrefine_lib.endpoint.embeddings import embed_by_endpoint
-from agentrefine_lib.endpoint.failures import EndpointError
+from agentrefine_lib.endpoint.failures import EmptyAnswerError, EndpointError
 from agentrefine_lib.endpoint.prices import Estimate, Price, PriceError, estimate, load_prices, price_of
 from agentrefine_lib.endpoint.recording import NotRecordedError
 from agentrefine_lib.endpoint.request import Completion, EndpointSettings, seed_of
@@ -12,6 +12,7 @@ __all__ = [
     "Budget",
     "BudgetExceededError",
     "Completion",
+    "EmptyAnswerError",
     "Endpoint",
     "EndpointError",
     "EndpointSettings",

@@ -14,9 +14,15 @@ import httpx2  # the HTTP client under openai ≥ 3
 import openai
 from pydantic import ValidationError
 
+from agentrefine_lib.endpoint.request import AT_LIMIT, Message
+from agentrefine_lib.schema import Ending
+
 Scrub = Callable[[str], str]
 SECRET_CHARS = 8  # shorter keys are placeholders such as "EMPTY", which honest text may contain
 OVERLOAD = ("rate_limit", "server_error", "timeout", "connection")  # the kinds that make the throttle cut
+ABOUT_FORMAT = re.compile(r"response_format|json_schema|json_object|grammar|guided|structured|schema", re.IGNORECASE)
+FILTERED = ("content_filter", "refusal")  # what a server gives as its reason to say nothing to one prompt
+CHANGE = "change the request as the server says: temperature, max_tokens_name and extra are endpoint settings"
 ADVICE = {
     401: "put a valid key into the environment variable {key_variable}",
     403: "use a key in {key_variable} that may use this model",
@@ -29,14 +35,25 @@ class EndpointError(Exception):
     """A request has no answer. Says what happened, where, and what to do; never the key."""
 
 
+class EmptyAnswerError(EndpointError):
+    """A model that does answer has nothing to say to this prompt, however often it is asked; ``ending`` says why."""
+
+    def __init__(self, told: str, ending: Ending) -> None:
+        super().__init__(told)
+        self.ending = ending
+
+
 class Failure(NamedTuple):
     """One failed attempt."""
 
-    kind: str  # one of OVERLOAD; "garbage"; "format": ask for another format; "refused": trying again is useless
+    kind: str  # one of OVERLOAD; "garbage"; "empty": an answer without text; "refused": trying again is useless
     detail: str
     status: int = 0
     wait_s: float = 0.0  # what the server asks for
     billed: bool = False  # the server may have done the work
+    advice: str = ""  # what to do, where that is known
+    ending: Ending | None = None  # of an answer without text
+    about_format: bool = False  # the way that a schema was asked for may be at fault
 
 
 def understand(error: Exception, scrub: Scrub) -> Failure:
@@ -53,13 +70,33 @@ def understand(error: Exception, scrub: Scrub) -> Failure:
         detail = f"{status}: {scrub(str(said or error.response.text)).strip()[:300]}"
         if status == 429 and error.code != "insufficient_quota":
             return Failure("rate_limit", detail, status, wait_s)
-        if status >= 500 or status in (408, 409, 425):
-            return Failure("server_error", detail, status, wait_s)
-        about_format = status == 400 and ("response_format" in detail or "json_schema" in detail)
-        return Failure("format" if about_format else "refused", detail, status)
+        about_format = status in (400, 415, 422, 501) or (status >= 500 and ABOUT_FORMAT.search(detail) is not None)
+        if status in (408, 409, 425) or (status >= 500 and status != 501):
+            return Failure("server_error", detail, status, wait_s, about_format=about_format)
+        return Failure("refused", detail, status, about_format=about_format)
     cause = error.__cause__ or error
     detail = scrub(f"{type(cause).__name__}: {cause}")[:300]
     return Failure("connection", detail, billed=not isinstance(cause, httpx2.ConnectError))
+
+
+def no_text(message: Message, finish_reason: str | None, tokens: int | None, limit: int) -> Failure:
+    """The failure that an answer without text is."""
+    reason, written = "refusal" if message.refusal else finish_reason or "no finish_reason", tokens or 0
+    cut = reason.lower() in AT_LIMIT or written >= limit
+    instead = [name for name in ("reasoning_content", "reasoning", "tool_calls", "refusal") if getattr(message, name)]
+    detail = f"an answer without text, {reason!r}, {written:,} of max_tokens={limit:,} tokens"
+    if instead:
+        detail += f", only {' and '.join(instead)}"
+    if cut:
+        advice = "raise max_tokens: the model used all of it before its answer; or have it reason less with extra"
+    elif reason in FILTERED:
+        advice = "change the prompt, or ask a server that does not filter it"
+    elif message.tool_calls or reason == "tool_calls":
+        advice = "serve the model without tools: the suite offers none"
+    else:
+        advice = "see the server's chat template and its parser of reasoning"
+    ending = Ending(reason=reason, tokens=tokens, cut=cut)
+    return Failure("empty", detail, billed=True, advice=advice, ending=ending)
 
 
 def asked_wait(headers: Mapping[str, str]) -> float:
@@ -85,12 +122,14 @@ def scrubber(key: str) -> Scrub:
 def account(where: str, history: list[Failure], key_variable: str) -> str:
     """What to tell people about a request that failed for good."""
     last = history[-1]
-    if last.kind in ("refused", "format"):
-        advice = ADVICE.get(last.status, "change the request as the server says").format(key_variable=key_variable)
+    if last.kind == "refused":
+        advice = ADVICE.get(last.status, CHANGE).format(key_variable=key_variable)
         return f"{where}: refused with {last.detail}. What to do: {advice}"
     kinds = ", ".join(f"{n} × {kind}" for kind, n in Counter(failure.kind for failure in history).items())
     asked = f"; the server asks to wait {last.wait_s:,.0f} s" if last.wait_s else ""
+    advice = last.advice or (
+        "see that the server is up, lower concurrency, or raise retries, timeout_s or wait_max_s; then run again"
+    )
     return (
-        f"{where}: no answer after {len(history)} attempts ({kinds}; last: {last.detail}{asked}). What to do: see that "
-        "the server is up, lower concurrency, or raise retries, timeout_s or wait_max_s; then run again"
+        f"{where}: no answer after {len(history)} attempts ({kinds}; last: {last.detail}{asked}). What to do: {advice}"
     )

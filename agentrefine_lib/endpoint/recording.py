@@ -8,7 +8,7 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from agentrefine_lib.endpoint.failures import EndpointError
-from agentrefine_lib.endpoint.request import Completion
+from agentrefine_lib.endpoint.request import Completion, is_blank
 from agentrefine_lib.schema import Journal, SchemaError, explain, read_lines
 
 
@@ -28,13 +28,17 @@ class Recording:
         self.offsets: dict[str, int] = {}
 
     def scan(self) -> Iterator[Completion]:
-        """Index the file, yielding what it holds; a half-written last line is left out. Raises SchemaError."""
+        """Index the file, yielding what it holds; a half-written last line is left out. Raises SchemaError.
+
+        Answers without text, which older versions recorded, were paid for, and are not found: they are asked again.
+        """
         for number, offset, line in read_lines(self.path, growing=True):
             try:
                 completion = Completion.model_validate_json(line)
             except ValidationError as error:
                 raise SchemaError(f"{self.path}:{number}: not a Completion: {explain(error)}") from None
-            self.offsets[completion.key] = offset
+            if not is_blank(completion.text):
+                self.offsets[completion.key] = offset
             yield completion
 
     def get(self, key: str) -> Completion | None:

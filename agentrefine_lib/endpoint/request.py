@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from collections.abc import Mapping, Sequence
 from hashlib import sha256
 from ipaddress import ip_address
@@ -12,9 +13,17 @@ from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, field_validator
 
+from agentrefine_lib.schema import Ending
 from agentrefine_lib.schema.models import Record
 
+AT_LIMIT = ("length", "max_tokens")  # what servers call an answer that was cut
+_NO_ANSWER = re.compile(r"<think>.*?(?:</think>|\Z)|<[|｜][^<>|｜\n]{1,40}[|｜]>|</s>", re.DOTALL)
 FORMATS = ("json_schema", "json_object", "text")  # how a schema is asked for; each falls back to the next
+OURS = {  # fields of a request → who sets them
+    **{name: name for name in ("model", "temperature", "top_p", "max_tokens")},
+    "max_completion_tokens": "max_tokens and max_tokens_name",
+    **dict.fromkeys(("messages", "seed", "response_format", "stream"), "the suite itself"),
+}
 
 
 class EndpointSettings(Record):
@@ -37,6 +46,14 @@ class EndpointSettings(Record):
     backoff_max_s: float = Field(default=60, gt=0)
     wait_max_s: float = Field(default=300, ge=0)  # a server that asks for a longer wait is given up
     price: str | None = None  # entry of the price list; default: the model's name, or "local" on a loopback URL
+
+    @field_validator("extra")
+    @classmethod
+    def nothing_is_said_twice(cls, extra: dict[str, JsonValue]) -> dict[str, JsonValue]:
+        if twice := sorted(extra.keys() & OURS.keys()):
+            told = "; ".join(f"{name} is set by {OURS[name]}" for name in twice)
+            raise ValueError(f"fields that a request has already: {told}")
+        return extra
 
     @field_validator("base_url")
     @classmethod
@@ -79,27 +96,29 @@ class Request:
         schema: Mapping[str, JsonValue] | None,
     ) -> None:
         fields: dict[str, Any] = {"model": settings.model, "messages": list(messages), "seed": seed}
-        fields |= {"temperature": settings.temperature, "top_p": settings.top_p} | settings.extra
-        self._body = {name: value for name, value in fields.items() if value is not None}
+        fields |= {"temperature": settings.temperature, "top_p": settings.top_p}
+        self._body = {name: value for name, value in fields.items() if value is not None} | settings.extra
         self._body[settings.max_tokens_name] = settings.max_tokens
-        self.schema, self.form = schema, 0  # index into FORMATS of the last attempt; matters only with a schema
-        fields |= {"max_tokens": settings.max_tokens, "json_schema": schema}
+        self.schema, self.form = schema, 0  # index into FORMATS; matters only with a schema
+        fields |= settings.extra | {"max_tokens": settings.max_tokens, "json_schema": schema}
         canonical = json.dumps(fields, sort_keys=True, allow_nan=False)
         self.key = sha256(canonical.encode()).hexdigest()
         self.prompt_bound = len(canonical)  # tokens: a byte-level tokenizer makes at most one of each byte
+        said = [str(message.get("content")) for message in messages]
+        self.begins, self.chars = (said[0][:500] if said else ""), sum(map(len, said))
 
     @property
     def can_ask_otherwise(self) -> bool:
         """True while there is another way to ask for a schema."""
         return self.schema is not None and self.form + 1 < len(FORMATS)
 
-    def body(self, form: int) -> dict[str, Any]:
-        """The JSON to send, asking for a schema in FORMATS[form]."""
-        self.form = form
+    def body(self) -> dict[str, Any]:
+        """The JSON to send, asking for a schema in its form."""
         if not self.can_ask_otherwise:
             return self._body
-        named = {"json_schema": {"name": "answer", "schema": self.schema}} if FORMATS[form] == "json_schema" else {}
-        return self._body | {"response_format": {"type": FORMATS[form]} | named}
+        form = FORMATS[self.form]
+        named = {"json_schema": {"name": "answer", "schema": self.schema}} if form == "json_schema" else {}
+        return self._body | {"response_format": {"type": form} | named}
 
 
 class Completion(Record):
@@ -113,19 +132,38 @@ class Completion(Record):
     completion_tokens: int
     estimated: bool  # the server counted no tokens; these are upper bounds
     cost: float | None  # when it was paid; None: the price was unknown
+    cut: bool = False  # it took max_tokens
     cached: bool = Field(default=False, exclude=True)  # this call did not pay for it
 
     @property
     def tokens(self) -> int:
         return self.prompt_tokens + self.completion_tokens
 
+    @property
+    def ending(self) -> Ending:
+        """As a step or a rejection keeps it."""
+        tokens = None if self.estimated else self.completion_tokens
+        cut = self.cut or (self.finish_reason or "").lower() in AT_LIMIT
+        return Ending(reason=self.finish_reason, tokens=tokens, cut=cut)
 
-class _Message(BaseModel):
+
+def is_blank(text: str) -> bool:
+    """Nothing that can be seen, apart from a model's reasoning and the special tokens of its template."""
+    return not any(letter.isprintable() and not letter.isspace() for letter in _NO_ANSWER.sub("", text))
+
+
+class Message(BaseModel):
+    """What a server's model says, and what some say in its place."""
+
     content: str | None = None
+    refusal: Any = None
+    tool_calls: Any = None
+    reasoning_content: Any = None
+    reasoning: Any = None
 
 
 class _Choice(BaseModel):
-    message: _Message
+    message: Message
     finish_reason: str | None = None
 
 

@@ -1,10 +1,11 @@
 """What episodes say about a method, one definition for each number.
 
 Success, progress and grounding follow AgentBoard (Ma et al. 2024): the share of tasks won; the episode's last progress
-value, in [0, 1]; the share of an episode's steps whose action the engine accepted. The others are ours:
-``progress_max`` is the largest progress value of the episode; ``format_errors`` the share of steps whose reply had no
-action line or was no command; ``repeats`` the share of steps that do once more, word for word, what was refused one
-step before (a stuck loop); ``recovery`` the share of refused steps, the last step apart, whose next step was accepted.
+value, in [0, 1]; the share of an episode's steps whose action the engine accepted, in whatever form the reply had it.
+The others are ours: ``progress_max`` is the largest progress value of the episode; ``format_errors`` the share of steps
+whose reply had no action line or was no command; ``repeats`` the share of steps that do once more, word for word, what
+was refused one step before (a stuck loop); ``recovery`` the share of refused steps, the last step apart, whose next
+step was accepted.
 """
 
 from __future__ import annotations
@@ -21,7 +22,6 @@ from agentrefine_lib.metrics.intervals import mean_interval, success_interval
 from agentrefine_lib.metrics.paired import grid
 from agentrefine_lib.schema import Episode, Step, read_jsonl
 
-FORMAT_ERRORS = ("reply", "format")
 MEANS = ("progress", "progress_max", "grounding", "format_errors", "repeats", "recovery", "steps")
 
 
@@ -56,7 +56,7 @@ def _row(episode: Episode) -> dict[str, Any]:
         "progress": episode.progress if known else float("nan"),
         "progress_max": max(step.progress for step in steps) if known else float("nan"),
         "grounding": _share(step.error is None for step in steps),
-        "format_errors": _share(step.error in FORMAT_ERRORS for step in steps),
+        "format_errors": _share(step.error == "format" or not step.well_formed for step in steps),
         "repeats": sum(is_repeat(before, after) for before, after in pairwise(steps)) / len(steps),
         "recovery": _share(after.error is None for before, after in pairwise(steps) if before.error),
         "steps": len(steps),

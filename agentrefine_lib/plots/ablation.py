@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from agentrefine_lib.metrics.behaviour import ACCEPTED
 from agentrefine_lib.plots.evaluation import ENGINE_NAMES, OURS, engines_of
 
-KINDS = [ACCEPTED, "logic", "parameter", "format", "reply"]
+KINDS = [ACCEPTED, "logic", "parameter", "format"]
 
 
 def scaling(table: pd.DataFrame) -> Figure:

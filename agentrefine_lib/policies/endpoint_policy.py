@@ -7,7 +7,7 @@ import math
 import re
 
 from agentrefine_lib.agent import KEEP, Prompting
-from agentrefine_lib.endpoint import Endpoint, EndpointError, NotRecordedError, seed_of
+from agentrefine_lib.endpoint import EmptyAnswerError, Endpoint, EndpointError, NotRecordedError, seed_of
 from agentrefine_lib.policies.protocol import LiveEpisode
 
 _TOO_LONG = re.compile(  # how OpenAI, vLLM, SGLang, llama.cpp, LM Studio and TGI refuse a prompt
@@ -20,8 +20,9 @@ class EndpointPolicy:
     """Asks an endpoint, which the caller has opened; temperature, reply length and budget are the endpoint's.
 
     Every request carries a seed made of the policy's seed, the task and the step, so a recording replays the same
-    episodes. When the server says that a prompt is longer than its context, the oldest exchanges are dropped. An
-    EndpointError that is final goes through to the caller.
+    episodes. When the server says that a prompt is longer than its context, the oldest exchanges are dropped; where the
+    model has nothing to say, the reply is empty, and its ending says why. Any other EndpointError that is final goes
+    through to the caller.
     """
 
     batch_size: int | None = 1  # the endpoint itself bounds how many requests are in flight
@@ -46,12 +47,16 @@ class EndpointPolicy:
             chat = self._prompting.chat(episode.task, episode.opening, episode.steps[episode.dropped :])
             try:
                 completion = await self._endpoint.complete(chat, seed=seed)
+            except EmptyAnswerError as error:
+                episode.ending = error.ending
+                return ""
             except EndpointError as error:
                 left = len(episode.steps) - episode.dropped
                 if not left or not _is_about_length(error):
                     raise
                 episode.dropped += math.ceil(left * (1 - KEEP))
             else:
+                episode.ending = completion.ending
                 return self._prompting.reply(completion.text)
 
 

@@ -15,6 +15,7 @@ from agentrefine_lib.agent import Prompting, drop_oldest
 from agentrefine_lib.endpoint import seed_of
 from agentrefine_lib.policies.generation import Sampling, load_generator
 from agentrefine_lib.policies.protocol import LiveEpisode
+from agentrefine_lib.schema import Ending
 from agentrefine_lib.tuning import chat_ids
 
 
@@ -48,6 +49,7 @@ class LocalPolicy:
         if (longest := self._generator.longest) < context:
             raise ValueError(f"context: found {context}; expected at most the {longest} tokens that the model can read")
         self._room, self._reply_tokens = context - reply_tokens, reply_tokens
+        self.limit = f"reply_tokens={reply_tokens}"  # where a run that had replies cut says so
         self._sampling, self._prompting = sampling, prompting
         self._playing: WeakSet[LiveEpisode] = WeakSet()
         self._writing = threading.Lock()  # of a thread, not of an event loop: a policy may outlive loops
@@ -76,6 +78,8 @@ class LocalPolicy:
                     f"{self.name}, {episode.task.id}: nothing came back for a prompt of {len(prompt)} tokens; "
                     "lower context, or play through another server"
                 )
+            reason = "stop" if reply.ended else "length"
+            episode.ending = Ending(reason=reason, tokens=len(reply.ids), cut=not reply.ended)
         texts = [self.tokenizer.decode(reply.ids, skip_special_tokens=True) for reply in written]
         return [self._prompting.reply(text) for text in texts]
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from agentrefine_lib.environments.process import EngineProcess, Opening
-from agentrefine_lib.schema import Episode, Step, Task
+from agentrefine_lib.schema import Ending, Episode, Step, Task
 
 
 @dataclass(eq=False)  # two plays of one task are two episodes
@@ -19,6 +19,7 @@ class LiveEpisode:
     steps: list[Step] = field(default_factory=list)
     success: bool = False
     dropped: int = 0  # oldest exchanges that the policy's prompt leaves out
+    ending: Ending | None = None  # of the reply that the policy gives, until it is played
 
     def record(self, name: str, policy: str, dropped: int = 0, retries: int = 0) -> Episode:
         """What has been played so far, as it is kept; ``name`` is the record's id."""

@@ -52,6 +52,7 @@ class AfterMistake:
     def __init__(self, make: Callable[[], Policy], mistakes: Mapping[str, str]) -> None:
         self._policy, self._mistakes = make(), mistakes
         self.name, self.batch_size = self._policy.name, self._policy.batch_size
+        self.limit = getattr(self._policy, "limit", None)
 
     async def act(self, episodes: list[LiveEpisode]) -> list[str]:
         begun = [episode for episode in episodes if episode.steps]

@@ -53,6 +53,7 @@ def to_datasets(episodes: Iterable[Episode]) -> datasets.Dataset:
     step = dict.fromkeys(("reply", "thought", "action", "observation", "error"), text) | {"progress": number}
     columns = dict.fromkeys(("id", "policy", "engine", "task", "prompt", "goal", "engine_version"), text)
     counts = {name: Value("int64") for name in ("seed", "dropped", "retries")}
+    step |= {"well_formed": Value("bool"), "ending": {"reason": text, "tokens": Value("int64"), "cut": Value("bool")}}
     features = columns | counts | {"success": Value("bool"), "progress": number, "steps": List(step)}
     return Dataset.from_list([_row(episode) for episode in episodes], features=Features(features))
 
@@ -116,6 +117,7 @@ def _sample(episode: Episode) -> dict[str, Any]:
         messages.append({"role": "assistant", "content": step.reply})
         messages.append({"role": "user", "content": observe(step.observation)})
     refused = [f"step {n}: {step.error} error" for n, step in enumerate(episode.steps, start=1) if step.error]
+    odd = [n for n, step in enumerate(episode.steps, start=1) if not step.well_formed]
     return {
         "id": episode.task.id,
         "epoch": 1,
@@ -123,5 +125,5 @@ def _sample(episode: Episode) -> dict[str, Any]:
         "target": "",
         "messages": messages,
         "scores": {name: {"value": value} for name, value in _scores(episode).items()},
-        "metadata": {"refused": refused, "dropped": episode.dropped, "retries": episode.retries},
+        "metadata": {"refused": refused, "odd_form": odd, "dropped": episode.dropped, "retries": episode.retries},
     }

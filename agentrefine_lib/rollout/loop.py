@@ -70,6 +70,8 @@ async def roll_out(
             run = _Run(policy, limits, journal, pool, bar)
             for batch in batches_of(policy, list(wanted.values()), waiting, limits.in_flight):
                 await run.play_all(batch)
+    if run.cut and (limit := getattr(policy, "limit", None)):  # an endpoint tells itself
+        log.warning("%s: %d of %d replies end at %s: raise it", policy.name, run.cut, run.replies, limit)
     refuse_unplayed(run.unplayed, len(wanted), path)
     return path
 
@@ -105,7 +107,7 @@ class _Run:
         self.policy, self.limits, self.journal, self.engines, self.bar = policy, limits, journal, engines, bar
         self.failures: Counter[str] = Counter()
         self.unplayed: dict[str, str] = {}
-        self.won = 0
+        self.won, self.replies, self.cut = 0, 0, 0
 
     async def play_all(self, tasks: Sequence[Task]) -> None:
         """Tasks that are under way at the same time: in step, or each by itself where the policy answers them so."""
@@ -167,23 +169,27 @@ class _Run:
             self.unplayed[live.task.id] = str(error)
             return
         self.won += episode.success
+        self.replies += len(episode.steps)
+        self.cut += sum(step.ending is not None and step.ending.cut for step in episode.steps)
         self.bar.set_postfix(won=self.won, refresh=False)
         self.bar.update()
 
 
 async def advance(episode: LiveEpisode, text: str) -> bool:
     """Play one raw reply of a policy; True when the engine says that the episode is over."""
-    thought, action, well_formed = parse_reply(text)
-    result = await episode.engine.step(action)
-    error = result.error if well_formed or result.error else "reply"
+    read = parse_reply(text)
+    result = await episode.engine.step(read.action)
     step = Step(
         reply=text,
-        thought=thought,
-        action=action,
+        thought=read.thought,
+        action=read.action,
         observation=result.observation,
         progress=result.progress,
-        error=error,
+        error=result.error,
+        well_formed=read.well_formed,
+        ending=episode.ending,
     )
+    episode.ending = None
     episode.steps.append(step)
     episode.success = result.success
     return result.done

@@ -148,8 +148,20 @@ class Task(Record):
         return cls(engine=engine, name=name, seed=int(seed))
 
 
+class Ending(Record):
+    """How a model ended a reply: ``reason`` in its server's words, ``tokens`` written; ``cut``: at its limit."""
+
+    reason: str | None = None
+    tokens: int | None = None
+    cut: bool = False
+
+
 class Step(Record):
-    """One exchange of an episode. ``error`` is None when the engine accepted the action, otherwise its kind."""
+    """One exchange of an episode. ``error`` is None when the engine accepted the action, otherwise its kind.
+
+    ``well_formed``: the reply has an ``Action:`` line, which is another matter; older files say so of accepted actions
+    only.
+    """
 
     reply: str
     thought: str
@@ -157,6 +169,16 @@ class Step(Record):
     observation: str
     progress: float = Field(ge=0.0, le=1.0)
     error: str | None = None
+    well_formed: bool = True
+    ending: Ending | None = None  # of a reply by a model
+
+    @model_validator(mode="before")
+    @classmethod
+    def form_is_no_error(cls, fields: Any) -> Any:
+        """Older files name the form of an accepted reply as its error."""
+        if isinstance(fields, dict) and fields.get("error") == "reply":
+            return fields | {"error": None, "well_formed": False}
+        return fields
 
 
 SCORE_UNKNOWN = "score unknown"  # in the version of an engine that can tell success, and no progress before it

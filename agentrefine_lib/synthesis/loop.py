@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from agentrefine_lib.schema import PlayerTurn, Script, Trajectory, Turn
+from agentrefine_lib.schema import Ending, PlayerTurn, Script, Trajectory, Turn
 from agentrefine_lib.teachers import Brief, Teacher
 from agentrefine_lib.verify import (
     MIN_REFINEMENTS,
@@ -50,10 +50,10 @@ async def synthesize_one(teacher: Teacher, job: Job, limits: Limits) -> Outcome:
         brief = Brief(job.persona, job.seed, attempt)
         script = check_script(await teacher.write_script(brief))
         if isinstance(script, Finding):
-            rejections.append(_rejection(job, attempt, script))
+            rejections.append(_rejection(job, attempt, script, ending=_ending(teacher, brief)))
             continue
         turns, findings = await _play(teacher, brief, script, limits)
-        rejections += [_rejection(job, attempt, finding, turn) for finding, turn in findings]
+        rejections += [_rejection(job, attempt, *found) for found in findings]
         if turns is not None:
             return Outcome(_trajectory(teacher, job, brief, script, turns), rejections)
     rejections.append(_rejection(job, limits.attempts, Finding("given_up", f"after {limits.attempts} attempts")))
@@ -62,16 +62,16 @@ async def synthesize_one(teacher: Teacher, job: Job, limits: Limits) -> Outcome:
 
 async def _play(
     teacher: Teacher, brief: Brief, script: Script, limits: Limits
-) -> tuple[list[Turn] | None, list[tuple[Finding, int | None]]]:
+) -> tuple[list[Turn] | None, list[tuple[Finding, int | None, Ending | None]]]:
     """Play a script to its end: the turns (None when it did not succeed), and what was found wrong at which turn."""
     turns: list[Turn] = []
-    findings: list[tuple[Finding, int | None]] = []
+    findings: list[tuple[Finding, int | None, Ending | None]] = []
     for _ in range(limits.continuations):
         turns, finding = await _continue_play(teacher, brief, script, turns)
         if finding is None:
             few = check_refinements(turns, limits.min_refinements)
-            return (None, [*findings, (few, None)]) if few else (turns, findings)
-        findings.append((finding, turns[-1].turn + 1 if turns else 0))
+            return (None, [*findings, (few, None, _ending(teacher, brief))]) if few else (turns, findings)
+        findings.append((finding, turns[-1].turn + 1 if turns else 0, _ending(teacher, brief)))
     return None, findings
 
 
@@ -102,7 +102,15 @@ def _trajectory(teacher: Teacher, job: Job, brief: Brief, script: Script, turns:
     )
 
 
-def _rejection(job: Job, attempt: int, finding: Finding, turn: int | None = None) -> Rejection:
+def _ending(teacher: Teacher, brief: Brief) -> Ending | None:
+    """How a model's last answer ended, where it did not end by itself."""
+    ending: Ending | None = getattr(teacher, "endings", {}).get(brief)
+    return ending if ending and (ending.cut or ending.reason not in (None, "stop")) else None
+
+
+def _rejection(
+    job: Job, attempt: int, finding: Finding, turn: int | None = None, ending: Ending | None = None
+) -> Rejection:
     return Rejection(
         id=job.id,
         persona=job.persona,
@@ -110,5 +118,6 @@ def _rejection(job: Job, attempt: int, finding: Finding, turn: int | None = None
         attempt=attempt,
         reason=finding.reason,
         turn=turn,
+        ending=ending,
         excerpt=finding.detail[:500],
     )

@@ -10,8 +10,8 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from pydantic import JsonValue, TypeAdapter
 
-from agentrefine_lib.endpoint import Endpoint, seed_of
-from agentrefine_lib.schema import DMTurn, PlayerTurn, Script, Turn
+from agentrefine_lib.endpoint import EmptyAnswerError, Endpoint, seed_of
+from agentrefine_lib.schema import DMTurn, Ending, PlayerTurn, Script, Turn
 from agentrefine_lib.schema.models import Record
 from agentrefine_lib.teachers.protocol import COMPLETED, Brief
 from agentrefine_lib.teachers.recovery import recover_json
@@ -47,7 +47,8 @@ PLAY_SCHEMA = _contract(_Play)
 
 
 class EndpointTeacher:
-    """Asks an endpoint, which the caller has opened. Errors of the endpoint go through to the caller.
+    """Asks an endpoint, which the caller has opened. Errors of the endpoint go through to the caller, but that a model
+    has nothing to say to a prompt is no answer to it. ``endings`` says how the last answer to each brief ended.
 
     Every request carries a seed that is a hash of the brief, the length of the prefix and how often that same prefix
     was asked for since the brief's script was: the same run sends the same requests, and no request twice, so that
@@ -58,6 +59,7 @@ class EndpointTeacher:
         self.endpoint = endpoint
         self.name = endpoint.settings.model
         self._asked: OrderedDict[Brief, Counter[bytes]] = OrderedDict()  # brief → digest of prefix → times
+        self.endings: OrderedDict[Brief, Ending] = OrderedDict()
 
     def domain(self, brief: Brief) -> str:
         return ""  # a model is not asked for it
@@ -66,7 +68,7 @@ class EndpointTeacher:
         """The script in the model's answer. None, which is no script, when it has no JSON or was cut off."""
         self._asked.pop(brief, None)
         prompt = _PROMPTS.get_template("script.jinja").render(brief=brief, persona=_one_line(brief.persona))
-        answer = await self._ask(prompt, seed_of(*brief), SCRIPT_SCHEMA)
+        answer = await self._ask(brief, prompt, seed_of(*brief), SCRIPT_SCHEMA)
         return _script_in(recover_json(answer, partial=False))
 
     async def play(self, brief: Brief, script: Script, prefix: list[Turn]) -> JsonValue:
@@ -83,7 +85,7 @@ class EndpointTeacher:
             completed=COMPLETED,
         )
         seed = seed_of(*brief, len(prefix), self._times_asked(brief, turns))
-        return _turns_in(recover_json(await self._ask(prompt, seed, PLAY_SCHEMA)))
+        return _turns_in(recover_json(await self._ask(brief, prompt, seed, PLAY_SCHEMA)))
 
     def _times_asked(self, brief: Brief, turns: str) -> int:
         """How often this was called for the brief and the prefix before."""
@@ -93,11 +95,19 @@ class EndpointTeacher:
         asked[_digest(turns)] += 1
         return asked[_digest(turns)] - 1
 
-    async def _ask(self, prompt: str, seed: int, schema: dict[str, Any]) -> str:
+    async def _ask(self, brief: Brief, prompt: str, seed: int, schema: dict[str, Any]) -> str:
         """One user message, because not every chat template has a system role. The rules come first in the prompt and
         the work last, so that servers can keep the rules in their prefix cache."""
-        answer = await self.endpoint.complete([{"role": "user", "content": prompt}], seed=seed, json_schema=schema)
-        return answer.text
+        try:
+            answer = await self.endpoint.complete([{"role": "user", "content": prompt}], seed=seed, json_schema=schema)
+        except EmptyAnswerError as error:
+            text, ending = "", error.ending
+        else:
+            text, ending = answer.text, answer.ending
+        self.endings[brief] = ending
+        if len(self.endings) > BRIEFS_REMEMBERED:
+            self.endings.popitem(last=False)
+        return text
 
 
 def _one_line(persona: str) -> str:

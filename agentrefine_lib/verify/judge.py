@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, NamedTuple, Protocol
 import numpy as np
 import pandas as pd
 
+from agentrefine_lib.endpoint import EmptyAnswerError
 from agentrefine_lib.schema import DMTurn, Mismatch, PlayerTurn, Script, Trajectory, Turn, match_action
 from agentrefine_lib.teachers.recovery import recover_json
 
@@ -63,7 +64,10 @@ class EndpointJudge:
         told = [f"Game: {t.observation}" if isinstance(t, DMTurn) else f"Player: {t.action}" for t in before]
         commands = json.dumps({name: spec.parameters for name, spec in script.available_actions.items()})
         story = "\n".join([f"Commands: {commands}", f"Goal: {script.goal}", *told, f"Last command: {action}"])
-        answer = await self.endpoint.complete([{"role": "user", "content": f"{QUESTION}\n\n{story}"}])
+        try:
+            answer = await self.endpoint.complete([{"role": "user", "content": f"{QUESTION}\n\n{story}"}])
+        except EmptyAnswerError:
+            return None
         value = recover_json(answer.text)
         verdict = value.get("error") if isinstance(value, dict) else None
         return verdict if isinstance(verdict, bool) else None

@@ -18,6 +18,7 @@ from agentrefine_lib.schema import (
     ActionSpec,
     CodeError,
     DMTurn,
+    Ending,
     Mismatch,
     PlayerTurn,
     Script,
@@ -83,6 +84,7 @@ class Rejection(Record):
     attempt: int
     reason: Reason
     turn: int | None = Field(default=None, description="the turn's own number")
+    ending: Ending | None = None  # of the model's answer that it was found in
     excerpt: str
 
 

@@ -89,7 +89,7 @@ def _of_trajectory(trajectory: Trajectory) -> Play:
 def _of_episode(episode: Episode) -> Play:
     exchanges = [
         Exchange(
-            f"step {n}",
+            f"step {n}" if s.well_formed else f"step {n} · no action line",
             s.thought,
             s.action,
             s.observation,

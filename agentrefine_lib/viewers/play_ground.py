@@ -88,9 +88,10 @@ class PlayGround(Panel):
         self.suggest.disabled = True
         try:
             [said] = await self._policy.act([self._live])
-            thought, action, _ = parse_reply(said)
-            self.action.value = action
-            self._hint.body = block(f"{self._policy.name} suggests", text(f"{thought}\n> {action}"), "say")
+            self._live.ending = None  # of a reply that is not played
+            read = parse_reply(said)
+            self.action.value = read.action
+            self._hint.body = block(f"{self._policy.name} suggests", text(f"{read.thought}\n> {read.action}"), "say")
         except (EngineFailure, ValueError) as error:
             self._fail(error)
         self.suggest.disabled = self._over

@@ -1,15 +1,16 @@
 """Scores of diversity by hand, an embedding that is the same twice, and one from a server."""
 
 import asyncio
+import json
 
 import numpy as np
 import pytest
 from starlette.applications import Starlette
-from starlette.responses import JSONResponse
+from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from agentrefine_lib import diversity
-from agentrefine_lib.endpoint import EndpointSettings, embed_by_endpoint
+from agentrefine_lib.endpoint import EndpointError, EndpointSettings, embed_by_endpoint
 from agentrefine_lib.teachers.server import serve
 
 
@@ -51,6 +52,43 @@ def test_halves_keep_conversations_whole():
     diversity.over_halves(lambda rows: seen.append({groups[i] for i in rows}) or len(rows), groups, seed=0, halves=20)
     assert all(len(names) == 2 for names in seen)
     assert len({frozenset(names) for names in seen}) > 3
+
+
+def item(index, *vector):
+    return {"object": "embedding", "index": index, "embedding": list(vector)}
+
+
+@pytest.mark.parametrize(
+    ("data", "told"),
+    [
+        ([item(0, 1, 2), item(1)], "vector 1 of 2: empty"),
+        ([item(0, 1, 2), item(1, 0, 0)], "vector 1 of 2: its length is 0"),
+        ([item(0, 1, 2), item(1, 1e999, 0)], "vector 1 of 2: its length is inf"),
+        ([item(0, 1, 2), item(1, 1, 2, 3)], "vector 1 of 2: 3 numbers, others have 2"),
+        ([item(0, 1, 2)], "found 1 vectors, expected 2"),
+        ([], "No embedding data"),
+        ([item(0, 1, 2), item(0, 1, 2)], "found index"),
+        ([item(5, 1, 2), item(1, 1, 2)], "found index"),
+    ],
+)
+def test_vectors_that_are_none_are_neither_used_nor_recorded(tmp_path, data, told):
+    async def embeddings(request):
+        answer = {"object": "list", "model": "m", "data": data, "usage": {"prompt_tokens": 1, "total_tokens": 1}}
+        return Response(json.dumps(answer), media_type="application/json")
+
+    app = Starlette(routes=[Route("/v1/embeddings", embeddings, methods=["POST"])])
+    with serve(app) as url:
+        settings = EndpointSettings(base_url=url, model="m", retries=0)
+        with pytest.raises(EndpointError, match=told):
+            asyncio.run(embed_by_endpoint(settings, ["a", "b"], tmp_path / "e.jsonl"))
+        assert (tmp_path / "e.jsonl").read_bytes() == b""
+        data[:] = [item(1, 0, 2), item(0, 2, 0)]  # not in order
+        good = asyncio.run(embed_by_endpoint(settings, ["a", "b"], tmp_path / "e.jsonl"))
+        assert good.tolist() == [[1, 0], [0, 1]]
+        lines = (tmp_path / "e.jsonl").read_text().replace("[0.0,2.0]", "[]")  # of an older version
+        (tmp_path / "e.jsonl").write_text(lines)
+        data[:] = [item(0, 0, 5)]
+        assert asyncio.run(embed_by_endpoint(settings, ["a", "b"], tmp_path / "e.jsonl")).tolist() == good.tolist()
 
 
 def test_an_endpoint_embeds_each_text_once(tmp_path):

@@ -94,6 +94,15 @@ class Faults:
         return fault
 
     @staticmethod
+    def said(text: str | None, finish_reason: str, usage: dict | None = None, **more: Any) -> Fault:
+        async def fault(request: Request) -> Response:
+            message = {"role": "assistant", "content": text} | more
+            choice = {"index": 0, "finish_reason": finish_reason, "message": message}
+            return JSONResponse({"choices": [choice]} | ({"usage": usage} if usage else {}))
+
+        return fault
+
+    @staticmethod
     def slow(seconds: float) -> Fault:
         async def fault(request: Request) -> Response:
             await asyncio.sleep(seconds)

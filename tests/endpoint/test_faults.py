@@ -8,10 +8,11 @@ from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 
 import pytest
+from pydantic import ValidationError
 
-from agentrefine_lib.endpoint import Completion, Endpoint, EndpointError
+from agentrefine_lib.endpoint import Completion, EmptyAnswerError, Endpoint, EndpointError
 from agentrefine_lib.endpoint.failures import asked_wait
-from agentrefine_lib.schema import read_jsonl
+from agentrefine_lib.schema import Ending, read_jsonl
 
 CHAT = [{"role": "user", "content": "hello"}]
 
@@ -44,6 +45,14 @@ MENDED = {
     "truncated": ("garbage", lambda f: f.body('{"choices": [{"message": {"content": "hel')),
     "no choices": ("garbage", lambda f: f.body('{"choices": []}')),
     "error in 200": ("garbage", lambda f: f.body('{"error": {"message": "overloaded"}}')),
+    "null": ("empty", lambda f: f.said(None, "stop")),
+    "blank": ("empty", lambda f: f.said(" \n\u200b", "stop")),
+    "reasoning cut": ("empty", lambda f: f.said("<think>Let me see", "length")),
+    "reasoning and no answer": ("empty", lambda f: f.said("<think>Done.</think>\n<|im_end|>", "stop")),
+    "only reasoning": ("empty", lambda f: f.said(None, "length", reasoning_content="Let me see")),
+    "only tools": ("empty", lambda f: f.said(None, "tool_calls", tool_calls=[{"id": "1"}])),
+    "filtered": ("empty", lambda f: f.said(None, "content_filter")),
+    "refusal": ("empty", lambda f: f.said(None, "stop", refusal="I cannot")),
     "negative usage": ("garbage", lambda f: f.body('{"choices": [{"message": {}}], "usage": {"prompt_tokens": -5}}')),
 }
 
@@ -186,10 +195,143 @@ def test_a_server_that_counts_no_tokens_gets_upper_bounds(server):
     assert statistics.tokens == completion.tokens > len("hello")
 
 
-def test_an_empty_answer_is_an_answer(server, faults):
-    server.plan.append(faults.body('{"choices": [{"message": {"content": null}, "finish_reason": "content_filter"}]}'))
-    completion, _, _ = ask(server.settings())
-    assert (completion.text, completion.finish_reason) == ("", "content_filter")
+@pytest.mark.parametrize(
+    ("name", "advice"),
+    [
+        ("only reasoning", "raise max_tokens"),
+        ("only tools", "without tools"),
+        ("refusal", "change the prompt"),
+        ("filtered", "change the prompt"),
+        ("null", "chat template"),
+    ],
+)
+def test_an_answer_without_text_says_what_to_do(server, faults, tmp_path, name, advice):
+    server.rule = lambda body: MENDED[name][1](faults)
+    error, statistics, _ = ask(server.settings(retries=1), recording=tmp_path / "c.jsonl")
+    assert advice in str(error) and "max_tokens=100" in str(error)
+    assert isinstance(error, EmptyAnswerError) is (name in ("refusal", "filtered"))  # the model may never have spoken
+    assert (tmp_path / "c.jsonl").read_bytes() == b"" and statistics.retries == {"empty": 1}
+
+
+def test_an_empty_answer_in_an_older_recording_is_asked_again(server, tmp_path):
+    path = tmp_path / "completions.jsonl"
+    ask(server.settings(), recording=path)
+    path.write_text(path.read_text().replace("echo: hello", ""))
+    completion, statistics, _ = ask(server.settings(), recording=path)
+    assert completion.text == "echo: hello" and (statistics.requests, statistics.spent.requests) == (1, 2)
+    assert ask(server.settings(), recording=path)[0].cached
+
+
+@pytest.mark.parametrize(("reason", "written"), [("length", 40), ("stop", 100), ("MAX_TOKENS", 3)])
+def test_cut_answers_are_counted_and_told_in_one_line(server, faults, tmp_path, caplog, reason, written):
+    server.usage = {"prompt_tokens": 20, "completion_tokens": written}
+    server.plan.append(faults.said("Action: g", reason, usage=server.usage))
+    server.usage = {"prompt_tokens": 20, "completion_tokens": 30}
+
+    async def run():
+        async with Endpoint(server.settings(), tmp_path / "c.jsonl") as endpoint:
+            first = await endpoint.complete(CHAT, seed=1)
+            second = await endpoint.complete(CHAT, seed=2)
+            return first, second, endpoint.statistics()
+
+    for cached in (False, True):
+        caplog.clear()
+        first, second, statistics = asyncio.run(run())
+        assert first.ending == Ending(reason=reason, tokens=written, cut=True) and first.cached is cached
+        assert not second.ending.cut and statistics.cut == 1
+        (told,) = [record.message for record in caplog.records]
+        assert "of 2 answers 1 end at max_tokens=100: raise it" in told
+
+
+def test_a_model_that_answers_may_have_nothing_to_say_to_a_prompt(server, faults, tmp_path, caplog):
+    server.rule = lambda body: faults.said(None, "length", reasoning_content="hm") if body["seed"] == 2 else None
+
+    async def run():
+        async with Endpoint(server.settings(retries=1), tmp_path / "c.jsonl") as endpoint:
+            with pytest.raises(EndpointError if first else EmptyAnswerError) as caught:
+                await endpoint.complete(CHAT, seed=2)
+            await endpoint.complete(CHAT, seed=1)
+            return caught.value
+
+    first = True
+    assert not isinstance(asyncio.run(run()), EmptyAnswerError)  # nothing was ever answered: something is wrong
+    first = False
+    caplog.clear()
+    assert asyncio.run(run()).ending == Ending(reason="length", cut=True)  # the recording knows that it answers
+    assert "of 2 answers 1 end at max_tokens=100: raise it" in caplog.text and "1 have no text" in caplog.text
+
+
+def test_a_server_that_cuts_prompts_is_named_once(server, caplog):
+    def watched(tokens_of):
+        caplog.clear()
+
+        async def run():
+            async with Endpoint(server.settings()) as endpoint:
+                for chars in (2_705, 3_000, 4_000, 9_579, 20_000):
+                    server.usage = {"prompt_tokens": tokens_of(chars), "completion_tokens": 3}
+                    await endpoint.complete([{"role": "user", "content": "x" * chars}])
+
+        asyncio.run(run())
+        return [record.message for record in caplog.records]
+
+    assert watched(lambda chars: chars // 4) == []
+    assert len(watched(lambda chars: min(chars // 4, 1_030))) == 1
+    (told,) = watched(lambda chars: 300)
+    for part in ("'tiny'", "from 2,705 to 4,000 characters", "300 and then 300 prompt tokens", "What to do"):
+        assert part in told
+
+
+SCHEMA = {"type": "object", "properties": {"a": {"type": "string"}}}
+
+
+@pytest.mark.parametrize(
+    ("status", "words"),
+    [
+        (422, "Unprocessable Entity"),
+        (501, "not implemented"),
+        (400, "The provided JSON contains features not supported by xgrammar."),
+        (500, "failed to parse grammar"),
+    ],
+)
+def test_a_form_that_is_refused_in_any_words_falls_back(server, faults, status, words):
+    server.rule = lambda body: faults.status(status, words) if "response_format" in body else None
+
+    async def run():
+        async with Endpoint(server.settings(retries=0)) as endpoint:
+            texts = [(await endpoint.complete(CHAT, seed=seed, json_schema=SCHEMA)).text for seed in range(4)]
+            return texts, endpoint.statistics()
+
+    texts, statistics = asyncio.run(run())
+    assert texts == ["echo: hello"] * 4 and statistics.response_format == "text"
+    assert len(server.bodies) == 3 + 3 + 1 + 1 and statistics.retries == {}
+
+
+@pytest.mark.parametrize("lasting", [True, False])
+def test_one_request_that_is_refused_for_another_reason_changes_no_other(server, faults, lasting):
+    words = "maximum context length is 900 tokens; response_format json_schema takes 400"
+
+    def rule(body):
+        return faults.status(400, words) if body["seed"] == 1 and (lasting or "response_format" in body) else None
+
+    server.rule = rule
+
+    async def run():
+        async with Endpoint(server.settings(retries=0)) as endpoint:
+            asked = (endpoint.complete(CHAT, seed=seed, json_schema=SCHEMA) for seed in (1, 2, 3))
+            outcomes = [outcome for each in asked for outcome in await asyncio.gather(each, return_exceptions=True)]
+            return outcomes, endpoint.statistics()
+
+    outcomes, statistics = asyncio.run(run())
+    assert isinstance(outcomes[0], EndpointError if lasting else Completion)
+    assert not lasting or "refused with 400: maximum context length" in str(outcomes[0])
+    assert statistics.response_format == "json_schema"
+    assert all(body["response_format"]["type"] == "json_schema" for body in server.bodies if body["seed"] > 1)
+
+
+@pytest.mark.parametrize("name", ["temperature", "max_tokens", "max_completion_tokens", "messages", "response_format"])
+def test_what_extra_says_twice_is_refused(server, name):
+    with pytest.raises(ValidationError, match=f"extra\n.*{name} is set by"):
+        server.settings(extra={"top_k": 5, name: 1})
 
 
 def test_what_is_sent(server):

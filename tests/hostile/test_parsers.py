@@ -32,12 +32,14 @@ from agentrefine_lib.schema import (
     Episode,
     Message,
     SchemaError,
+    Step,
     Task,
     Trajectory,
     compile_code,
     read_jsonl,
 )
 from agentrefine_lib.schema.actions import read_arguments
+from agentrefine_lib.teachers.recovery import recover_json
 from agentrefine_lib.tuning import IGNORED, MaskError, encode
 from agentrefine_lib.tuning.variants import plan
 from agentrefine_lib.verify import Finding, Rejection, check_file, check_trajectories, check_trajectory
@@ -353,6 +355,47 @@ def test_a_mask_is_exact_or_refused_whatever_is_said(tokenizer, said):
     assert trained.count(tokenizer.eos_token_id) == ends
 
 
+PIECES = [
+    *[
+        "Action",
+        "Thought",
+        "Observation",
+        "action",
+        "User",
+        ":",
+        "：",
+        " ",
+        "\n",
+        "go north",
+        "a's ",
+        "1. ",
+        "- ",
+        "->",
+    ],
+    *["```", "`", "json", "*", "###", "<think>", "</think>", "next ", "is to ", "<action>", "</action>", "<|im_end|>"],
+    *["<|im_start|>user", "</s>", "{", "}", "[", "]", "(", ")", '"', "'", "\\", ",", '"action"', '"thought"', '"x"'],
+    *['{"turn": 1, "role": "DM"', '"turns": [', "true", "1", "1e999", "\\u00e9", "\\ud800", "\u2028", "\x1e", "\ufeff"],
+]
+written = texts | st.lists(st.sampled_from(PIECES), max_size=30).map("".join)
+
+
+@given(text=written)
+def test_any_reply_has_one_action_and_can_be_kept_and_shown_again(text):
+    read = parse_reply(text)
+    assert len(read.action) <= 200 and read.action == " ".join(read.action.split())
+    assert read.action or not read.well_formed
+    assert not any(token in read.said + read.thought for token in ("<|im_end|>", "<|im_start|>", "</s>", "\x1e"))
+    step = Step(reply=text, thought=read.thought, action=read.action, observation=read.said, progress=0.0)
+    assert Step.model_validate_json(step.to_json()) == step
+
+
+@given(text=written)
+def test_any_answer_has_json_that_can_be_written_again_or_none(text):
+    for partial in (True, False):
+        value = recover_json(text, partial=partial)
+        assert value is None or recover_json(json.dumps(value, allow_nan=False)) == value
+
+
 @pytest.mark.parametrize(
     "piece",
     [
@@ -369,6 +412,11 @@ def test_a_mask_is_exact_or_refused_whatever_is_said(tokenizer, said):
         "*",
         "a's ",
         "\t ",
+        "Action: Thought: a ",
+        'Action:{"a\n',
+        "Observation:\n",
+        "<|im_end|>",
+        "[a",
     ],
 )
 def test_no_reply_takes_long_to_read(piece):

@@ -71,7 +71,7 @@ def test_success_progress_and_grounding_by_hand(tmp_path):
         tmp_path / "e.jsonl",
         [
             episode("a", [0.5, 1.0], [None, None], success=True),
-            episode("b", [0.0, 0.25, 0.25, 0.5], ["logic", None, "reply", None], success=False),
+            episode("b", [0.0, 0.25, 0.25, 0.5], ["logic", None, "format", None], success=False),
         ],
     )
     table = episode_table([tmp_path / "e.jsonl"])
@@ -103,6 +103,14 @@ def test_stuck_loops_and_recoveries_by_hand(tmp_path):
     assert fine["repeats"] == 0 and np.isnan(fine["recovery"])
     rows = summarise(table.reset_index()).set_index("metric")
     assert rows.loc["recovery", ["value", "n"]].tolist() == [2 / 5, 1]
+
+
+def test_the_form_of_a_reply_says_nothing_of_its_action(tmp_path):
+    played = episode("a", [0.0, 0.0, 0.5], ["logic", None, None], success=False, actions="xyy")
+    steps = [played.steps[0], *(step.model_copy(update={"well_formed": False}) for step in played.steps[1:])]
+    write_jsonl(tmp_path / "e.jsonl", [played.model_copy(update={"steps": steps})])
+    (row,) = episode_table([tmp_path / "e.jsonl"]).to_dict("records")
+    assert (row["grounding"], row["repeats"], row["recovery"], row["format_errors"]) == (2 / 3, 0, 1, 2 / 3)
 
 
 def test_two_policies_on_the_same_tasks_by_hand(tmp_path):

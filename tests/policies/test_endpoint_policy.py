@@ -14,7 +14,7 @@ from agentrefine_lib.agent import Prompting
 from agentrefine_lib.endpoint import Budget, BudgetExceededError, Endpoint, EndpointError, EndpointSettings
 from agentrefine_lib.policies import EndpointPolicy
 from agentrefine_lib.rollout import Limits, roll_out
-from agentrefine_lib.schema import Episode, Task, read_jsonl
+from agentrefine_lib.schema import Ending, Episode, Task, read_jsonl
 
 REFUSALS = {
     "vllm": "This model's maximum context length is 900 tokens. However, you requested 1000 tokens. Please reduce …",
@@ -43,15 +43,17 @@ class Server:
 
     def reset(self):
         self.limit, self.refusal, self.status, self.bodies = 100_000, "", 400, []
+        self.reason, self.written = "stop", 5
 
     async def complete(self, request):
         body = await request.json()
         self.bodies.append(body)
         if sum(len(message["content"]) for message in body["messages"]) > self.limit:
             return JSONResponse({"error": {"message": self.refusal}}, self.status)
-        message = {"role": "assistant", "content": f"Thought: {body['seed']}\nAction: turn left"}
-        usage = {"prompt_tokens": 10, "completion_tokens": 5}
-        return JSONResponse({"choices": [{"message": message, "finish_reason": "stop"}], "usage": usage})
+        text = None if self.reason == "content_filter" else f"Thought: {body['seed']}\nAction: turn left"
+        message = {"role": "assistant", "content": text}
+        usage = {"prompt_tokens": 10, "completion_tokens": self.written}
+        return JSONResponse({"choices": [{"message": message, "finish_reason": self.reason}], "usage": usage})
 
     def endpoint(self, recording=None, mode="record", **options):
         url = f"http://127.0.0.1:{self.port}/v1"
@@ -115,6 +117,34 @@ def test_a_prompt_that_the_server_finds_too_long_is_cut_and_counted(server, star
     assert sent[-1]["content"] == f"Observation: {episode.steps[-2].observation}"
     assert play(server.endpoint(tmp_path / "r.jsonl", "replay"), [again], advance, 9) == said
     assert again.dropped == episode.dropped
+
+
+@pytest.mark.parametrize(
+    ("reason", "written", "ending"),
+    [
+        ("stop", 5, Ending(reason="stop", tokens=5)),
+        ("length", 50, Ending(reason="length", tokens=50, cut=True)),
+        ("stop", 50, Ending(reason="stop", tokens=50, cut=True)),
+        ("content_filter", 0, Ending(reason="content_filter", tokens=0)),
+    ],
+)
+def test_a_step_says_how_its_reply_ended_and_the_run_how_many_were_cut(
+    server, tmp_path, caplog, reason, written, ending
+):
+    server.reason, server.written = reason, written
+    tasks = [Task(engine="babyai", name="GoToDoor", seed=seed) for seed in range(2)]
+
+    async def run():
+        async with server.endpoint(tmp_path / "r.jsonl") as endpoint:
+            await roll_out(EndpointPolicy(endpoint), tasks, tmp_path / "e.jsonl", Limits(steps=3))
+
+    asyncio.run(run())
+    steps = [step for episode in read_jsonl(tmp_path / "e.jsonl", Episode) for step in episode.steps]
+    assert [step.ending for step in steps] == [ending] * 6
+    told = [record.message for record in caplog.records if "end at max_tokens=50" in record.message]
+    assert len(told) == ending.cut and all("of 6 answers 6 end" in message and "raise" in message for message in told)
+    if reason == "content_filter":
+        assert {step.action for step in steps} == {""} and (tmp_path / "r.jsonl").read_bytes() == b""
 
 
 def test_other_refusals_and_a_first_message_too_long_end_the_run_with_the_servers_words(server, start, advance):

@@ -12,6 +12,8 @@ from transformers import AutoModelForCausalLM, AutoTokenizer, MistralConfig, Mis
 from agentrefine_lib.agent import Prompting
 from agentrefine_lib.policies import LocalPolicy, Sampling
 from agentrefine_lib.policies.generation import OpenVino, Written, without_end
+from agentrefine_lib.rollout import Limits, roll_out
+from agentrefine_lib.schema import Episode, Task, read_jsonl
 
 LEVELS = ("GoToRedBallGrey", "Pickup", "GoToDoor")
 
@@ -126,6 +128,19 @@ def test_a_long_history_is_cut_but_goal_and_first_observation_stay(sure, start, 
     assert 0 < episode.dropped < 20 and len(ids) <= 692
     text = policy.tokenizer.decode(ids)
     assert f"Goal: {episode.opening.goal}" in text and episode.opening.observation in text
+
+
+def test_a_reply_says_how_it_ended_and_a_run_how_many_were_cut(sure, tmp_path, caplog, monkeypatch):
+    ends = [Written([20, 21, 22, 23], ended=False), Written([20], ended=True)]
+    monkeypatch.setattr(OpenVino, "generate", lambda self, prompts, *_: [ends[len(p) % 2] for p in prompts])
+    tasks = [Task(engine="babyai", name=level, seed=seed) for level in LEVELS for seed in (0, 1)]
+    policy = LocalPolicy(sure, "m", context=900, reply_tokens=4)
+    asyncio.run(roll_out(policy, tasks, tmp_path / "e.jsonl", Limits(steps=3)))
+    steps = [step for episode in read_jsonl(tmp_path / "e.jsonl", Episode) for step in episode.steps]
+    assert {tuple(step.ending.model_dump().values()) for step in steps} == {("stop", 1, False), ("length", 4, True)}
+    cut = sum(step.ending.cut for step in steps)
+    (told,) = [record.message for record in caplog.records if "reply_tokens" in record.message]
+    assert told == f"m: {cut} of {len(steps)} replies end at reply_tokens=4: raise it"
 
 
 def test_a_context_too_small_for_the_task_is_refused(sure, start):

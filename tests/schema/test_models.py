@@ -15,6 +15,7 @@ from agentrefine_lib.schema import (
     Mismatch,
     SchemaError,
     Script,
+    Step,
     Trajectory,
     compile_code,
     match_action,
@@ -111,3 +112,11 @@ def test_codes_run_in_re2_only():
 @given(st.text(max_size=600))
 def test_any_text_gets_a_verdict(action):
     assert isinstance(match_action(Script.model_validate(PAPER_SCRIPT), action), Match | Mismatch)
+
+
+def test_older_episodes_that_name_the_form_of_a_reply_as_its_error_are_read():
+    step = {"reply": "go", "thought": "", "action": "go", "observation": "o", "progress": 0.0}
+    old = Step.model_validate_json(json.dumps(step | {"error": "reply"}))
+    assert (old.error, old.well_formed) == (None, False)
+    assert Step.model_validate_json(old.to_json()) == old
+    assert Step.model_validate_json(json.dumps(step | {"error": "logic"})).error == "logic"

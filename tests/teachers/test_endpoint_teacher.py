@@ -8,8 +8,8 @@ from types import SimpleNamespace
 
 import pytest
 
-from agentrefine_lib.endpoint import Endpoint, EndpointSettings
-from agentrefine_lib.schema import Script
+from agentrefine_lib.endpoint import EmptyAnswerError, Endpoint, EndpointError, EndpointSettings
+from agentrefine_lib.schema import Ending, Script
 from agentrefine_lib.synthesis import Job, Limits, synthesize_one
 from agentrefine_lib.teachers import Brief, EmbeddedTeacher, embedded_persona
 from agentrefine_lib.teachers.endpoint_teacher import PLAY_SCHEMA, SCRIPT_SCHEMA, EndpointTeacher
@@ -28,7 +28,7 @@ class Canned:
 
     async def complete(self, messages, *, seed=None, json_schema=None):
         self.asked.append(SimpleNamespace(text=messages[0]["content"], seed=seed, schema=json_schema))
-        return SimpleNamespace(text=self.texts.pop(0) if self.texts else "", finish_reason="stop")
+        return SimpleNamespace(text=self.texts.pop(0) if self.texts else "", ending=Ending(reason="stop"))
 
 
 def first_jobs(count):
@@ -140,6 +140,20 @@ def test_no_answer_is_rejected_as_malformed(three_turns):
     assert parse_turns(ask(teacher, Brief("A baker.", 1), three_turns.script))[1].reason == "turn_malformed"
 
 
+def test_an_answer_that_is_filtered_is_a_rejection_and_any_other_failure_ends_the_run():
+    class Failing(Canned):
+        async def complete(self, messages, *, seed=None, json_schema=None):
+            raise self.texts[0]
+
+    job, limits = Job("t", "A baker.", 1), Limits(attempts=2)
+    filtered = EndpointTeacher(Failing(EmptyAnswerError("no", Ending(reason="content_filter"))))
+    *rejections, given_up = asyncio.run(synthesize_one(filtered, job, limits)).rejections
+    assert [(r.reason, r.ending.reason) for r in rejections] == [("script_malformed", "content_filter")] * 2
+    assert (given_up.reason, given_up.ending) == ("given_up", None)
+    with pytest.raises(EndpointError, match="blank"):
+        asyncio.run(synthesize_one(EndpointTeacher(Failing(EndpointError("blank"))), job, limits))
+
+
 # Over HTTP
 
 
@@ -173,6 +187,8 @@ def test_with_faults_what_is_accepted_is_good_and_rejections_say_why(fault, reas
         assert count_refinements(trajectory.turns) >= 2
     found = Counter(rejection.reason for _, rejections in outcomes for rejection in rejections)
     assert reasons <= set(found) <= reasons | {"too_few_refinements", "given_up"}
+    cut = [rejection.ending and rejection.ending.cut for _, rejections in outcomes for rejection in rejections]
+    assert cut.count(True) == counts.faults["truncated"]  # each is told in the rejection of its answer
     assert sum(found[reason] for reason in reasons) == counts.faults[fault] > 20  # each fault is one rejection
 
 

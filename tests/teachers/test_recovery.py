@@ -83,6 +83,57 @@ def test_by_example(text, value):
     assert recover_json(text) == value
 
 
+def turn(number, thought="a"):
+    return {"turn": number, "role": "Player" if number % 2 else "DM", "Thought": thought}
+
+
+DRAFT, NEW = [turn(0), turn(1), turn(2, "long " * 30)], [turn(0, "new"), turn(1, "new")]
+SCRIPT = {"Environment": {"a": "long " * 30}, "Goal": "g", "Completion Conditions": ["c"], "Available Actions": {}}
+
+
+@pytest.mark.parametrize("between", ["\n", ", ", "\n```\nThe next turn:\n```json\n"])
+@pytest.mark.parametrize("cut", [0, 10])
+def test_turns_one_after_another_are_joined(between, cut):
+    objects = between.join(map(json.dumps, DRAFT))
+    assert recover_json(objects[: len(objects) - cut]) == DRAFT[: 2 if cut else 3]
+    chunks = [DRAFT[:1], {"turns": DRAFT[1:2]}, DRAFT[2]]
+    assert recover_json(between.join(map(json.dumps, chunks))) == DRAFT
+
+
+@pytest.mark.parametrize("wrapped", [lambda turns: turns, lambda turns: {"turns": turns}])
+def test_a_later_correction_counts_and_not_the_longer_draft(wrapped):
+    def after(first, second, **how):
+        return recover_json(f"Draft:\n{json.dumps(first)}\nI correct that:\n{json.dumps(second)}\nNote [1].", **how)
+
+    assert after(wrapped(DRAFT), wrapped(NEW)) == NEW
+    assert after(wrapped(DRAFT), turn(1, "new")) == [turn(0), turn(1, "new")]
+    better = SCRIPT | {"Environment": {}}
+    for dressed in (better, [better], {"script": better}):
+        assert after(SCRIPT, dressed, partial=False) == dressed
+    assert after(SCRIPT, {"note": 1}, partial=False) == SCRIPT
+    assert after({"error": False}, {"error": True}) == {"error": True}
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ('```json\n{"a": "x </think> y", "b": 1}\n```', {"a": "x </think> y", "b": 1}),
+        ('{"a": "two\nlines </think> y",}', {"a": "two\nlines </think> y"}),
+        ('[{"a": "x </think> y"}, {"b": "cu', [{"a": "x </think> y"}]),
+        ('{"a": 1}</think>', {"a": 1}),
+        ('<think>I say {"a": "</think>"} then</think>{"b": 1}', {"b": 1}),
+        ('<think>first "</think>"</think>{"a": "b </think> c"} done', {"a": "b </think> c"}),
+        ('<think>perhaps {"a": [1, </think>{"a": [2]}', {"a": [2]}),
+        ('<think>perhaps {"a": [1, "cut</think>{"a": "b"}', {"a": "b"}),
+        ('<think>{"a": [1, 2], </think> Sorry.', None),
+        ('<think>{"a": 1}</think>', None),
+        ("[THINK][1][/THINK][2]", [2]),
+    ],
+)
+def test_a_tag_inside_a_string_ends_no_reasoning(text, value):
+    assert recover_json(text) == value
+
+
 @pytest.mark.parametrize("text", ['{"a": {"b": 1}, "c": {"d": 2}', '[{"a": 1}', '{"a": "b'])
 def test_without_partial_a_cut_off_answer_is_none(text):
     assert recover_json(text) is not None
