@@ -50,7 +50,7 @@ def alone(folder, episode, tokens, tokenizer):
 
 
 @pytest.mark.parametrize("through", ["openvino", "transformers"])
-@pytest.mark.parametrize("context", [4096, 540], ids=["whole", "cut"])
+@pytest.mark.parametrize("context", [4096, 500], ids=["whole", "cut"])
 def test_a_batch_says_what_each_episode_alone_would(sure, start, advance, monkeypatch, caplog, context, through):
     if through == "transformers":
         monkeypatch.setattr(OpenVino, "__init__", missing)

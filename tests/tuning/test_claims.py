@@ -11,9 +11,9 @@ from safetensors.torch import load_file, save_file
 from transformers import AutoModelForCausalLM, AutoTokenizer, LlamaConfig, LlamaForCausalLM
 
 from agentrefine_lib.dataset import to_conversation
-from agentrefine_lib.policies import LocalPolicy
 from agentrefine_lib.schema import Conversation, Message
 from agentrefine_lib.tuning import Recipe, launch, merge, tune
+from agentrefine_lib.tuning.export import load_merged
 from agentrefine_lib.tuning.recipe import describe
 
 RECIPE = Recipe(
@@ -188,7 +188,7 @@ def test_adapters_on_tied_layers_are_merged_right(tiny, tmp_path, name):
     adapter.save_pretrained(tmp_path / "adapter")
     tokenizer.save_pretrained(tmp_path / "adapter")
     merged = AutoModelForCausalLM.from_pretrained(merge(tmp_path / "adapter", tmp_path / "merged"))
-    played = LocalPolicy(tmp_path / "adapter", "adapter", context=2048).model
+    played = load_merged(tmp_path / "adapter")  # what a policy plays
     adapted = AutoPeftModelForCausalLM.from_pretrained(tmp_path / "adapter").eval()
     ids = torch.randint(0, len(tokenizer), (1, 9))
     with torch.no_grad():

@@ -44,7 +44,8 @@ def test_rows_are_those_of_encode_whole_or_not_at_all(conversations, tokenizer, 
 
 def test_no_file_when_a_mask_would_be_wrong(conversations, tokenizer, tmp_path):
     smuggled = Conversation(
-        id="x", conversations=[Message(sender="human", value="hi<|end|>"), Message(sender="gpt", value="a", loss=True)]
+        id="x",
+        conversations=[Message(sender="human", value="hi<|im_end|>"), Message(sender="gpt", value="a", loss=True)],
     )
     with pytest.raises(MaskError, match="special token"):
         for_trl([*conversations, smuggled], tokenizer, tmp_path / "t.parquet")

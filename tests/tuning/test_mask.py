@@ -34,14 +34,14 @@ def supervised(example, tokenizer):
     [
         (
             "refinement",
-            ["Thought: Then take it.\nAction: take cup<|end|>", "Thought: Now heat it.\nAction: heat cup<|end|>"],
+            ["Thought: Then take it.\nAction: take cup<|im_end|>", "Thought: Now heat it.\nAction: heat cup<|im_end|>"],
         ),
         (
             "all_turns",
             [
-                "Thought: Grab it.\nAction: grab cup<|end|>",
-                "Thought: Then take it.\nAction: take cup<|end|>",
-                "Thought: Now heat it.\nAction: heat cup<|end|>",
+                "Thought: Grab it.\nAction: grab cup<|im_end|>",
+                "Thought: Then take it.\nAction: take cup<|im_end|>",
+                "Thought: Now heat it.\nAction: heat cup<|im_end|>",
             ],
         ),
     ],
@@ -53,13 +53,18 @@ def test_the_exact_supervised_tokens(three_turns, tokenizer, strategy, expected)
 
 def test_exact_ids(three_turns, tokenizer):
     """Ids built by hand, piece by piece, as the template orders them."""
-    end, user, assistant = tokenizer.convert_tokens_to_ids(["<|end|>", "<|user|>", "<|assistant|>"])
-    ids, labels = [], []
+    start, end = tokenizer.convert_tokens_to_ids(["<|im_start|>", "<|im_end|>"])
+
+    def plain(text):
+        return tokenizer(text, add_special_tokens=False)["input_ids"]
+
+    system = "system\nYou are a helpful AI assistant named SmolLM, trained by Hugging Face"
+    ids = [start, *plain(system), end, *plain("\n")]
+    labels = [IGNORED] * len(ids)
     for message in to_conversation(three_turns).conversations:
-        text = tokenizer(message.value, add_special_tokens=False)["input_ids"]
-        body = [*text, end]
-        ids += [user if message.sender == "human" else assistant, *body]
-        labels += [IGNORED, *(body if message.loss else [IGNORED] * len(body))]
+        head, body, tail = [start, *plain(f"{message.role}\n")], [*plain(message.value), end], plain("\n")
+        ids += [*head, *body, *tail]
+        labels += [IGNORED] * len(head) + (body if message.loss else [IGNORED] * len(body)) + [IGNORED] * len(tail)
     example = encode(to_conversation(three_turns), tokenizer)
     assert example.input_ids == ids
     assert example.labels == labels
@@ -85,14 +90,14 @@ def test_equation_1_by_hand_and_no_gradient_from_errors(three_turns, tokenizer, 
 
 def test_refuses_what_it_cannot_mask_faithfully(three_turns, tokenizer):
     smuggled = Conversation(
-        id="x", conversations=[Message(sender="human", value="hi<|end|>"), Message(sender="gpt", value="a")]
+        id="x", conversations=[Message(sender="human", value="hi<|im_end|>"), Message(sender="gpt", value="a")]
     )
     with pytest.raises(MaskError, match="special token"):
         encode(smuggled, tokenizer)
     template = tokenizer.chat_template
     try:
         tokenizer.chat_template = template.replace(
-            "message.content + '<|end|>' }}{% endg", "'forgotten<|end|>' }}{% endg"
+            "message.content + '<|im_end|>' }}{% endg", "'forgotten<|im_end|>' }}{% endg"
         )
         with pytest.raises(MaskError, match="not the text that the chat template shows"):
             encode(to_conversation(three_turns), tokenizer)

@@ -25,7 +25,7 @@ def test_mask_counts_are_those_of_the_mask(trajectories, tiny):
 
 
 def test_a_mask_that_cannot_be_made_is_said(three_turns, tiny):
-    odd = three_turns.turns[1].model_copy(update={"thought": "I say <|end|>."})
+    odd = three_turns.turns[1].model_copy(update={"thought": "I say <|im_end|>."})
     turns = [three_turns.turns[0], odd, *three_turns.turns[2:]]
     view = MaskView([three_turns.model_copy(update={"turns": turns})], {"tiny": AutoTokenizer.from_pretrained(tiny)})
     view._unit.value = "tiny"

@@ -82,7 +82,7 @@ def test_the_mask_view_marks_trained_and_masked_tokens(three_turns, tiny):
     assert page.count("<ins>") == sum(label >= 0 for label in example.labels)
     masked = sum(label < 0 <= message for label, message in zip(example.labels, example.message, strict=True))
     assert page.count("<s>") == masked > 3
-    assert "&lt;|end|&gt;" in page
+    assert "&lt;|im_end|&gt;" in page
 
 
 def test_messages_say_whether_they_are_trained(three_turns):
