@@ -57,9 +57,9 @@ class World(mechanic.World):
         return {"thing": self.things, "place": self.stations + self.places, "person": self.people}[slot]
 
     def scene(self) -> list[Fact]:
-        told: list[Fact] = [*(("station", station) for station in self.stations), *self.offers]
-        told += [("coins", purse(self.coins))] if self.people else []
-        return told + ([("own", thing) for thing in self.things if thing in self.owned] or [("no_goods",)])
+        coins: list[Fact] = [("coins", purse(self.coins))] if self.people else []
+        goods: list[Fact] = [("own", thing) for thing in self.things if thing in self.owned] or [("no_goods",)]
+        return [*(("station", station) for station in self.stations), *self.offers, *coins, *goods]
 
     def _offer(self, operation: str, thing: str) -> Fact | None:
         return next((offer for offer in self.offers if offer[:2] == (OFFERS[operation], thing)), None)

@@ -10,7 +10,6 @@ from agentrefine_lib.teachers.embedded import mechanic
 from agentrefine_lib.teachers.embedded.mechanic import Fact, Refusal, Step
 from agentrefine_lib.teachers.embedded.names import Names, load_words
 
-NAME, IN = "name", "folder"  # a record's name and folder are two more fields of it
 OPERATIONS = {"field": "set", "in": "move", "called": "rename", "gone": "delete"}  # aim → what does it
 
 
@@ -27,22 +26,21 @@ class World(mechanic.World):
         key = rng.choice(sorted(words["keys"]))  # it tells records apart, and never changes
         self.fields = {}
         for file, value in zip(self.files, names.draw(words["keys"][key], len(self.files)), strict=True):
-            self.fields[file] = {NAME: file, IN: rng.choice(self.folders), key: value}
+            self.fields[file] = {"name": file, "folder": rng.choice(self.folders), key: value}
             self.fields[file] |= {field: rng.choice(values) for field, values in self.values.items()}
         self.clues: dict[str, tuple[str, str]] = {}  # "the record whose owner is Asha" → the field and its value
         self.meant: dict[Fact, str] = {}  # aim → the record
         for kind, file in zip(kinds, rng.sample(self.files, len(kinds)), strict=True):
             fields = self.fields[file]
-            who, by = rng.choice([(file, NAME), (f"the record whose {key} is {fields[key]}", key)])
+            who, by = rng.choice([(file, "name"), (f"the record whose {key} is {fields[key]}", key)])
             self.clues[who] = (by, fields[by])
-            fields[IN], folder = rng.sample(self.folders, 2)
+            fields["folder"], folder = rng.sample(self.folders, 2)
             field = rng.choice(list(self.values))
             fields[field], value = rng.sample(self.values[field], 2)
             wish = {"in": (folder,), "called": (self.title,), "field": (field, value), "gone": ()}[kind]
             self.meant[kind, who, *wish] = file
-        self.aims, self.listed, self.seen, self.open = list(self.meant), set[str](), set[str](), ""
-        self.unused = () if "called" in kinds else ("rename",)
-        self.rules = [("listing",), ("reading",)]
+        self.aims, self.seen, self.open = list(self.meant), set[str](), ""
+        self.unused, self.rules = () if "called" in kinds else ("rename",), [("listing",), ("reading",)]
 
     def names(self, slot: str) -> list[str]:
         values = sorted(set().union(*self.values.values()))
@@ -50,16 +48,18 @@ class World(mechanic.World):
         return named.get(slot) or self.files + ([] if self.unused else [self.title])
 
     def scene(self) -> list[Fact]:
-        told: list[Fact] = [("folder", folder) for folder in self.folders]
-        return told + [fact for folder in self.folders if folder in self.listed for fact in self._contents(folder)]
+        inside = (fact for folder in self.folders if folder in self.seen for fact in self._contents(folder))
+        return [*(("folder", folder) for folder in self.folders), *inside]
 
     def _contents(self, folder: str) -> list[Fact]:
-        return [("in", file, folder) for file in self.fields if self.fields[file][IN] == folder] or [("bare", folder)]
+        return [("in", file, folder) for file in self.fields if self.fields[file]["folder"] == folder] or [
+            ("bare", folder)
+        ]
 
     def check(self, command: tuple[str, ...]) -> Refusal | None:
         operation, first, *rest = command
         if operation == "list":
-            return Refusal("no_effect", ("list_already", first)) if first in self.listed else None
+            return Refusal("no_effect", ("list_already", first)) if first in self.seen else None
         file = self.open if operation == "set" else first
         fields = self.fields.get(file, {})
         if file not in self.seen or not fields:
@@ -67,7 +67,7 @@ class World(mechanic.World):
             return absent if file else Refusal("place", ("none_open",))
         if operation == "set" and rest[0] not in self.values[first]:
             return Refusal("precondition", ("no_value", rest[0], first))
-        same = {"read": self.open == file, "move": fields[IN] in rest, "set": fields.get(first) in rest}
+        same = {"read": self.open == file, "move": fields["folder"] in rest, "set": fields.get(first) in rest}
         if same.get(operation):
             return Refusal("no_effect", (f"{operation}_already", *dict.fromkeys((file, first, *rest))))
         meant = [meant for aim, meant in self.meant.items() if OPERATIONS[aim[0]] == operation]
@@ -77,26 +77,22 @@ class World(mechanic.World):
     def act(self, command: tuple[str, ...]) -> list[Fact]:
         operation, first, *rest = command
         if operation == "list":
-            self.listed.add(first)
-            self.seen |= {file for file, fields in self.fields.items() if fields[IN] == first}
+            self.seen |= {first, *(file for file, fields in self.fields.items() if fields["folder"] == first)}
             return self._contents(first)
         if operation == "read":
             self.open = first
-            told = list(self.fields[first].items())[2:]
-            return [("open", first), *(("has", value, field, first) for field, value in told)]
+            return [("open", first), *(("has", v, k, first) for k, v in [*self.fields[first].items()][2:])]
         if operation in ("set", "move"):
-            file, field = (self.open, first) if operation == "set" else (first, IN)
+            file, field = (self.open, first) if operation == "set" else (first, "folder")
             self.fields[file][field] = rest[0]
             return [("changed", rest[0], field, file)]
-        self.open = "" if self.open == first else self.open
-        fields = self.fields.pop(first)
-        self.fields |= dict.fromkeys(rest, fields)
+        self.fields |= dict.fromkeys(rest, self.fields.pop(first))
         self.seen |= set(rest)
         return [("renamed", first, *rest) if rest else ("deleted", first)]
 
     def holds(self, aim: Fact) -> bool:
         fields = self.fields.get(self.meant[aim])
-        return fields is None or fields[aim[2] if aim[0] == "field" else IN] == aim[-1]
+        return fields is None or fields[aim[2] if aim[0] == "field" else "folder"] == aim[-1]
 
     def layout(self) -> dict[str, JsonValue]:
         return {"records": {file: dict[str, JsonValue](fields) for file, fields in self.fields.items()}}
@@ -117,19 +113,16 @@ class Expert(mechanic.Expert):
         match fact:
             case ("folder", folder):
                 self.folders.append(folder)
-            case ("in", file, folder):
+            case ("in" | "bare", *file, folder):
                 self.listed.append(folder)
-                self.fields.setdefault(file, {NAME: file})[IN] = folder
-            case ("bare", folder):
-                self.listed.append(folder)
+                self.fields |= {name: self.fields.get(name, {}) | {"name": name, "folder": folder} for name in file}
             case ("open", file):
                 self.open = file
             case ("has" | "changed", value, field, file):
                 self.fields[file][field] = value
             case ("renamed" | "deleted", file, *title):
                 self.aims = [aim for aim in self.aims if aim[0] != ("called" if title else "gone")]
-                self.fields |= dict.fromkeys(title, self.fields[file])
-                del self.fields[file]
+                self.fields |= dict.fromkeys(title, self.fields.pop(file))
 
     def next(self) -> Step:
         for aim in self.aims:
@@ -139,15 +132,14 @@ class Expert(mechanic.Expert):
             fields = self.fields.get(file, {})
             if not file:
                 return self._search(who, key, value)
-            if wish and fields.get(wish[0] if kind == "field" else IN) == wish[-1]:
+            if wish and fields.get(wish[0] if kind == "field" else "folder") == wish[-1]:
                 continue
-            known: Fact = ("in", file, fields[IN]) if key == NAME else ("is_meant", file, who)
+            known: Fact = ("in", file, fields["folder"]) if key == "name" else ("is_meant", file, who)
             if kind != "field":
                 return Step((OPERATIONS[kind], file, *wish), ("aim", *aim), known, None, None, who)
             if self.open != file:
                 return Step(("read", file), ("must_open", file), known, ("not_open", file), ("set", *wish), who)
-            was: Fact = ("field", file, wish[0], fields[wish[0]])
-            return Step(("set", *wish), ("aim", *aim), was, None, None, who)
+            return Step(("set", *wish), ("aim", *aim), ("field", file, wish[0], fields[wish[0]]), None, None, who)
         raise ValueError("the goal is reached: there is no next step")
 
     def _search(self, who: str, key: str, value: str) -> Step:
