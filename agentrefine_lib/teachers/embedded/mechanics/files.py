@@ -30,8 +30,7 @@ class World(mechanic.World):
             self.fields[file] |= {field: rng.choice(values) for field, values in self.values.items()}
         self.clues: dict[str, tuple[str, str]] = {}  # "the record whose owner is Asha" → the field and its value
         self.meant: dict[Fact, str] = {}  # aim → the record
-        for kind, file in zip(kinds, rng.sample(self.files, len(kinds)), strict=True):
-            fields = self.fields[file]
+        for kind, (file, fields) in zip(kinds, rng.sample(list(self.fields.items()), len(kinds)), strict=True):
             who, by = rng.choice([(file, "name"), (f"the record whose {key} is {fields[key]}", key)])
             self.clues[who] = (by, fields[by])
             fields["folder"], folder = rng.sample(self.folders, 2)
@@ -39,7 +38,7 @@ class World(mechanic.World):
             fields[field], value = rng.sample(self.values[field], 2)
             wish = {"in": (folder,), "called": (self.title,), "field": (field, value), "gone": ()}[kind]
             self.meant[kind, who, *wish] = file
-        self.aims, self.seen, self.open = list(self.meant), set[str](), ""
+        self.aims, self.seen, self.open = list(self.meant), {self.title}, ""
         self.unused, self.rules = () if "called" in kinds else ("rename",), [("listing",), ("reading",)]
 
     def names(self, slot: str) -> list[str]:
@@ -87,7 +86,6 @@ class World(mechanic.World):
             self.fields[file][field] = rest[0]
             return [("changed", rest[0], field, file)]
         self.fields |= dict.fromkeys(rest, self.fields.pop(first))
-        self.seen |= set(rest)
         return [("renamed", first, *rest) if rest else ("deleted", first)]
 
     def holds(self, aim: Fact) -> bool:
