@@ -1,17 +1,14 @@
-"""Devices: dials, switches and buttons, and a manual that says what belongs where, in which order, and on what terms.
-
-Every setting is possible at any time, so that what is possible tells nothing about the order; but a part that is moved
-throws back those that come after it, and a button works only when all is set.
-"""
+"""Devices: dials, switches and buttons, and a manual that says what belongs where, in which order, on what terms."""
 
 from __future__ import annotations
 
 import random
+from itertools import pairwise
 
 from pydantic import JsonValue
 
 from agentrefine_lib.teachers.embedded import mechanic
-from agentrefine_lib.teachers.embedded.mechanic import Command, Fact, NoPlanError, Refusal, Step
+from agentrefine_lib.teachers.embedded.mechanic import Command, Fact, Refusal, Step
 from agentrefine_lib.teachers.embedded.names import Names, load_words
 
 
@@ -20,64 +17,45 @@ class World(mechanic.World):
         words = load_words("mechanics/devices")
         self.indexed, depends = variant.random() < 0.5, variant.random() < 0.6
         leaf, gauge, button = (variant.choice(words[kind]) for kind in ("leaves", "gauges", "buttons"))
-        sorts = variant.sample(words["parts"], 2)
-        marks = iter(rng.sample(words["marks"], len(words["marks"])))
-        self.devices = names.draw("devices", rng.choice((1, 1, 2)))
-        self.gauge = f"{next(marks)} {gauge}" if depends else ""
-        self.reading, other = rng.sample(rng.choice(words["readings"]), 2)
-        self.positions: dict[str, list[str]] = {}  # part → its positions; the first is where it falls back to
-        self.parts: dict[str, list[str]] = {}  # device → its parts, in order
-        self.buttons: dict[str, str] = {}
-        self.right: dict[str, str] = {}
+        marks, sorts = rng.sample(words["marks"], 8), variant.sample(words["parts"], 2)
+        self.device, self.reading = names.one("devices"), ""
+        self.buttons, self.gauge = [f"{mark} {button}" for mark in marks[:2]], f"{marks[2]} {gauge}" if depends else ""
+        self.right, self.positions = dict[str, str](), dict[str, list[str]]()  # of the parts, in order
         texts: list[tuple[str, list[Fact]]] = []  # what a page is about, and says
-        for device in self.devices:
-            self.buttons[f"{next(marks)} {button}"] = device
-            parts = self.parts[device] = []
-            for _ in range(rng.randint(2, 4) if len(self.devices) == 1 else 2):
-                sort = rng.choice(sorts)
-                part = f"{next(marks)} {rng.choice(sort['words'][:2])}"
-                first, *others = rng.sample(sort["positions"], len(sort["positions"]))
-                self.positions[part], self.right[part] = [first, *others], rng.choice(others)
-                wrong = rng.choice([position for position in self.positions[part] if position != self.right[part]])
-                terms = [(self.right[part], self.reading), (wrong, other)]
-                if depends and not any(len(lines) == 2 for _, lines in texts):
-                    told: list[Fact] = [("depends", part, at, self.gauge, reading) for at, reading in sorted(terms)]
-                else:
-                    told = [("setting", part, self.right[part])]
-                texts.append((part, told))
-                parts.append(part)
-            order: list[Fact] = [("order", device, *pair) for pair in zip(parts, parts[1:], strict=False)]
-            texts.append(
-                (device, [("first_part", device, parts[0]), *order, ("starts", device, list(self.buttons)[-1])])
-            )
-        rng.shuffle(texts)
+        for number, mark in enumerate(marks[3 : 3 + rng.randint(2, 5)]):
+            sort = rng.choice(sorts)
+            part, positions = f"{mark} {sort['words'][0]}", rng.sample(sort["positions"], len(sort["positions"]))
+            self.right[part], self.positions[part] = positions[1], positions
+            told: list[Fact] = [("setting", part, positions[1])]
+            if depends and not number:
+                self.reading, other = rng.sample(rng.choice(words["readings"]), 2)
+                terms = rng.sample([(positions[1], self.reading), (positions[0], other)], 2)
+                told = [("depends", part, at, self.gauge, reading) for at, reading in terms]
+            texts.append((part, told))
+        first, starts = next(iter(self.right)), ("starts", self.device, self.buttons[0])
+        about: list[Fact] = [("first_part", self.device, first), *(("order", *p) for p in pairwise(self.right)), starts]
+        texts = rng.sample([*texts, (self.device, about)], len(texts) + 1)
         numbers = sorted(rng.sample(range(1, 30), len(texts)))
         self.pages = {f"{leaf} {number}": text for number, text in zip(numbers, texts, strict=True)}
         self.at = {part: positions[0] for part, positions in self.positions.items()}
-        self.page, self.running = "", set[str]()
-        self.aims = [("runs", device) for device in self.devices]
-        self.rules, self.unused = [("manual",), ("falls",)], () if depends else ("check",)
+        self.shown, self.page, self.runs = rng.sample(self.buttons, 2), "", False
+        self.aims, self.rules = [("runs", self.device)], [("manual",), ("falls",)]
+        self.unused = () if depends else ("check",)
 
     def names(self, slot: str) -> list[str]:
-        if slot == "state":
-            return sorted({position for positions in self.positions.values() for position in positions})
-        return list(self.pages) if slot == "title" else [*self.at, *self.buttons, *([self.gauge] if self.gauge else [])]
+        positions = sorted({position for positions in self.positions.values() for position in positions})
+        return {"state": positions, "title": list(self.pages)}.get(
+            slot, [*self.at, *self.buttons, *filter(None, [self.gauge])]
+        )
 
     def opening(self) -> list[Fact]:
-        pages: list[Fact] = [
-            ("about", page, about) if self.indexed else ("page", page) for page, (about, _) in self.pages.items()
-        ]
+        pages = [("about", page, about) if self.indexed else ("page", page) for page, (about, _) in self.pages.items()]
         return [*self.scene(), *pages]
 
     def scene(self) -> list[Fact]:
-        devices: list[Fact] = [("runs" if device in self.running else "still", device) for device in self.devices]
-        gauge: list[Fact] = [("gauge", self.gauge)] if self.gauge else []
-        return [
-            *devices,
-            *(("is_at", *pair) for pair in self.at.items()),
-            *(("button", b) for b in self.buttons),
-            *gauge,
-        ]
+        parts: list[Fact] = [("is_at", *pair) for pair in self.at.items()]
+        others = [*(("button", button) for button in self.shown), *[("gauge", self.gauge)] * (self.gauge != "")]
+        return [("runs" if self.runs else "still", self.device), *parts, *others]
 
     def check(self, command: Command) -> Refusal | None:
         match command:
@@ -85,11 +63,8 @@ class World(mechanic.World):
                 return Refusal("no_effect", ("page_open", page)) if page == self.page else None
             case ("check", name):
                 return None if name == self.gauge else Refusal("precondition", ("no_gauge", name))
-            case ("press", name) if name not in self.buttons:
-                return Refusal("precondition", ("no_button", name))
             case ("press", name):
-                device = self.buttons[name]
-                return Refusal("no_effect", ("runs_already", device)) if device in self.running else None
+                return None if name in self.buttons else Refusal("precondition", ("no_button", name))
             case ("set", name, _) if name not in self.at:
                 return Refusal("precondition", ("no_part", name))
         _, part, position = command
@@ -105,39 +80,32 @@ class World(mechanic.World):
             case ("check", gauge):
                 return [("shows", gauge, self.reading)]
             case ("press", button):
-                device = self.buttons[button]
-                ready = all(self.at[part] == self.right[part] for part in self.parts[device])
-                self.running |= {device} if ready else set()
-                return [("runs" if ready else "idle", device)]
-        _, part, position = command
-        self.at[part] = position
-        parts = next(parts for parts in self.parts.values() if part in parts)
-        later = [name for name in parts[parts.index(part) + 1 :] if self.at[name] != self.positions[name][0]]
-        self.at |= {name: self.positions[name][0] for name in later}
+                self.runs = self.at == self.right and button == self.buttons[0]
+                return [("runs" if self.runs else "idle", self.device)]
+        _, part, position = command  # possible at any time, so that a list of what is possible does not tell the order
+        after = list(self.at)[list(self.at).index(part) + 1 :]
+        later = [name for name in after if self.at[name] != self.positions[name][0]]
+        self.at |= {part: position} | {name: self.positions[name][0] for name in later}
         return [("moved", part, position), *(("back", name, self.at[name]) for name in later)]
 
     def holds(self, aim: Fact) -> bool:
-        return aim[1] in self.running
+        return self.runs
 
     def layout(self) -> dict[str, JsonValue]:
-        return {
-            device: {part: {"at": self.at[part], "right": self.right[part]} for part in parts}
-            for device, parts in self.parts.items()
-        }
+        return {self.device: {"parts": dict[str, JsonValue](self.at), "wanted": dict[str, JsonValue](self.right)}}
 
     def expert(self) -> mechanic.Expert:
-        return Expert(self.devices)
+        return Expert(self.device)
 
 
 class Expert(mechanic.Expert):
     """Reads what it has to know, then does it, part after part."""
 
-    def __init__(self, devices: list[str]) -> None:
-        self.devices, self.reading = devices, ""
-        self.at, self.about, self.button = dict[str, str](), dict[str, str](), dict[str, str]()
-        self.parts: dict[str, list[str]] = {}
-        self.told: dict[str, list[Fact]] = {}  # part → what the manual says of it
-        self.read, self.running = set[str](), set[str]()
+    def __init__(self, device: str) -> None:
+        self.device, self.reading, self.button = device, "", ""
+        self.at, self.about, self.read = dict[str, str](), dict[str, str](), set[str]()
+        self.terms: dict[str, list[Fact]] = {}  # part → what the manual says of it
+        self.parts: list[str] = []
 
     def did(self, command: Command) -> None:
         self.read |= {command[1]} if command[0] == "read" else set()
@@ -150,40 +118,36 @@ class Expert(mechanic.Expert):
                 self.at[part] = position
             case ("shows", _, reading):
                 self.reading = reading
-            case ("runs", device):
-                self.running.add(device)
-            case ("first_part", device, part):
-                self.parts[device] = [part]
-            case ("order", device, _, part):
-                self.parts[device].append(part)
-            case ("starts", device, button):
-                self.button[device] = button
-            case ("setting" | "depends", part, *_):
-                self.told[part] = [*self.told.get(part, []), fact]
+            case ("first_part", _, part):
+                self.parts = [part]
+            case ("order", _, part):
+                self.parts.append(part)
+            case ("starts", _, button):
+                self.button = button
+            case ("setting" | "depends", part, *_) if fact not in self.terms.setdefault(part, []):
+                self.terms[part].append(fact)
 
     def next(self) -> Step:
-        device = next(device for device in self.devices if device not in self.running)
-        if device not in self.button:
-            return self._study(device, device, ("unknown_way", device))
-        for part in self.parts[device]:
-            if part not in self.told:
-                return self._study(part, device, ("unknown", part))
-        terms = [fact for part in self.parts[device] for fact in self.told[part]]
+        if not self.button:
+            return self._study(self.device, ("unknown_way", self.device))
+        for part in self.parts:
+            if part not in self.terms:
+                return self._study(part, ("unknown", part))
+        terms = [fact for part in self.parts for fact in self.terms[part]]
         for _, part, _, *term in terms:
             if term and not self.reading:
-                return Step(("check", term[0]), ("matters", term[0], part), None, ("unread", term[0]), None, part, True)
+                return Step(("check", term[0]), ("matters", term[0], part), None, ("unread", term[0]), explores=True)
         steps = [fact for fact in terms if fact[4:] in ((), (self.reading,)) and self.at[fact[1]] != fact[2]]
-        press: Command = ("press", self.button[device])
-        still: Fact = ("still", device)
+        goals: list[Command] = [*(("set", *fact[1:3]) for fact in steps), ("press", self.button)]
         if not steps:
-            return Step(press, ("starts", device, self.button[device]), ("all_set", device), still, None, device)
-        now, *later = steps
-        then: Command = ("set", *later[0][1:3]) if later else press
-        return Step(("set", *now[1:3]), now, ("stands", now[1], self.at[now[1]]), still, then, now[1])
+            why: Fact = ("starts", self.device, self.button)
+            return Step(goals[0], why, ("all_set", self.device), ("still", self.device), None, self.device)
+        part, before = steps[0][1], self.parts[self.parts.index(steps[0][1]) - 1]
+        fact: Fact = ("stands", part, self.at[part]) if part == self.parts[0] else ("order", before, part)
+        fact = ("shows", *steps[0][3:]) if steps[0][3:] else fact
+        return Step(goals[0], steps[0], fact, ("still", self.device), goals[1], part)
 
-    def _study(self, topic: str, device: str, lack: Fact) -> Step:
-        for page, about in self.about.items():
-            if page not in self.read and about in ("", topic):
-                why: Fact = ("topic", page, topic) if about else ("may_tell", page, device)
-                return Step(("read", page), why, None, lack, None, topic, explores=True)
-        raise NoPlanError
+    def _study(self, topic: str, lack: Fact) -> Step:
+        page = next(page for page, about in self.about.items() if page not in self.read and about in ("", topic))
+        why: Fact = ("topic", page, topic) if self.about[page] else ("may_tell", page, self.device)
+        return Step(("read", page), why, None, lack, explores=True)

@@ -23,14 +23,12 @@ class World(mechanic.World):
         self.here, *others = rooms = names.draw("rooms", rng.randint(4, 6))
         self.exits: dict[str, dict[str, str]] = {room: {} for room in rooms}
         for number, room in enumerate(others):
-            self.bar_at = near, way = self._new_way(
-                rng, rooms[max(0, number - 1) : number + 1]
-            )  # to the last, in the end
+            near = rng.choice(rooms[max(0, number - 1) : number + 1])
+            way = rng.choice([way for way in self.back if way not in self.exits[near]])
             self.exits[near][way], self.exits[room][self.back[way]] = room, near
-        self.things, self.boxes = (
-            names.draw("things", rng.randint(4, 6)),
-            names.draw("cases", boxed * rng.randint(1, 2)),
-        )
+            self.bar_at = near, way  # the way to the last room, in the end
+        self.things = names.draw("things", rng.randint(4, 6))
+        self.boxes = names.draw("cases", boxed * rng.randint(1, 2))
         self.at = {thing: rng.choice([*rooms, *self.boxes]) for thing in self.things}  # a room, a box or the bag
         self.wanted, self.closed, self.bar, self.tool, self.stuff = self.things[0], set(self.boxes), "", "", ""
         self.at[self.wanted] = rng.choice([*others, *self.boxes])
@@ -46,10 +44,6 @@ class World(mechanic.World):
         unused = {"drop": kind != "at", "give": kind != "given", "open": not boxed, "clear": not barred}
         self.unused = tuple(name for name, is_unused in unused.items() if is_unused)
         self.rules = [("only_here",), *(("way_back", *pair) for pair in pairs.items())]
-
-    def _new_way(self, rng: random.Random, rooms: list[str]) -> tuple[str, str]:
-        room = rng.choice(rooms)
-        return room, rng.choice([way for way in self.back if way not in self.exits[room]])
 
     def names(self, slot: str) -> list[str]:
         some = {"direction": [*self.back], "person": self.people, "vessel": self.boxes, "obstacle": [self.bar]}
@@ -107,7 +101,8 @@ class World(mechanic.World):
         return self.at[aim[1]] == (*aim, BAG)[2]
 
     def layout(self) -> dict[str, JsonValue]:
-        return {"rooms": dict[str, JsonValue](self.exits), "things": dict[str, JsonValue](self.at), "you": self.here}
+        rooms: dict[str, JsonValue] = {room: dict[str, JsonValue](ways) for room, ways in self.exits.items()}
+        return {"exits": rooms, "things": dict[str, JsonValue](self.at)}
 
     def expert(self) -> mechanic.Expert:
         return Expert(self.aims[0], self.back)
