@@ -76,7 +76,7 @@ class World(mechanic.World):
         match command:
             case ("read", page):
                 self.page = page
-                return self.pages[page][1]
+                return [*self.pages[page][1]]  # the caller adds to it
             case ("check", gauge):
                 return [("shows", gauge, self.reading)]
             case ("press", button):
