@@ -144,7 +144,7 @@ class Game:
         facts = self.world.act(command)
         self.expert.did(command)
         if rendering.full and not self.done:
-            facts += [fact for fact in self.world.scene() if fact not in facts]
+            facts = [*facts, *(fact for fact in self.world.scene() if fact not in facts)]
         observation = self._observe(facts)
         if self.done:
             return Answer(f"{observation} {COMPLETED}", verdict)

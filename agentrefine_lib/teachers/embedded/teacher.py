@@ -26,6 +26,7 @@ RUNS = {
     3: 1,
 }  # mistakes in a row (the paper's figure 13: runs of two are a tenth of all, three a sixtieth)
 LOOPS = {1: 3, 2: 3, 3: 2, 4: 1, 5: 1, 6: 1}  # how often a refused action is repeated where a loop is wished
+LONGEST = 60  # moves; worlds that need more than twenty are not drawn
 ASKS, LOOKS = 0.3, 0.15  # ways out of a refusal, where the grammar has them
 
 
@@ -119,7 +120,7 @@ class _Play:
         else:
             self._dm(self._judging("begin"), self.last)
         planned, position = self._plan(max(self.game.moves - self.accepted, 1)), 0
-        while not self.game.done:
+        while not self.game.done and position <= LONGEST:  # a play without end: the verifier turns it back
             step = self.game.expert.next()
             refused = self._stumble(step, planned[position])
             if refused:
