@@ -7,7 +7,7 @@ from typing import Literal
 
 from agentrefine_lib.schema import Conversation, DMTurn, Episode, Message, PlayerTurn, Trajectory
 
-Strategy = Literal["refinement", "all_turns", "no_refinement", "last_turn"]
+Strategy = Literal["refinement", "all_turns", "no_refinement", "no_refinement_loss", "last_turn"]
 
 HOW_TO_ANSWER = """You act in a text world. Answer every observation in two lines:
 Thought: what you make of it and what you do next
@@ -35,8 +35,9 @@ def to_conversation(trajectory: Trajectory, strategy: Strategy = "refinement") -
     """DM observations become ``human`` messages, the Player's thought and action a ``gpt`` message.
 
     ``refinement`` (the paper): a turn that the DM judged erroneous stays in the context and gets ``loss`` False.
-    ``all_turns``: it is trained like the others. ``no_refinement``: it and its feedback are left out. ``last_turn``:
-    only the reply that completes the task is trained. Raises ValueError for a play without an answered action.
+    ``all_turns``: it is trained like the others. ``no_refinement``: it and its feedback are left out.
+    ``no_refinement_loss`` (the paper's table 2): the reply that mends it is not trained, either. ``last_turn``: only
+    the reply that completes the task is trained. Raises ValueError for a play without an answered action.
     """
     turns = list(trajectory.turns)
     script = trajectory.script
@@ -50,6 +51,7 @@ def to_conversation(trajectory: Trajectory, strategy: Strategy = "refinement") -
         )
     before = "\n\n".join(part for part in (script.rules, script.example) if part)
     messages = [Message(sender="human", value=instruction(script.available_actions, script.goal, opening, before))]
+    mends = False  # the last action was an error
     for asked, answer in zip(turns[::2], turns[1::2], strict=True):
         assert isinstance(asked, PlayerTurn) and isinstance(answer, DMTurn)
         if strategy == "no_refinement" and answer.is_error:
@@ -57,6 +59,9 @@ def to_conversation(trajectory: Trajectory, strategy: Strategy = "refinement") -
         loss = strategy == "all_turns" or not answer.is_error
         if strategy == "last_turn":
             loss = answer is turns[-1]
+        elif strategy == "no_refinement_loss":
+            loss = loss and not mends
+        mends = answer.is_error
         messages.append(Message(sender="gpt", value=reply(asked.thought, asked.action), loss=loss))
         messages.append(Message(sender="human", value=observe(answer.observation)))
     return Conversation(id=trajectory.id, conversations=messages[:-1])  # nobody answers the last observation

@@ -35,6 +35,7 @@ METHOD_NAMES = {  # in the order in which they are shown
     "untuned": "untuned",
     "expert_only": "expert only",
     "no_refinement": "no refinement data",
+    "no_refinement_loss": "no loss on refinements",
     "all_turns": "loss on errors too",
     "agentrefine": "AgentRefine",
     "expert": "scripted expert",

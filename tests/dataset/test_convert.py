@@ -14,6 +14,7 @@ from agentrefine_lib.schema import Conversation, read_jsonl, write_jsonl
         ("refinement", [False, True, True], ["grab cup", "take cup", "heat cup"]),
         ("all_turns", [True, True, True], ["grab cup", "take cup", "heat cup"]),
         ("no_refinement", [True, True], ["take cup", "heat cup"]),
+        ("no_refinement_loss", [False, False, True], ["grab cup", "take cup", "heat cup"]),
     ],
 )
 def test_each_strategy_on_one_play(three_turns, strategy, losses, actions):
