@@ -62,6 +62,17 @@ def record(state: State) -> dict[str, Any]:
     }
 
 
+def processor() -> str:
+    """Its name, and whether it multiplies in bfloat16: on another kind a model's replies may differ."""
+    try:
+        told = Path("/proc/cpuinfo").read_text(encoding="utf-8")
+    except OSError:
+        return platform.processor()
+    name = re.search(r"^model name\s*: (.+)$", told, re.MULTILINE)
+    bfloat16 = re.search(r"\b(avx512_bf16|amx_bf16|bf16)\b", told)
+    return f"{name[1] if name else platform.machine()}{', bfloat16' if bfloat16 else ''}"
+
+
 def manifest(profile: Profile) -> dict[str, Any]:
     """The record of a run; a notebook that is not done has None."""
     states = {notebook.name: State.load(profile, notebook) for notebook in profile.notebooks}
@@ -74,6 +85,7 @@ def manifest(profile: Profile) -> dict[str, Any]:
         "dirty": dirty,
         "python": platform.python_version(),
         "platform": platform.platform(),
+        "processor": processor(),
         "cpu_count": os.cpu_count(),
         "engines": versions(list(ENGINES)),
         "packages": versions(pinned),
