@@ -6,9 +6,9 @@
 ``tuning``: tokens of data a second (padding not counted), median of the rounds, for ours, TRL's SFTTrainer as it is by
 default (padded batches of the same ready ids and labels; only gradient checkpointing is off), and LLaMA-Factory 0.9
 (``pip install llamafactory`` in a virtual environment of its own; it reads the conversations and trains on every
-reply). SmolLM2 with the same new adapter (rank 16 on every linear layer) sees the same conversations once, two per step,
-in bfloat16 on one thread; only ``Trainer.train`` is timed, by the wall clock and by the processor time that it took, and
-they take turns, because the machine is shared. ``of_a_product``: operations of ours, four a parameter and token, over
+reply). SmolLM2 with the same new adapter (rank 16 on every linear layer) sees the same conversations once, two a step,
+in bfloat16 on one thread; only ``Trainer.train`` is timed, by the wall clock and by the processor's time, and they take
+turns, because the machine is shared. ``of_a_product``: operations of ours, four a parameter and token, over
 those of a plain bfloat16 product of two matrices on the same core.
 """
 
