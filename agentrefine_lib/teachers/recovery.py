@@ -176,7 +176,7 @@ def _read(text: str, start: int) -> _Span:
             pieces.append(_mend(piece))
             if open_brackets[-1] == "[" and token[1]:
                 keep[-1] = len(pieces)
-        elif REASONING_ENDS.search(piece):
+        elif ("<" in piece or "◁" in piece) and REASONING_ENDS.search(piece):
             return _Span(token.start(), None)
         else:
             pieces.append(piece)

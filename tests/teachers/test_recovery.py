@@ -4,7 +4,7 @@ import json
 import time
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from agentrefine_lib.teachers.recovery import MAX_CHARS, MAX_DEPTH, recover_json
@@ -41,6 +41,7 @@ def test_fences_prose_and_reasoning_around_it_are_dropped(value):
             assert json.dumps(recover_json(dressed)) == text
 
 
+@settings(deadline=None)  # hundreds of prefixes
 @given(turns, st.sampled_from([None, 1]), st.booleans(), st.sampled_from(["", "```json\n", "<think>{}</think>Here:\n"]))
 def test_any_prefix_of_turns_gives_a_prefix_of_the_turns(turns, indent, wrapped, before):
     text = before + json.dumps({"turns": turns} if wrapped else turns, indent=indent, ensure_ascii=False)
