@@ -106,7 +106,7 @@ class Expert(mechanic.Expert):
 
     def notice(self, facts: Iterable[Fact]) -> None:
         super().notice(facts)
-        self.left = [hour for hour in self.left if all(hour in hours for hours in self.free.values())]
+        self.left = [hour for hour in dict.fromkeys(self.left) if all(hour in hours for hours in self.free.values())]
 
     def saw(self, fact: Fact) -> None:
         match fact:
@@ -129,7 +129,7 @@ class Expert(mechanic.Expert):
         if unfit:
             then: Command | None = ("book", self.left[0]) if len(self.left) == 1 or not unknown else None
             return Step(
-                ("cancel",), ("cannot", unfit[0], self.booked), ("booked", self.booked), None, then, self.meeting
+                ("cancel",), ("in_the_way", self.booked), ("cannot", unfit[0], self.booked), None, then, self.meeting
             )
         if unknown and len(self.left) > 1:
             return self._ask(unknown[0])
