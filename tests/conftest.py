@@ -49,11 +49,11 @@ def tiny(tmp_path_factory: pytest.TempPathFactory) -> Path:
     torch.manual_seed(0)
     config = LlamaConfig(
         vocab_size=len(tokenizer),
-        hidden_size=64,
-        intermediate_size=96,
+        hidden_size=32,
+        intermediate_size=64,
         num_hidden_layers=2,
-        num_attention_heads=4,
-        num_key_value_heads=2,
+        num_attention_heads=2,
+        num_key_value_heads=1,
         max_position_embeddings=4096,
         tie_word_embeddings=True,
         bos_token_id=tokenizer.bos_token_id,
@@ -107,7 +107,7 @@ class Disk:
         self._ballast.unlink()
 
     def mount(self, *options: str) -> None:
-        command = ["mount", "-t", "tmpfs", "-o", ",".join(["size=32m", *options]), "tmpfs", str(self.path)]
+        command = ["mount", "-t", "tmpfs", "-o", ",".join(["size=96m", *options]), "tmpfs", str(self.path)]
         done = subprocess.run(command, capture_output=True, text=True, check=False)
         if done.returncode:
             pytest.skip(f"no small disk: mounting is not permitted here ({done.stderr.strip()})")
@@ -115,7 +115,7 @@ class Disk:
 
 @pytest.fixture
 def disk(tmp_path: Path) -> Iterator[Disk]:
-    """A disk of 32 MiB that tests may fill up."""
+    """A disk of 96 MiB that tests may fill up."""
     made = Disk(tmp_path / "disk")
     made.path.mkdir()
     made.mount()

@@ -8,6 +8,7 @@ from typing import Any
 import pandas as pd
 import torch
 from transformers import AutoModelForCausalLM
+from transformers.utils import logging
 
 from agentrefine_lib.dataset.exports import is_trained
 from agentrefine_lib.schema import Conversation
@@ -25,14 +26,8 @@ def per_reply(
     way, padding-free and with logits for trained tokens only. Both in float64, on the processor. ``layers`` above 0
     keeps only the model's first ones: the equation does not depend on them, memory does.
     """
-    less = {"num_hidden_layers": layers} if layers else {}
     example = encode(conversation, tokenizer)
-    plain, ours = (
-        AutoModelForCausalLM.from_pretrained(
-            base, dtype=torch.float64, attn_implementation=kind, trust_remote_code=False, **less
-        ).eval()
-        for kind in ("eager", "by_sample")
-    )
+    plain, ours = (_first_layers(base, layers, kind) for kind in ("eager", "by_sample"))
     with torch.no_grad():
         log_p = plain(input_ids=torch.tensor([example.input_ids])).logits[0].log_softmax(-1)
         nats, _ = token_losses(ours, Flatten()([Examples([example])[0]]))
@@ -45,3 +40,16 @@ def per_reply(
             rows.append((index, message.value, len(at), cost, weight, weight * cost))
     columns = ["message", "reply", "tokens", "nats", "weight", "weighted_nats"]
     return pd.DataFrame(rows, columns=columns), nats.sum().item()
+
+
+def _first_layers(base: Path | str, layers: int, attention: str) -> Any:
+    less = {"num_hidden_layers": layers} if layers else {}
+    said = logging.get_verbosity()
+    logging.set_verbosity_error()  # the weights of all other layers are not used, and told of one by one
+    try:
+        model = AutoModelForCausalLM.from_pretrained(
+            base, dtype=torch.float64, attn_implementation=attention, trust_remote_code=False, **less
+        )
+    finally:
+        logging.set_verbosity(said)
+    return model.eval()

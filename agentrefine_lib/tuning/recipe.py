@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import warnings
 from collections.abc import Iterable
 from functools import cache, partial
 from pathlib import Path
@@ -46,7 +47,9 @@ def add_adapter(model: Any, rank: int, alpha: int = 32) -> Any:
     from peft.tuners.lora import Linear
 
     lora = LoraConfig(r=rank, lora_alpha=alpha, target_modules="all-linear", task_type="CAUSAL_LM")
-    adapted = get_peft_model(model, lora)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", FutureWarning)  # PEFT 0.21 asks by a name that transformers is about to change
+        adapted = get_peft_model(model, lora)
     for layer in adapted.modules():
         if isinstance(layer, Linear):
             layer.forward = partial(_adapted, layer)  # type: ignore[method-assign]

@@ -11,21 +11,21 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-QUICK = ["n_trajectories=24", "train_steps=3", "max_steps=4", "reply_tokens=12", "lesson_steps=3", "lesson_turns=4"]
+QUICK = ["n_trajectories=24", "train_steps=3", "max_steps=4", "reply_tokens=12", "lesson_steps=3", "lesson_turns=3"]
 Reproduce = Callable[..., subprocess.CompletedProcess[str]]
 
 
-def quick(run: Path) -> list[str]:
-    """The values of such a run in a folder of its own."""
-    return [*QUICK, f"run_dir={run}", f"figures_dir={run}/figures"]
+def quick(run: Path, base: Path) -> list[str]:
+    """The values of such a run in a folder of its own, with a tiny model."""
+    return [*QUICK, f"base_model={base}", f"run_dir={run}", f"figures_dir={run}/figures"]
 
 
 @pytest.fixture(scope="session")
-def reproduce() -> Reproduce:
+def reproduce(tiny: Path) -> Reproduce:
     """The runner as a reader calls it."""
 
     def command(run: Path, *words: str) -> subprocess.CompletedProcess[str]:
-        words = (sys.executable, "-m", "agentrefine_lib.reproduce", "smoke", *words, "-p", *quick(run))
+        words = (sys.executable, "-m", "agentrefine_lib.reproduce", "smoke", *words, "-p", *quick(run, tiny))
         return subprocess.run(words, cwd=ROOT, capture_output=True, text=True, timeout=800, check=False)
 
     return command
@@ -48,6 +48,6 @@ def first_run(two_runs: list[Path]) -> Path:
 
 
 @pytest.fixture(scope="session")
-def quick_values(first_run: Path) -> list[str]:
+def quick_values(first_run: Path, tiny: Path) -> list[str]:
     """What that run was given."""
-    return quick(first_run)
+    return quick(first_run, tiny)
