@@ -9,7 +9,7 @@ from agentrefine_lib.dataset import read_conversations, write_conversations
 from agentrefine_lib.schema import SchemaError, held
 from agentrefine_lib.tuning.train import last_checkpoint
 
-ROOM = {"synthesis": 100_000, "rollouts": 12_000, "dataset": 8_000, "training": 700_000}  # bytes: for a part of it
+ROOM = {"synthesis": 100_000, "rollouts": 12_000, "dataset": 8_000, "training": 25_000_000}  # bytes: for a part of it
 
 
 def told(error):
