@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
@@ -66,7 +67,9 @@ def load_merged(model: Path | str, **loading: Any) -> Any:
 
     if not (Path(model) / "adapter_config.json").is_file():
         return AutoModelForCausalLM.from_pretrained(model, trust_remote_code=False, **loading)
-    adapted = AutoPeftModelForCausalLM.from_pretrained(model, trust_remote_code=False, **loading)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", FutureWarning)  # see ``add_adapter``
+        adapted = AutoPeftModelForCausalLM.from_pretrained(model, trust_remote_code=False, **loading)
     base = adapted.get_base_model()
     ends = base.get_input_embeddings(), base.get_output_embeddings()
     if base.config.tie_word_embeddings and any(type(layer).__module__.startswith("peft.") for layer in ends):
