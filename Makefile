@@ -7,8 +7,8 @@ BIN := .venv/bin
 # torch for processors, from PyTorch's own index, is a tenth of PyPI's, which brings CUDA; make TORCH=cuda … for that one
 TORCH ?= $(if $(shell command -v nvidia-smi),cuda,cpu)
 # some packages call `python` while they are built; pip is silent where nobody watches
-PIP = PIP_USE_PEP517=1 PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m pip $(if $(shell test -t 2 && echo seen),,--quiet) \
-  --disable-pip-version-check --log .venv/pip.log
+PIP = PIP_USE_PEP517=1 PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m pip install $(if $(shell test -t 2 && echo seen),,--quiet --progress-bar off) \
+  --disable-pip-version-check --log .venv/pip.log -c constraints.txt
 SUPPLY := .supply-chain
 TOOLS := .venv/tools/bin
 REPRODUCE = $(BIN)/python -m agentrefine_lib.reproduce $(PROFILE) $(if $(ONLY),--only $(ONLY)) $(if $(P),-p $(P)) $(ARGS)
@@ -79,13 +79,13 @@ clean: ## remove the virtual environment (runs/ and figures/ stay)
 .venv/ready: .venv/bin/python pyproject.toml constraints.txt
 	@echo "Setting up .venv: 0.6 GB to download (3 GB with CUDA), minutes; what pip does is written to .venv/pip.log"
 ifeq ($(TORCH),cpu)
-	@$(PIP) install -c constraints.txt --no-deps --retries 0 --timeout 20 --index-url https://download.pytorch.org/whl/cpu torch || \
+	@$(PIP) --no-deps --retries 0 --timeout 20 --index-url https://download.pytorch.org/whl/cpu torch || \
 	  echo "PyTorch's index cannot be reached: PyPI's torch instead, with CUDA, 2.7 GB more."
 endif
-	@$(PIP) install -c constraints.txt -e . || { echo; echo "pip stopped: the end of .venv/pip.log says why, and \"make doctor\" what is missing."; exit 1; }
+	@$(PIP) -e . || { echo; echo "pip stopped: the end of .venv/pip.log says why, and \"make doctor\" what is missing."; exit 1; }
 	@if ! command -v c++ >/dev/null; then \
 	  echo "No C++ compiler: AlfWorld and Jericho drop out, everything else runs. \"make doctor\" says what mends it."; \
-	elif echo "Compiling the engines of AlfWorld and Jericho: some minutes"; ! $(PIP) install -c constraints.txt -e ".[engines]"; then \
+	elif echo "Compiling the engines of AlfWorld and Jericho: some minutes"; ! $(PIP) -e ".[engines]"; then \
 	  echo; echo "AlfWorld and Jericho drop out, everything else runs: their engines are compiled at installation and that failed"; \
 	  echo "(.venv/pip.log). When it is mended: rm .venv/ready, and make again."; echo; fi
 	@touch $@
@@ -95,7 +95,7 @@ endif
 	@touch $@
 
 .venv/ready-test: .venv/ready
-	$(PIP) install -c constraints.txt -e ".[test]"
+	$(PIP) -e ".[test]"
 	@touch $@
 
 .venv/tools/ready: .venv/bin/python $(SUPPLY)/tools.txt

