@@ -11,6 +11,7 @@ from agentrefine_lib.metrics.episodes import (
     telling_task,
 )
 from agentrefine_lib.metrics.intervals import mean_interval, success_interval
+from agentrefine_lib.metrics.ladder import ladder
 from agentrefine_lib.metrics.paired import (
     Difference,
     claim,
@@ -51,6 +52,7 @@ __all__ = [
     "halves",
     "kept",
     "label_policies",
+    "ladder",
     "loops",
     "mean_interval",
     "old_wording",

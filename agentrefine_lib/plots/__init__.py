@@ -16,6 +16,7 @@ from agentrefine_lib.plots.evaluation import (
     overall,
 )
 from agentrefine_lib.plots.files import save, style, write_table
+from agentrefine_lib.plots.ladder import ladder
 from agentrefine_lib.plots.pipeline import agreement, errors_by_position, funnel, pipeline, training_curves
 from agentrefine_lib.plots.reasoning import question_answering
 from agentrefine_lib.plots.robustness import mended, perturbed
@@ -34,6 +35,7 @@ __all__ = [
     "error_kinds",
     "errors_by_position",
     "funnel",
+    "ladder",
     "main_table",
     "mended",
     "method_labels",

@@ -14,6 +14,7 @@ from agentrefine_lib.policies import LocalPolicy, Sampling
 from agentrefine_lib.policies.generation import OpenVino, Written, without_end
 from agentrefine_lib.rollout import Limits, roll_out
 from agentrefine_lib.schema import Episode, Task, read_jsonl
+from agentrefine_lib.tuning import SMOLLM2, base_folder
 
 LEVELS = ("GoToRedBallGrey", "Pickup", "GoToDoor")
 
@@ -72,6 +73,22 @@ def test_a_batch_says_what_each_episode_alone_would(sure, start, advance, monkey
 
 def missing(*_, **__):
     raise ImportError("not installed")
+
+
+@pytest.mark.slow
+def test_the_base_itself_says_what_transformers_says_and_says_it_again(start):
+    base = base_folder(SMOLLM2)
+    episodes = [start(level) for level in LEVELS]
+    said = [act(LocalPolicy(base, "b", context=4096, reply_tokens=12, dtype="float32"), episodes) for _ in range(2)]
+    model, tokenizer = (
+        AutoModelForCausalLM.from_pretrained(base, dtype=torch.float32),
+        AutoTokenizer.from_pretrained(base),
+    )
+    for episode, *replies in zip(episodes, *said, strict=True):
+        chat = Prompting().chat(episode.task, episode.opening, episode.steps)
+        ids = tokenizer.apply_chat_template(chat, add_generation_prompt=True, return_dict=True, return_tensors="pt")
+        written = model.generate(**ids, do_sample=False, max_new_tokens=12)[0, ids["input_ids"].shape[1] :]
+        assert replies == [tokenizer.decode(written, skip_special_tokens=True)] * 2
 
 
 def test_what_a_model_spells_out_ends_no_turn(sure, start, advance):
