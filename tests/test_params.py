@@ -12,10 +12,11 @@ from pydantic_core import PydanticUndefined
 from agentrefine_lib.environments import panel
 from agentrefine_lib.reproduce import load_profile
 from agentrefine_lib.reproduce.parameters import declared_parameters
+from agentrefine_lib.reproduce.profile import profiles
 from agentrefine_lib.tuning import Recipe
 
 ROOT = Path(__file__).parents[1]
-PROFILES = sorted(path.stem for path in (ROOT / "params").glob("*.yaml") if "\nnotebooks:" in path.read_text())
+PROFILES = profiles(ROOT)
 LAUNCH = sorted((ROOT / "params" / "accelerate").glob("*.yaml"))
 
 

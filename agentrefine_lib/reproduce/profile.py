@@ -1,4 +1,5 @@
-"""A profile: values for all notebooks in one flat mapping, and the notebooks in order with what they read and write.
+"""A profile: values for all notebooks in one flat mapping. What the notebooks read and write stands in one list for all
+profiles, ``params/notebooks.yaml``.
 
 Everything that is wrong with a profile is collected and shown at once: where it is, what was found, what was expected.
 """
@@ -11,11 +12,12 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 from agentrefine_lib.reproduce.parameters import Given, Parameter, check_values, declared_parameters, one_vocabulary
 from agentrefine_lib.schema import explain
 
+CHAPTERS = "notebooks.yaml"  # in params/
 NOT_YAML = (yaml.YAMLError, ValueError, RecursionError)  # also: no UTF-8, a date that is none, nested without end
 
 
@@ -69,25 +71,68 @@ class Profile:
         return str(path.relative_to(self.root)) if path.is_relative_to(self.root) else str(path)
 
 
-def read_yaml(file: Path) -> tuple[list[Given], list[Entry]]:
-    """The values of a profile, each with its line, and its notebooks. Raises ProfileError for what is not a profile."""
-    where = f"{file.parent.name}/{file.name}"
+def _load(file: Path) -> tuple[Any, yaml.Node | None]:
+    """What a file holds, and the same with its lines. Raises ProfileError for what is not YAML."""
     try:
         text = file.read_text(encoding="utf-8")
-        content = yaml.safe_load(text)
-        mapping = yaml.compose(text, Loader=yaml.SafeLoader)
-        if not isinstance(mapping, yaml.MappingNode) or not isinstance(content.get("notebooks"), list):
-            raise ProfileError([f"{where}: expected one flat mapping of values with the key `notebooks`, a list"])
-        entries = [Entry.model_validate(entry) for entry in content["notebooks"]]
-    except ValidationError as error:
-        raise ProfileError([f"{where}: notebooks: {explain(error)}"]) from None
+        return yaml.safe_load(text), yaml.compose(text, Loader=yaml.SafeLoader)
+    except FileNotFoundError:
+        raise ProfileError([f"{_shown(file)} does not exist"]) from None
     except NOT_YAML as error:
-        raise ProfileError([f"{where}: not YAML: {error}"]) from None
+        raise ProfileError([f"{_shown(file)}: not YAML: {error}"]) from None
+
+
+def _shown(file: Path) -> str:
+    return f"{file.parent.name}/{file.name}"
+
+
+def read_chapters(root: Path) -> list[Entry]:
+    """The notebooks of ``params/notebooks.yaml``, in order. Raises ProfileError."""
+    file = root / "params" / CHAPTERS
+    content, _ = _load(file)
+    try:
+        entries = TypeAdapter(list[Entry]).validate_python(content)
+    except ValidationError as error:
+        raise ProfileError([f"{_shown(file)}: {explain(error)}"]) from None
+    names = [entry.name for entry in entries]
+    _refuse_doubles(file, names)
+    return entries
+
+
+def read_values(file: Path) -> list[Given]:
+    """The values of one profile's file, each with its line. Raises ProfileError for what is not a profile."""
+    content, mapping = _load(file)
+    if not isinstance(mapping, yaml.MappingNode):
+        raise ProfileError([f"{_shown(file)}: expected one flat mapping of values"])
     keys = [(str(key.value), key.start_mark.line + 1) for key, _ in mapping.value]
-    names = [*(key for key, _ in keys), *(entry.name for entry in entries)]
+    _refuse_doubles(file, [key for key, _ in keys])
+    return [Given(f"{_shown(file)}:{line}", key, content.get(key)) for key, line in keys]
+
+
+def _refuse_doubles(file: Path, names: list[str]) -> None:
     if twice := sorted({name for name in names if names.count(name) > 1}):
-        raise ProfileError([f"{where}: {name}: stands there twice" for name in twice])
-    return [Given(f"{where}:{line}", key, content.get(key)) for key, line in keys if key != "notebooks"], entries
+        raise ProfileError([f"{_shown(file)}: {name}: stands there twice" for name in twice])
+
+
+def extended_values(name: str, root: Path, below: tuple[str, ...] = ()) -> list[Given]:
+    """A profile's values after those of the profile that it ``extends``. Raises ProfileError where that is none."""
+    own = read_values(root / "params" / f"{name}.yaml")
+    named = {given.name for given in own}
+    if missing := [key for key in ("run_dir", "figures_dir") if key not in named]:
+        raise ProfileError([f"params/{name}.yaml: {key}: expected a folder of its own" for key in missing])
+    values = [given for given in own if given.name != "extends"]
+    for where, _, other in (given for given in own if given.name == "extends"):
+        if other in (name, *below):
+            raise ProfileError([f"{where}: extends: {' → '.join((*below, name, other))} has no end"])
+        if other not in profiles(root):
+            raise ProfileError([f"{where}: extends: found {other!r}, expected one of {', '.join(profiles(root))}"])
+        return [*extended_values(other, root, (*below, name)), *values]
+    return values
+
+
+def profiles(root: Path) -> list[str]:
+    """The names of all profiles: files in ``params/`` that name a ``run_dir``."""
+    return sorted(path.stem for path in (root / "params").glob("*.yaml") if "\nrun_dir:" in f"\n{path.read_text()}")
 
 
 def read_overrides(texts: Sequence[str], problems: list[str]) -> Iterator[Given]:
@@ -116,33 +161,45 @@ def take_without(given: list[Given], problems: list[str]) -> dict[str, list[Give
     return found
 
 
+def take_chapters(given: list[Given], entries: list[Entry], problems: list[str]) -> list[Entry]:
+    """The chapters of a profile, which the last ``notebooks`` names, a list; all where there is none."""
+    chosen, names = entries, [entry.name for entry in entries]
+    for choice in [choice for choice in given if choice.name == "notebooks"]:
+        given.remove(choice)
+        if isinstance(choice.value, list) and set(map(str, choice.value)) <= set(names):
+            chosen = [entry for entry in entries if entry.name in choice.value]
+        else:
+            problems.append(f"{choice.where}: notebooks: found {choice.value!r}, expected a list of {', '.join(names)}")
+    return chosen
+
+
 def load_profile(
     name: str, root: Path, overrides: Sequence[str] = (), missing: Container[str] = frozenset()
 ) -> Profile:
     """The profile ``params/<name>.yaml`` with the ``name=value`` overrides, checked against all its notebooks.
 
+    A profile holds what differs from the one that it ``extends``, and names its chapters where they are not all; it
+    may still hold values of the others.
+
     Where an engine is ``missing``, the values of its entry under ``without`` take the place of the profile's.
     Raises ProfileError with every problem found.
     """
-    file = root / "params" / f"{name}.yaml"
-    if not file.is_file():
-        known = sorted(path.stem for path in file.parent.glob("*.yaml") if "\nnotebooks:" in f"\n{path.read_text()}")
-        raise ProfileError([f"params/{name}.yaml does not exist; the profiles are: {', '.join(known) or 'none'}"])
-    given, entries = read_yaml(file)
+    if not (root / "params" / f"{name}.yaml").is_file():
+        known = ", ".join(profiles(root)) or "none"
+        raise ProfileError([f"params/{name}.yaml does not exist; the profiles are: {known}"])
     problems: list[str] = []
+    given = extended_values(name, root)
+    chapters = read_chapters(root)
+    entries = take_chapters(given, chapters, problems)
     without = take_without(given, problems)
     given += [value for engine, values in without.items() if engine in missing for value in values]
     given += read_overrides(overrides, problems)
-    sources = {entry.name: root / "notebooks" / f"{entry.name}.ipynb" for entry in entries}
+    sources = {entry.name: root / "notebooks" / f"{entry.name}.ipynb" for entry in chapters}
     declared = {entry: declared_parameters(source, problems) for entry, source in sources.items()}
     vocabulary = one_vocabulary(declared, problems)
     values = check_values(given, vocabulary, problems)
     for unused in (given for engine, given in without.items() if engine not in missing):
         check_values(unused, vocabulary, problems)
-    named = {given_name for _, given_name, _ in given}
-    problems += [
-        f"params/{name}.yaml: {key}: expected a folder" for key in ("run_dir", "figures_dir") if key not in named
-    ]
     if problems:
         raise ProfileError(problems)
     folders = {key: values[key] for key in ("run_dir", "figures_dir")}
@@ -159,7 +216,7 @@ def load_profile(
     ]
     profile = Profile(name, root, root / folders["run_dir"], root / folders["figures_dir"], notebooks)
     if problems := [*problems, *broken_chain(profile)]:
-        raise ProfileError([f"params/{name}.yaml: notebooks: {problem}" for problem in problems])
+        raise ProfileError([f"params/{CHAPTERS}: {problem}" for problem in problems])
     return profile
 
 

@@ -6,9 +6,7 @@ from pathlib import Path
 
 from agentrefine_lib.reproduce.attempt import execute
 from agentrefine_lib.reproduce.parameters import declared_parameters
-from agentrefine_lib.reproduce.profile import Entry, read_yaml
-
-PROFILE = "smoke"
+from agentrefine_lib.reproduce.profile import CHAPTERS, Entry, read_chapters
 
 
 def repository() -> Path:
@@ -27,7 +25,7 @@ def workspace(run_dir: str, root: Path | None = None) -> Path:
 def upstream(*paths: Path, root: Path | None = None) -> None:
     """Make the inputs that are missing by running the notebooks that write them, with their own defaults.
 
-    Which notebook that is stands in params/smoke.yaml; it works in the same run folder, or figures folder, as the path.
+    Which one that is stands in params/notebooks.yaml; it works in the same run folder, or figures folder, as the path.
     Raises FileNotFoundError for a path that no notebook writes, NotebookFailedError when the notebook fails.
     """
     root = root or repository()
@@ -46,12 +44,11 @@ def upstream(*paths: Path, root: Path | None = None) -> None:
 
 def maker(path: Path, root: Path) -> tuple[Entry, str, Path]:
     """The notebook that declares the path as its output, and which of run_dir and figures_dir has which place."""
-    _, entries = read_yaml(root / "params" / f"{PROFILE}.yaml")
-    for entry in entries:
+    for entry in read_chapters(root):
         for output in entry.outputs:
             folder, _, rest = output.removeprefix("{").partition("}/")
             parts = Path(rest).parts
             for candidate in (path, *path.parents) if folder in ("run_dir", "figures_dir") else ():
                 if candidate.parts[-len(parts) :] == parts:
                     return entry, folder, candidate.parents[len(parts) - 1]
-    raise FileNotFoundError(f"{path} is missing, and no notebook of params/{PROFILE}.yaml writes it")
+    raise FileNotFoundError(f"{path} is missing, and no notebook of params/{CHAPTERS} writes it")

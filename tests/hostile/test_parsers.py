@@ -25,7 +25,14 @@ from agentrefine_lib.environments.agentboard import load_labels
 from agentrefine_lib.environments.pddl import Pddl
 from agentrefine_lib.reproduce.artefacts import FILE, load_artefacts
 from agentrefine_lib.reproduce.parameters import declared_parameters, fit
-from agentrefine_lib.reproduce.profile import ProfileError, load_profile, read_overrides, read_yaml
+from agentrefine_lib.reproduce.profile import (
+    CHAPTERS,
+    ProfileError,
+    load_profile,
+    read_chapters,
+    read_overrides,
+    read_values,
+)
 from agentrefine_lib.schema import (
     CodeError,
     Conversation,
@@ -169,7 +176,8 @@ PROFILE = {
     "run_dir": "runs/x",
     "figures_dir": "f",
     "n": 3,
-    "notebooks": [{"name": "a", "inputs": [], "outputs": ["b"]}],
+    "extends": "x",
+    "notebooks": ["a"],
 }
 yamls = (
     st.binary(max_size=80)
@@ -190,7 +198,8 @@ yamls = (
 def test_a_profile_is_read_or_refused(folder, content):
     (folder / "params").mkdir(exist_ok=True)
     for name, read, refused in (
-        ("x.yaml", lambda file: read_yaml(file) and load_profile("x", folder), ProfileError),
+        ("x.yaml", lambda file: read_values(file) and load_profile("x", folder), ProfileError),
+        (CHAPTERS, lambda file: read_chapters(folder), ProfileError),
         ("prices.yaml", load_prices, PriceError),
         (FILE.name, lambda file: load_artefacts(folder), ValueError),
     ):

@@ -37,7 +37,11 @@ class Suite:
         nbformat.write(nb, file)
 
     def profile(self, text: str, name: str = "tiny") -> None:
-        self.write(f"params/{name}.yaml", f"run_dir: runs/tiny\nfigures_dir: runs/tiny/figures\n{text}")
+        """Values, and after ``notebooks:`` what stands in params/notebooks.yaml."""
+        values, given, chapters = text.partition("notebooks:")
+        self.write(f"params/{name}.yaml", f"run_dir: runs/tiny\nfigures_dir: runs/tiny/figures\n{values}")
+        if given:
+            self.write("params/notebooks.yaml", chapters.lstrip(" "))
 
     def run(self, *words: str) -> tuple[int, str]:
         """Exit code and everything printed."""

@@ -98,10 +98,13 @@ def test_each_notebook_is_handed_only_what_it_declares(suite):
     ("text", "problem"),
     [
         ("n_items: [\n", "params/tiny.yaml: not YAML"),
-        ("n_items: 4\n", "expected one flat mapping of values with the key `notebooks`, a list"),
+        ("n_items: 4\nextends: huge\n", "params/tiny.yaml:4: extends: found 'huge', expected one of tiny"),
+        ("n_items: 4\nextends: tiny\n", "params/tiny.yaml:4: extends: tiny → tiny has no end"),
+        ("notebooks: []\nrun_dir: x\n", "params/notebooks.yaml: not YAML"),
+        ("notebooks: {name: 01_count}\n", "params/notebooks.yaml: .*expected a list|valid list"),
         ("n_items: 4\nn_items: 5\n" + NOTEBOOKS, "params/tiny.yaml: n_items: stands there twice"),
         ("notebooks: [{name: 01_count}, {name: 01_count}]\n", "01_count: stands there twice"),
-        ("notebooks: [{name: 01_count, output: []}]\n", "field output: found \\[\\]"),
+        ("notebooks: [{name: 01_count, output: []}]\n", "field 0.output: found \\[\\]"),
         ("notebooks: [{name: 03_gone}]\n", "notebooks/03_gone.ipynb does not exist"),
         ("notebooks: [{name: 01_count, inputs: [a.txt]}]\n", "input a.txt does not exist and is no notebook's output"),
         ("notebooks: [{name: 01_count, inputs: ['{home}/a']}]\n", "no name in braces but {run_dir}"),
@@ -139,3 +142,23 @@ def test_a_single_notebook_needs_its_inputs(suite):
     assert (code, printed) == (2, "02_draw: input runs/tiny/log.txt does not exist yet: run 01_count first\n")
     suite.write("runs/tiny/log.txt", "4\n")
     assert suite.run("--only", "02_draw", "--dry-run") == (0, "02_draw is stale: never ran\n")
+
+
+def test_a_profile_holds_what_differs_from_the_one_that_it_extends(suite):
+    suite.notebook("01_count", 'run_dir: str = "x"\nn_items: int = 3\nseed: int = 7')
+    more = "extends: tiny\nrun_dir: runs/more\nfigures_dir: runs/more/figures\nseed: 8\nnotebooks: [01_count]\n"
+    suite.write("params/more.yaml", more)
+    (count,) = load_profile("more", suite.root).notebooks
+    assert count.given == {"run_dir": "runs/more", "n_items": 4, "seed": 8}
+    suite.write("params/most.yaml", more.replace("extends: tiny", "extends: more").replace("seed: 8", "n_items: 9"))
+    assert load_profile("most", suite.root).notebooks[0].given == {"run_dir": "runs/more", "n_items": 9, "seed": 8}
+    suite.write("params/more.yaml", more.replace("[01_count]", "[01_cuont]").replace("seed: 8", "sede: 8"))
+    with pytest.raises(ProfileError) as error:
+        load_profile("most", suite.root)
+    assert error.value.problems == [
+        "params/more.yaml:5: notebooks: found ['01_cuont'], expected a list of 01_count, 02_draw",
+        "params/more.yaml:4: sede: no notebook declares this parameter; did you mean seed?",
+    ]
+    suite.write("params/more.yaml", "extends: tiny\nrun_dir: runs/more\n")
+    with pytest.raises(ProfileError, match=r"params/more\.yaml: figures_dir: expected a folder of its own"):
+        load_profile("more", suite.root)

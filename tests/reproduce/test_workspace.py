@@ -22,7 +22,7 @@ def test_inputs_that_are_there_or_that_nobody_makes(suite, capsys):
     suite.profile("notebooks: [{name: 01_count, outputs: ['{run_dir}/log.txt']}]\n", name="smoke")
     upstream(there, root=suite.root)
     assert capsys.readouterr().out == ""
-    with pytest.raises(FileNotFoundError, match=r"no notebook of params/smoke.yaml writes it"):
+    with pytest.raises(FileNotFoundError, match=r"no notebook of params/notebooks.yaml writes it"):
         upstream(suite.root / "runs/mine/other.txt", root=suite.root)
 
 
