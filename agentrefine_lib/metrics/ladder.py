@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -23,7 +24,8 @@ def ladder(played: dict[str, pd.DataFrame], held_out: Iterable[str], seed: int =
     kept from the teacher, so that a world whose name begins with one of these is of a new mechanic. Values are
     progress; every engine weighs the same. Intervals: 95 % bootstrap over tasks and seeds, within each engine.
     """
-    held, rows = set(held_out), []
+    held = set(held_out)
+    rows: list[dict[str, Any]] = []
     for shown, episodes in played.items():
         of_worlds = episodes["engine"] == WORLDS
         places = episodes["task"].map(lambda task: rung_of(task, held))
@@ -42,7 +44,7 @@ def rung_of(task: str, held_out: set[str]) -> str:
     return NEW_WORDS if held_out.intersection(words) else NEW_SEEDS
 
 
-def _progress(part: pd.DataFrame, method: str, seed: int) -> dict[str, float]:
+def _progress(part: pd.DataFrame, method: str, seed: int) -> dict[str, Any]:
     cells = grid(part, method, "progress").dropna(axis=1, how="all")  # a task whose progress nobody knows
     values, engines, rng = cells.to_numpy(float), [engine_of(str(t)) for t in cells], np.random.default_rng(seed)
     value = float(np.nanmean(values, axis=0) @ even_weights(engines))

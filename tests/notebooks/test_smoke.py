@@ -34,7 +34,7 @@ def test_two_runs_of_one_seed_give_the_same_bytes(two_runs):
 def test_the_second_run_skips_everything_and_the_manifest_tells_of_the_first(reproduce, first_run):
     again = reproduce(first_run)
     assert again.returncode == 0
-    notebooks = yaml.safe_load((ROOT / "params" / "smoke.yaml").read_text())["notebooks"]
+    notebooks = yaml.safe_load((ROOT / "params" / "notebooks.yaml").read_text())
     assert again.stdout.count("is up to date") == len(notebooks)
     manifest = json.loads((first_run / "figures" / "manifest.json").read_text())
     notebook = manifest["notebooks"]["03_finetuning"]

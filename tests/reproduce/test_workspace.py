@@ -28,8 +28,6 @@ def test_inputs_that_are_there_or_that_nobody_makes(suite, capsys):
 
 @pytest.mark.slow
 def test_missing_inputs_are_made_by_the_notebooks_upstream(suite, capsys):
-    smoke = (suite.root / "params/tiny.yaml").read_text() + "  - {name: 03_show, inputs: ['{figures_dir}/fig.csv']}\n"
-    suite.write("params/smoke.yaml", smoke)
     hand = f"""\
 from pathlib import Path
 from agentrefine_lib.reproduce import upstream
