@@ -159,6 +159,17 @@ def test_every_command_is_read_as_what_it_is(mechanic):
 
 
 @every_mechanic
+@pytest.mark.parametrize("form", FORMS)
+def test_a_trained_action_is_read_from_its_reply_as_it_was_written(mechanic, form):
+    """What a player's reply is cleaned of (brackets around it, quotation marks) is no part of any command."""
+    teacher = EmbeddedTeacher([mechanic], grammars=[form])
+    for seed in range(4):
+        for said, answer in exchanges(play(teacher, brief_of(seed))):
+            if not answer.flags:
+                assert parse_reply(f"Thought: {said.thought}\nAction: {said.action}").action == said.action
+
+
+@every_mechanic
 def test_texts_are_well_formed_and_short(mechanic):
     words = []
     for game, turns in plays(mechanic):
