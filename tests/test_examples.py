@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 import yaml
+from transformers import AutoTokenizer
 
 from agentrefine_lib.agent import Prompting, read_examples
 from agentrefine_lib.environments import ENGINES, EngineMissingError, make_environment, panel
@@ -60,7 +61,8 @@ def test_an_example_is_renamed_as_the_engine_is(engine):
         assert all(step.reply == reply(step.thought, step.action) for step in renamed.steps)
 
 
-def test_every_engine_has_an_example_and_it_is_short(tokenizer):
+def test_every_engine_has_an_example_and_it_is_short(tiny):
+    tokenizer = AutoTokenizer.from_pretrained(tiny)
     assert set(EXAMPLES) == set(ENGINES)
     for episode in EXAMPLES.values():
         steps = [(step.thought, step.action, step.observation) for step in episode.steps]
@@ -71,15 +73,13 @@ def test_every_engine_has_an_example_and_it_is_short(tokenizer):
 
 def panels(value):
     """Everything in a profile that names tasks: engine → task name → seeds."""
-    for inner in value.values() if isinstance(value, dict) else value if isinstance(value, list) else ():
-        yield from panels(inner)
-    if (
-        isinstance(value, dict)
-        and value
-        and set(value) <= set(ENGINES)
-        and all(isinstance(v, dict) for v in value.values())
-    ):
+    if not isinstance(value, dict):
+        return
+    seeds = [s for names in value.values() if isinstance(names, dict) for s in names.values()]
+    if set(value) <= set(ENGINES) and seeds and all(isinstance(s, list) for s in seeds):
         yield value
+    for inner in value.values():
+        yield from panels(inner)
 
 
 @pytest.mark.parametrize("path", sorted((ROOT / "params").glob("*.yaml")), ids=lambda path: path.stem)
