@@ -9,12 +9,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Literal, get_args
 
 from agentrefine_lib.agent.reply import begins_with_action, parse_reply
 from agentrefine_lib.dataset import instruction, observe, reply
 from agentrefine_lib.environments.process import Opening
-from agentrefine_lib.schema import Episode, Step, Task
+from agentrefine_lib.schema import Episode, Step, Task, read_jsonl, render_example
 
 Chat = list[dict[str, str]]  # [{"role": "user" | "assistant", "content": text}]
 Layout = Literal["chat", "single"]
@@ -34,8 +35,8 @@ Action:"""
 
 @dataclass(frozen=True)
 class Prompting:
-    """How episodes are shown to a model. ``examples`` are an expert's episodes: a model that plays a task is shown the
-    first one of the same engine and task name, else the first one of the same engine, else none.
+    """How episodes are shown to a model. ``examples`` are plays of other tasks (``read_examples``): a model is shown
+    the first one of the same engine and task name, else the first one of the same engine, else none.
     """
 
     layout: Layout = "chat"
@@ -50,8 +51,8 @@ class Prompting:
         example = self._example(task)
         if self.layout == "single":
             return [{"role": "user", "content": _single_message(opening, steps, example)}]
-        before = "\n\n".join(part for part in (opening.rules, example) if part)
-        chat = [{"role": "user", "content": instruction(opening.commands, opening.goal, opening.observation, before)}]
+        told = instruction(opening.commands, opening.goal, opening.observation, opening.rules, example)
+        chat = [{"role": "user", "content": told}]
         for step in steps:
             chat.append({"role": "assistant", "content": parse_reply(step.reply).said})
             chat.append({"role": "user", "content": observe(step.observation)})
@@ -75,16 +76,19 @@ class Prompting:
         example = next((episode for episode in fitting if episode.task.name == task.name), fitting[0])
         if example.task.id == task.id:
             raise ValueError(f"the example for {task.id} is that task, solved; give an episode of another task")
-        return render_example(example, thoughts=self.layout == "chat")
+        steps = [(step.thought, step.action, step.observation) for step in example.steps]
+        return render_example(example.goal, example.observation, steps, thoughts=self.layout == "chat")
 
 
-def render_example(episode: Episode, *, thoughts: bool) -> str:
-    """A played episode as text, from its goal to its last observation."""
-    lines = ["An example, in another place:", f"Goal: {episode.goal}", observe(episode.observation)]
-    for step in episode.steps:
-        lines.append(reply(step.thought, step.action) if thoughts else f"Action: {step.action}")
-        lines.append(observe(step.observation))
-    return "\n".join([*lines, "End of the example."])
+def read_examples(folder: Path) -> tuple[Episode, ...]:
+    """The plays of a folder's JSONL files, in the order of their names: what ``Prompting`` takes as ``examples``.
+
+    Raises ValueError for a folder without such a file, SchemaError for a line that is no episode.
+    """
+    paths = sorted(folder.glob("*.jsonl"))
+    if not paths:
+        raise ValueError(f"examples: no JSONL file in {folder}; give a folder of episodes, or none to show no example")
+    return tuple(episode for path in paths for episode in read_jsonl(path, Episode))
 
 
 def _single_message(opening: Opening, steps: Iterable[Step], example: str) -> str:

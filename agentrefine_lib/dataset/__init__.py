@@ -5,9 +5,8 @@ from agentrefine_lib.dataset.convert import (
     HOW_TO_ANSWER,
     Strategy,
     from_episode,
+    from_episodes,
     instruction,
-    observe,
-    reply,
     to_conversation,
 )
 from agentrefine_lib.dataset.exports import (
@@ -20,6 +19,7 @@ from agentrefine_lib.dataset.exports import (
 )
 from agentrefine_lib.dataset.files import from_datasets, read_conversations, to_datasets, write_conversations
 from agentrefine_lib.dataset.statistics import error_positions, statistics
+from agentrefine_lib.schema import observe, reply
 
 __all__ = [
     "EXPORTS",
@@ -33,6 +33,7 @@ __all__ = [
     "for_swift",
     "from_datasets",
     "from_episode",
+    "from_episodes",
     "instruction",
     "observe",
     "read_conversations",

@@ -60,6 +60,12 @@ class LocalPolicy:
         other.name, other._sampling, other._playing = name, sampling, WeakSet()
         return other
 
+    def prompted(self, prompting: Prompting) -> LocalPolicy:
+        """The same model, which stays loaded, with other prompts."""
+        other = copy.copy(self)
+        other._prompting, other._playing = prompting, WeakSet()
+        return other
+
     async def act(self, episodes: list[LiveEpisode]) -> list[str]:
         """Off the event loop; one call at a time."""
         return await asyncio.to_thread(self._act, episodes)

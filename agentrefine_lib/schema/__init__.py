@@ -30,9 +30,11 @@ from agentrefine_lib.schema.models import (
     Turn,
     explain,
 )
+from agentrefine_lib.schema.react import EXAMPLE_STEPS, observe, render_example, reply
 
 __all__ = [
     "ERROR_FLAGS",
+    "EXAMPLE_STEPS",
     "MAX_LINE_BYTES",
     "SCORE_UNKNOWN",
     "ActionSpec",
@@ -58,9 +60,12 @@ __all__ = [
     "held",
     "inside",
     "match_action",
+    "observe",
     "placeholders",
     "read_jsonl",
     "read_lines",
+    "render_example",
+    "reply",
     "write_jsonl",
     "write_whole",
 ]

@@ -1,11 +1,14 @@
 """Trajectory → conversation: whose words, which loss, and the released format on disk."""
 
 import json
+import re
 
 import pytest
 
-from agentrefine_lib.dataset import statistics, to_conversation
-from agentrefine_lib.schema import Conversation, read_jsonl, write_jsonl
+from agentrefine_lib.agent import Prompting
+from agentrefine_lib.dataset import from_episodes, statistics, to_conversation
+from agentrefine_lib.environments.process import Opening
+from agentrefine_lib.schema import Conversation, Episode, Step, Task, read_jsonl, write_jsonl
 
 
 @pytest.mark.parametrize(
@@ -44,3 +47,33 @@ def test_no_training_conversation_ends_without_a_reply(trajectories):
 def test_statistics_count_what_is_there(three_turns):
     row = statistics([three_turns]).iloc[0]
     assert (row["player_turns"], row["parameter_errors"], row["place_errors"], row["refinements"]) == (3, 1, 0, 1)
+
+
+def expert_play(name, actions):
+    task = Task(engine="kitchen", name=name)
+    steps = [
+        Step(reply="", thought=f"so I {action}", action=action, observation=f"{action}: done", progress=0.5)
+        for action in actions
+    ]
+    told = {"rules": "Be quick.", "commands": {"take {x}": "take it"}, "goal": name, "observation": "A room."}
+    return Episode(
+        id=task.id, policy="expert", task=task, steps=steps, success=True, progress=0.5, engine_version="1", **told
+    )
+
+
+def test_half_of_an_experts_conversations_begin_with_an_example_as_at_play():
+    episodes = [expert_play(f"task {number}", ["look"] * (number + 1)) for number in range(10)]
+    rows = from_episodes(episodes, seed=1)
+    shown = [row for row in rows if "An example" in row.conversations[0].value]
+    assert [row.id for row in rows] == [e.id for e in episodes] and len(shown) == 5
+    assert rows == from_episodes(episodes, seed=1) != from_episodes(episodes, seed=2)
+    for row in shown:
+        played = next(e for e in episodes if e.id == row.id)
+        goal = re.search("Goal: (.*)", row.conversations[0].value)[1]
+        other = next(e for e in episodes if e.goal == goal)
+        other = other.model_copy(update={"steps": other.steps[:8]})
+        assert other.task != played.task
+        opening = Opening(played.observation, played.goal, played.rules, played.commands, "1")
+        asked = Prompting(examples=(other,)).chat(played.task, opening, played.steps[:-1])
+        assert [m.value for m in row.conversations[::2]] == [m["content"] for m in asked[::2]]
+    assert "An example" not in "".join(m.value for row in from_episodes(episodes[:1]) for m in row.conversations)

@@ -9,7 +9,7 @@ import torch
 from peft import LoraConfig, get_peft_model
 from transformers import AutoModelForCausalLM, AutoTokenizer, MistralConfig, MistralForCausalLM
 
-from agentrefine_lib.agent import Prompting
+from agentrefine_lib.agent import Prompting, read_examples
 from agentrefine_lib.policies import LocalPolicy, Sampling
 from agentrefine_lib.policies.generation import OpenVino, Written, without_end
 from agentrefine_lib.rollout import Limits, roll_out
@@ -112,6 +112,18 @@ def test_what_is_sampled_depends_on_seed_task_and_step_only(sure, start):
     assert sample(LEVELS, seed=1) != whole and len(set(whole)) == 3
     greedy = LocalPolicy(sure, "g", context=2048, reply_tokens=8, dtype="float32")
     assert act(greedy.sampled("s", Sampling(1.0)), [start(level) for level in LEVELS]) == whole
+
+
+def test_a_model_that_stays_loaded_reads_other_prompts(sure, start, monkeypatch):
+    read = []
+    monkeypatch.setattr(OpenVino, "generate", lambda _, prompts, *__: read.extend(prompts) or [Written([1], True)])
+    examples = read_examples(Path(__file__).parents[2] / "params" / "examples")
+    policy = LocalPolicy(sure, "sure", context=2048, reply_tokens=8)
+    other = policy.prompted(Prompting(examples=examples))
+    for one in (policy, other):
+        act(one, [start("GoToDoor")])
+    assert other.name == policy.name and other._generator is policy._generator
+    assert ["An example" in policy.tokenizer.decode(ids) for ids in read] == [False, True]
 
 
 def test_a_batch_of_new_episodes_begins_with_nothing_read(sure, start, advance, monkeypatch):

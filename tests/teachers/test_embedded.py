@@ -10,10 +10,9 @@ from functools import cache
 
 import pytest
 
-from agentrefine_lib.agent.prompting import render_example
 from agentrefine_lib.agent.reply import parse_reply
 from agentrefine_lib.dataset import to_conversation
-from agentrefine_lib.schema import DMTurn, Episode, Match, PlayerTurn, Script, Step, Task, Trajectory, match_action
+from agentrefine_lib.schema import DMTurn, Match, PlayerTurn, Script, Trajectory, match_action, render_example
 from agentrefine_lib.teachers import COMPLETED, MECHANICS, Brief, EmbeddedTeacher, embedded_persona, load_costumes
 from agentrefine_lib.teachers.embedded.errors import FLAG_OF, KINDS
 from agentrefine_lib.teachers.embedded.game import MOVES
@@ -195,25 +194,22 @@ def test_half_of_the_scripts_show_an_example_of_another_world_in_the_same_words(
     shown = [game for game, _ in plays(mechanic) if game.script.example]
     assert 0.3 < len(shown) / PLAYS < 0.7
     for game in shown:
-        episode = read_example(game.script.example, mechanic)
-        assert render_example(episode, thoughts=True) == game.script.example
-        assert 1 <= len(episode.steps) <= 8
+        goal, observation, steps = read_example(game.script.example)
+        assert render_example(goal, observation, steps) == game.script.example
+        assert 1 <= len(steps) <= 8
         heads = tuple(signature.split("{")[0] for signature in game.script.available_actions)
-        assert all(step.action.startswith(heads) for step in episode.steps)
+        assert all(action.startswith(heads) for _, action, _ in steps)
 
 
-def read_example(text, mechanic):
-    """The episode that an example shows."""
+def read_example(text):
+    """Goal, first observation and steps of the play that an example shows."""
     first, observation, *rest = re.split(r"\n(?=Observation: |Thought: )", text.removesuffix("\nEnd of the example."))
     steps = []
     for said, answer in zip(rest[::2], rest[1::2], strict=True):
         thought, _, action = said.removeprefix("Thought: ").partition("\nAction: ")
-        observed = answer.removeprefix("Observation: ")
-        steps.append(Step(reply="", thought=thought, action=action, observation=observed, progress=0.0))
+        steps.append((thought, action, answer.removeprefix("Observation: ")))
     goal = first.removeprefix("An example, in another place:\nGoal: ")
-    told = {"goal": goal, "observation": observation.removeprefix("Observation: "), "steps": steps}
-    task = Task(engine="embedded", name=mechanic)
-    return Episode(id="e", policy="", task=task, success=True, progress=0.0, engine_version="", **told)
+    return goal, observation.removeprefix("Observation: "), steps
 
 
 @every_mechanic

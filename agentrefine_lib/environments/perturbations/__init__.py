@@ -6,9 +6,10 @@ rollout takes as ``make``.
 
 from agentrefine_lib.environments import make_environment
 from agentrefine_lib.environments.perturbations.renaming import PERTURBATIONS, Renaming, perturbations, read_renamings
+from agentrefine_lib.environments.perturbations.wording import Wording
 from agentrefine_lib.environments.perturbations.wrapper import Perturbed
 from agentrefine_lib.environments.protocol import Environment
-from agentrefine_lib.schema import Task
+from agentrefine_lib.schema import Episode, Task, reply
 
 
 def make_perturbed(name: str, task: Task) -> Environment:
@@ -22,4 +23,24 @@ def make_perturbed(name: str, task: Task) -> Environment:
     return Perturbed(make_environment(task), renamings[name])
 
 
-__all__ = ["PERTURBATIONS", "Perturbed", "Renaming", "make_perturbed", "perturbations", "read_renamings"]
+def perturb_episode(name: str, episode: Episode) -> Episode:
+    """A play as it reads under the perturbation ``name`` of its engine. Raises ValueError for an engine without any."""
+    wording = Wording(episode.commands, perturbations(episode.task.engine)[name].signatures)
+    steps = []
+    for step in episode.steps:
+        thought, said = (wording.rewrite(text, about=[step.action]) for text in (step.thought, step.observation))
+        action = wording.write(step.action)
+        new = {"reply": reply(thought, action), "thought": thought, "action": action, "observation": said}
+        steps.append(step.model_copy(update=new))
+    return episode.model_copy(update={"steps": steps, "observation": wording.rewrite(episode.observation)})
+
+
+__all__ = [
+    "PERTURBATIONS",
+    "Perturbed",
+    "Renaming",
+    "make_perturbed",
+    "perturb_episode",
+    "perturbations",
+    "read_renamings",
+]

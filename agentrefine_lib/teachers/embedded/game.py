@@ -6,7 +6,7 @@ import random
 from functools import lru_cache
 from typing import NamedTuple
 
-from agentrefine_lib.schema import Script
+from agentrefine_lib.schema import EXAMPLE_STEPS, Script, render_example
 from agentrefine_lib.schema.actions import MAX_ACTION_CHARS, is_plain, placeholders, read_arguments
 from agentrefine_lib.teachers.embedded.goals import condition, draw_form, put_goal
 from agentrefine_lib.teachers.embedded.grammar import EXTRAS, Grammar
@@ -19,7 +19,6 @@ from agentrefine_lib.teachers.protocol import COMPLETED
 
 MOVES = range(4, 21)  # commands that an error-free play takes
 DRAWS = 60  # worlds drawn for one game until one is of that length
-EXAMPLE_STEPS = 8  # of another play that is shown as an example, at most
 EXAMPLE_DRAWS = 2  # worlds of which the shortest is the example
 KIND = "kind"  # key of a script's environment: mechanic, costume and grammar that it was drawn from
 LISTED = 9  # commands that a list of what is possible names, at most
@@ -256,23 +255,23 @@ def _script(recipe: Recipe, speech: Speech, seed: str, example: str = "") -> Scr
 
 
 def _example(recipe: Recipe, speech: Speech) -> str:
-    """The first steps of an expert's play of another world, as text (the form of agent/prompting.render_example)."""
+    """The first steps of an expert's play of another world, as text."""
     seeds = [f"example {recipe.key} {number}" for number in range(EXAMPLE_DRAWS)]
     moves = {seed: speech.count_moves(speech.world(seed), EXAMPLE_STEPS) for seed in seeds}
     seed = min((seed for seed in seeds if moves[seed] > 1), key=lambda seed: moves[seed], default="")
     if not seed:
         return ""
     game, rng = Game(speech, seed, _script(recipe, speech, seed), moves[seed]), random.Random(f"thoughts {seed}")
-    lines = ["An example, in another place:", f"Goal: {game.script.goal}", f"Observation: {game.observation}"]
+    shown: list[tuple[str, str, str]] = []
     last = game.observation
     for _ in range(moves[seed]):
         step = game.expert.next()
         action = speech.grammar.write(step.command)
         said = game.answer(action).observation
         thought = speech.voice.think(rng, purpose_of(game, step), step, action, last)
-        lines += [f"Thought: {thought}\nAction: {action}", f"Observation: {said}"]
+        shown.append((thought, action, said))
         last = said
-    return "\n".join([*lines, "End of the example."])
+    return render_example(game.script.goal, game.observation, shown)
 
 
 def purpose_of(game: Game, step: Step) -> str:
