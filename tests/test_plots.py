@@ -42,7 +42,7 @@ def test_ours_stands_beside_the_papers_never_in_its_place(table):
 def test_reported_numbers_are_the_main_table_of_the_projects_page():
     main = REPORTED[REPORTED["artefact"] == "tab1_main"]
     assert len(main) == 14 * 10 - 4  # AgentGen reports three of five environments
-    assert set(REPORTED["confidence"]) <= {"first-hand", "second-hand"}
+    assert set(REPORTED["confidence"]) == {"first-hand", "read off bars"}
     assert REPORTED["source"].notna().all()
 
 

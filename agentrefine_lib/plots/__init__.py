@@ -5,7 +5,6 @@ from agentrefine_lib.plots.diversity import best_of_curves, environment_map, tho
 from agentrefine_lib.plots.evaluation import (
     ENGINE_NAMES,
     OURS,
-    PAPER,
     TABLE_1_ENGINES,
     beside_paper,
     case_table,
@@ -16,7 +15,8 @@ from agentrefine_lib.plots.evaluation import (
     overall,
 )
 from agentrefine_lib.plots.files import save, style, write_table
-from agentrefine_lib.plots.pipeline import agreement, errors_by_position, funnel, pipeline, training_curves
+from agentrefine_lib.plots.paper import PAPER, paper_rows, table_1_means
+from agentrefine_lib.plots.pipeline import agreement, error_runs, errors_by_position, funnel, pipeline, training_curves
 from agentrefine_lib.plots.reasoning import question_answering
 from agentrefine_lib.plots.robustness import mended, perturbed
 
@@ -32,6 +32,7 @@ __all__ = [
     "cases",
     "environment_map",
     "error_kinds",
+    "error_runs",
     "errors_by_position",
     "funnel",
     "main_table",
@@ -39,6 +40,7 @@ __all__ = [
     "method_labels",
     "outcomes",
     "overall",
+    "paper_rows",
     "perturbed",
     "pipeline",
     "question_answering",
@@ -47,6 +49,7 @@ __all__ = [
     "scaling",
     "stuck",
     "style",
+    "table_1_means",
     "thought_maps",
     "training_curves",
     "write_table",
