@@ -54,7 +54,7 @@ def test_reported_numbers_say_whose_they_are():
         if artefact in told:
             guessed = "read off bars" in set(rows["confidence"])
             assert told[artefact] == ("read off bars" if guessed else "first-hand"), artefact
-    unmade = {"fig12_mtbench", "tab8_ind_filtering", "tab9_reflexion", "tab11_robust_components"}
+    unmade = {"text", "fig12_mtbench", "tab8_ind_filtering", "tab9_reflexion", "tab11_robust_components"}
     assert set(reported["artefact"]) - set(told) <= unmade
 
 
@@ -65,9 +65,11 @@ def test_the_page_shows_ours_beside_the_papers_escaped_and_every_claim(suite):
         "runs/tiny/figures/claims_02.csv",
         "claim,compared,difference,low,high,p,n,seeds,verdict\nup,a - b,0.5,0.25,0.75,0.01,8,3,yes\n",
     )
+    suite.write("runs/tiny/figures/errata.html", "")
     profile = load_profile("tiny", suite.root)
     write_manifest(profile)
     page, text = (path.read_text() for path in write_results(profile))
+    assert 'href="errata.html"' in page and "(errata.html)" in text
     assert "<b>ours</b>" not in page and "&lt;b&gt;ours&lt;/b&gt;" in page
     assert page.index("37.5") < page.index("25 [10, 40] (1/4)")  # the paper's table, then ours
     assert "0.125 (n = 4)" in page and "their page" in page
