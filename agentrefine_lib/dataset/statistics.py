@@ -39,7 +39,8 @@ def measure(trajectory: Trajectory) -> dict[str, str | int]:
 def error_runs(trajectories: Iterable[Trajectory]) -> pd.DataFrame:
     """fig13_error_runs: one row per trajectory: its answered ``turns``, and how many lie in runs of errors of a length.
 
-    A run is of consecutive Player turns with any flag: columns "run of 1", "run of 2", "run of 3", "run of more than 3".
+    A run is of consecutive Player turns with any flag. Columns "run of 1", "run of 2", "run of 3" and "run of more than
+    3".
     """
     rows = []
     for trajectory in trajectories:

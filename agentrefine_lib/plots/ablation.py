@@ -17,7 +17,7 @@ KINDS = [ACCEPTED, "logic", "parameter", "format"]
 def scaling(table: pd.DataFrame) -> Figure:
     """fig5_scaling: progress against the number of training trajectories, a panel per engine, 95 % bands.
 
-    The first panel is the paper's curve, the second ours of the same definition: the mean over the tasks of its table 1.
+    The first panel is the paper's curve, the second ours of the same definition, the mean over the tasks of table 1.
     """
     shown = table[table["metric"] == "progress"].sort_values("conversations")
     shown.loc[shown["source"] == PAPER, "engine"] = PAPER

@@ -5,6 +5,7 @@ from __future__ import annotations
 import matplotlib.pyplot as plt
 import pandas as pd
 import seaborn as sns
+from matplotlib.container import BarContainer
 from matplotlib.figure import Figure
 
 from agentrefine_lib.plots.bars import bars
@@ -68,11 +69,12 @@ def errors_by_position(turns: pd.DataFrame) -> Figure:
 
 
 def error_runs(table: pd.DataFrame) -> Figure:
-    """fig13_error_runs: share of turns in runs of errors of each length, this run's and the paper's bars side by side."""
+    """fig13_error_runs: share of turns in runs of errors of each length, this run's bars beside the paper's."""
     figure, ax = plt.subplots(figsize=(7, 3.2), layout="constrained")
     sns.barplot(table, x="metric", y="value", hue="source", ax=ax)
-    for bars_of in ax.containers:
-        ax.bar_label(bars_of, fmt="%.2g", fontsize=9)
+    for drawn in ax.containers:
+        if isinstance(drawn, BarContainer):
+            ax.bar_label(drawn, fmt="%.2g", fontsize=9)
     ax.set(xlabel="errors in a row", ylabel="share of Player turns (%)")
     sns.move_legend(ax, "upper right", title="")
     return figure

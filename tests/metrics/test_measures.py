@@ -49,7 +49,8 @@ def test_robustness_by_hand():
     assert rows.loc["perturbed", ["low", "high"]].tolist() == [0.5, 1.0]  # both draw the second task, or none does
     assert rows["n"].tolist() == [2, 2, 2, 6, 6, 4]
     named = metrics.robustness(episodes.replace({"perturbation": {"nonsense": "P1"}}), "progress")
-    assert named.set_index("perturbation").loc["perturbed", ["value", "n"]].tolist() == [0.5, 2]  # P1 alone, as it is P1
+    named = named.set_index("perturbation")
+    assert named.loc["perturbed", ["value", "n"]].tolist() == [0.5, 2]  # P1 alone, as it is P1
     kept = metrics.kept(episodes, "progress").set_index("task")["kept"]
     assert kept.to_dict() == {"babyai/0": 0.0, "babyai/1": -0.5}
 
