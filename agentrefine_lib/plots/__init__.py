@@ -1,7 +1,7 @@
 """Tables and seaborn figures. Every figure is drawn from the CSV beside it, so that a reader can redraw or check it."""
 
 from agentrefine_lib.plots.ablation import error_kinds, refinement, scaling, stuck
-from agentrefine_lib.plots.diversity import best_of_curves, environment_map, thought_maps
+from agentrefine_lib.plots.diversity import best_of_curves, environment_map, similarity, thought_maps
 from agentrefine_lib.plots.evaluation import (
     ENGINE_NAMES,
     OURS,
@@ -47,6 +47,7 @@ __all__ = [
     "refinement",
     "save",
     "scaling",
+    "similarity",
     "stuck",
     "style",
     "table_1_means",

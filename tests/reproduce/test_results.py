@@ -14,7 +14,7 @@ PAPER = {  # the last table of PAPER.md
     *["fig1_overall", "fig2_memorization", "fig3_perturbation", "fig4_pipeline", "fig5_scaling", "fig_cases"],
     *["fig_thoughts", "fig_environments", "fig_judge", "tab1_main", "tab2_ablation", "tab3_robustness", "tab4_bestofn"],
     *["tab5_teacher", "tab6_hotpotqa", "tab_data", "tab_hyperparameters", "alg1_verification", "eq1_loss"],
-    *["fig13_error_runs", "tab_tasks", "tab_datasets", "tab9_reflexion", "tab10_std"],
+    *["fig13_error_runs", "tab_tasks", "tab_datasets", "tab9_reflexion", "tab10_std", "fig7_similarity"],
 }
 REGISTRY = """\
 - id: fig
