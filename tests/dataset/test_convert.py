@@ -1,10 +1,11 @@
 """Trajectory → conversation: whose words, which loss, and the released format on disk."""
 
 import json
+from itertools import chain
 
 import pytest
 
-from agentrefine_lib.dataset import statistics, to_conversation
+from agentrefine_lib.dataset import error_runs, statistics, to_conversation
 from agentrefine_lib.schema import Conversation, read_jsonl, write_jsonl
 
 
@@ -44,3 +45,15 @@ def test_no_training_conversation_ends_without_a_reply(trajectories):
 def test_statistics_count_what_is_there(three_turns):
     row = statistics([three_turns]).iloc[0]
     assert (row["player_turns"], row["parameter_errors"], row["place_errors"], row["refinements"]) == (3, 1, 0, 1)
+
+
+def test_runs_of_errors_by_hand(three_turns):
+    """Flags of the answers: error, then none, none; and a play of five errors, a mended one, and two more."""
+    turns = list(three_turns.turns)
+    answers = [turns[2] if flag else turns[4] for flag in (1, 1, 1, 1, 1, 0, 1, 1)]
+    said = [turns[0], *chain.from_iterable((turns[1], answer) for answer in answers)]
+    runs = error_runs([three_turns, three_turns.model_copy(update={"turns": said})])
+    assert runs["turns"].tolist() == [3, 8]
+    assert runs["run of 1"].tolist() == [1, 0]
+    assert runs["run of 2"].tolist() == [0, 2]
+    assert runs["run of more than 3"].tolist() == [0, 5]

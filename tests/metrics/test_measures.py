@@ -129,3 +129,17 @@ def test_over_engines_weighs_engines_not_tasks():
     other = table.assign(method="n", progress=0.5)
     found = metrics.claim("x", pd.concat([table, other]), "m", "n", sizes=paper)
     assert found["difference"] == pytest.approx(0.25)
+
+
+def test_the_spread_of_samples_by_hand():
+    """Two samples of two tasks: scores 1/2 and 1."""
+    won = {(0, "a/1"): 1.0, (0, "a/2"): 0.0, (1, "a/1"): 1.0, (1, "a/2"): 1.0}
+    rows = [{"sample": i, "task": task, "success": won[i, task], "progress": 0.5} for i, task in won]
+    found = metrics.over_samples(pd.DataFrame(rows).assign(method="m", engine="a")).set_index("metric")["value"]
+    assert found.to_dict() == {"success_mean2": 0.75, "success_std2": 0.25, "progress_mean2": 0.5, "progress_std2": 0.0}
+
+
+def test_a_share_is_resampled_by_groups():
+    parts, wholes = np.array([1.0, 0.0]), np.array([1.0, 3.0])
+    assert metrics.share_interval(parts, wholes, seed=0) == (0.0, 1.0)  # one group alone, or the other
+    assert metrics.share_interval(wholes, wholes, seed=0) == (1.0, 1.0)
