@@ -18,7 +18,7 @@ from agentrefine_lib.dataset.exports import (
     for_swift,
 )
 from agentrefine_lib.dataset.files import from_datasets, read_conversations, to_datasets, write_conversations
-from agentrefine_lib.dataset.statistics import error_positions, statistics
+from agentrefine_lib.dataset.statistics import error_positions, error_runs, statistics
 from agentrefine_lib.schema import observe, reply
 
 __all__ = [
@@ -27,6 +27,7 @@ __all__ = [
     "Exported",
     "Strategy",
     "error_positions",
+    "error_runs",
     "for_axolotl",
     "for_llama_factory_v0",
     "for_llama_factory_v1",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from itertools import groupby
 
 import pandas as pd
 
@@ -10,6 +11,7 @@ from agentrefine_lib.schema import ERROR_FLAGS, DMTurn, PlayerTurn, Trajectory
 from agentrefine_lib.verify import count_refinements
 
 BINS = 10  # of positions in a play
+LONGEST = 3  # run of errors with a bar of its own, as in the paper's figure 13
 
 
 def statistics(trajectories: Iterable[Trajectory]) -> pd.DataFrame:
@@ -32,6 +34,25 @@ def measure(trajectory: Trajectory) -> dict[str, str | int]:
         "available_actions": len(trajectory.script.available_actions),
         "player_characters": sum(len(turn.thought) + len(turn.action) for turn in actions),
     }
+
+
+def error_runs(trajectories: Iterable[Trajectory]) -> pd.DataFrame:
+    """fig13_error_runs: one row per trajectory: its answered ``turns``, and how many lie in runs of errors of a length.
+
+    A run is of consecutive Player turns with any flag. Columns "run of 1", "run of 2", "run of 3" and "run of more than
+    3".
+    """
+    rows = []
+    for trajectory in trajectories:
+        flags = [turn.is_error for turn in trajectory.turns[1:] if isinstance(turn, DMTurn)]
+        lengths = [sum(1 for _ in run) for is_error, run in groupby(flags) if is_error]
+        longer = sum(length for length in lengths if length > LONGEST)
+        rows.append(
+            {"turns": len(flags)}
+            | {f"run of {n}": n * lengths.count(n) for n in range(1, LONGEST + 1)}
+            | {f"run of more than {LONGEST}": longer}
+        )
+    return pd.DataFrame(rows)
 
 
 def error_positions(trajectories: Iterable[Trajectory]) -> pd.DataFrame:

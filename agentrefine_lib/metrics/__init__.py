@@ -1,7 +1,7 @@
 """One definition for each number, with an interval: what episodes say about a method, and about two on equal tasks."""
 
 from agentrefine_lib.metrics.behaviour import loops, steps_table, survival, taxonomy
-from agentrefine_lib.metrics.best_of import best_of, best_of_scores, best_of_table
+from agentrefine_lib.metrics.best_of import best_of, best_of_scores, best_of_table, over_samples
 from agentrefine_lib.metrics.episodes import (
     MEANS,
     episode_table,
@@ -10,7 +10,7 @@ from agentrefine_lib.metrics.episodes import (
     summarise,
     telling_task,
 )
-from agentrefine_lib.metrics.intervals import mean_interval, success_interval
+from agentrefine_lib.metrics.intervals import mean_interval, share_interval, success_interval
 from agentrefine_lib.metrics.ladder import ladder
 from agentrefine_lib.metrics.paired import (
     Difference,
@@ -58,9 +58,11 @@ __all__ = [
     "old_wording",
     "old_wording_table",
     "over_engines",
+    "over_samples",
     "paired_permutation",
     "rank_correlation",
     "robustness",
+    "share_interval",
     "sign_test",
     "slope",
     "spread",

@@ -47,3 +47,19 @@ def best_of_scores(expected: pd.DataFrame, seed: int = 0) -> pd.DataFrame:
         low, high = mean_interval(values, seed)
         rows.append([*key, values.mean(), low, high, len(values)])
     return pd.DataFrame(rows, columns=[*keys, "value", "low", "high", "n"]).sort_values(keys, ignore_index=True)
+
+
+def over_samples(samples: pd.DataFrame) -> pd.DataFrame:
+    """tab10_std: a row per method, engine and metric: mean and population standard deviation over ``n`` samples.
+
+    ``samples`` has a row per episode and a column ``sample``; each sample's score is its mean over tasks and policies.
+    The metrics are named as in the paper's rows, for ten samples ``success_mean10`` and ``success_std10``.
+    """
+    rows = []
+    for (method, engine), group in samples.groupby(["method", "engine"], sort=False):
+        for metric in ("success", "progress"):
+            scores = group.assign(score=group[metric].astype(float)).groupby("sample")["score"].mean()
+            for name, value in (("mean", scores.mean()), ("std", scores.std(ddof=0))):
+                key = {"method": method, "engine": engine, "metric": f"{metric}_{name}{len(scores)}"}
+                rows.append(key | {"value": value, "low": np.nan, "high": np.nan, "n": len(scores)})
+    return pd.DataFrame(rows)

@@ -9,7 +9,7 @@ over tasks. With few seeds it is too narrow: the spread of S seeds is underestim
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from scipy.stats import binomtest
@@ -36,6 +36,13 @@ def mean_interval(values: np.ndarray, seed: int) -> tuple[float, float]:
     return percentiles(resampled_means(cells, task_weights(cells.shape[1], rng), rng))
 
 
+def share_interval(parts: np.ndarray, wholes: np.ndarray, seed: int) -> tuple[float, float]:
+    """Percentile bootstrap of the sum of ``parts`` over the sum of ``wholes``, (groups,) each, over the groups."""
+    drawn = task_weights(len(wholes), np.random.default_rng(seed))
+    below = drawn @ wholes
+    return percentiles(np.divide(drawn @ parts, below, out=np.full(len(below), np.nan), where=below > 0))
+
+
 def percentiles(draws: np.ndarray) -> tuple[float, float]:
     """The middle 95 % of resampled values."""
     low, high = np.nanquantile(draws, [(1 - CONFIDENCE) / 2, (1 + CONFIDENCE) / 2])
@@ -52,10 +59,12 @@ def resampled_means(cells: np.ndarray, tasks: np.ndarray, rng: np.random.Generat
     return np.divide(total, weight, out=np.full(len(tasks), np.nan), where=weight > 0)
 
 
-def task_weights(count: int, rng: np.random.Generator, strata: Sequence[str] = ()) -> np.ndarray:
+def task_weights(
+    count: int, rng: np.random.Generator, strata: Sequence[str] = (), sizes: Mapping[str, float] | None = None
+) -> np.ndarray:
     """Weights of ``count`` tasks in each resample, (resamples, tasks), each row summing to one.
 
-    With ``strata``, a label per task (its engine), tasks are drawn within each and every stratum weighs the same.
+    With ``strata``, a label per task (its engine), tasks are drawn within each; strata weigh as in ``fixed_weights``.
     """
     labels = np.asarray(strata if len(strata) else [""] * count)
     weights = np.zeros((RESAMPLES, count))
@@ -63,10 +72,20 @@ def task_weights(count: int, rng: np.random.Generator, strata: Sequence[str] = (
         (members,) = (labels == label).nonzero()
         size = len(members)
         weights[:, members] = rng.multinomial(size, np.full(size, 1 / size), size=RESAMPLES) / size
-    return weights / len(set(labels))
+    return weights * _shares(list(labels), sizes)
 
 
-def even_weights(strata: Sequence[str]) -> np.ndarray:
-    """Weights of tasks, (tasks,), with which every stratum weighs the same; they sum to one."""
-    sizes = Counter(strata)
-    return np.array([1 / sizes[stratum] / len(sizes) for stratum in strata])
+def fixed_weights(strata: Sequence[str], sizes: Mapping[str, float] | None = None) -> np.ndarray:
+    """Weights of tasks, (tasks,), that sum to one: every stratum weighs the same, or in proportion to its ``sizes``.
+
+    However many tasks a stratum has here. ``sizes`` may hold strata that are not here. Raises KeyError for one that is
+    here and has no size.
+    """
+    counts = Counter(strata)
+    return _shares(strata, sizes) / np.array([counts[stratum] for stratum in strata])
+
+
+def _shares(strata: Sequence[str], sizes: Mapping[str, float] | None) -> np.ndarray:
+    """For each task, what its stratum weighs."""
+    found = {stratum: 1.0 if sizes is None else float(sizes[stratum]) for stratum in dict.fromkeys(strata)}
+    return np.array([found[stratum] for stratum in strata]) / sum(found.values())

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from agentrefine_lib.metrics.intervals import even_weights, percentiles, resampled_means, task_weights
+from agentrefine_lib.metrics.intervals import fixed_weights, percentiles, resampled_means, task_weights
 from agentrefine_lib.metrics.paired import engine_of, grid
 
 NEW_SEEDS, NEW_WORDS, NEW_MECHANICS = "trained mechanics, new seeds", "new costumes and grammars", "new mechanics"
@@ -47,6 +47,6 @@ def rung_of(task: str, held_out: set[str]) -> str:
 def _progress(part: pd.DataFrame, method: str, seed: int) -> dict[str, Any]:
     cells = grid(part, method, "progress").dropna(axis=1, how="all")  # a task whose progress nobody knows
     values, engines, rng = cells.to_numpy(float), [engine_of(str(t)) for t in cells], np.random.default_rng(seed)
-    value = float(np.nanmean(values, axis=0) @ even_weights(engines))
+    value = float(np.nanmean(values, axis=0) @ fixed_weights(engines))
     low, high = percentiles(resampled_means(values, task_weights(len(engines), rng, engines), rng))
     return {"value": value, "low": low, "high": high, "n": int(np.isfinite(values).sum()), "seeds": len(values)}

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
 from scipy.stats import binomtest, permutation_test
 
-from agentrefine_lib.metrics.intervals import RESAMPLES, even_weights, percentiles, resampled_means, task_weights
+from agentrefine_lib.metrics.intervals import RESAMPLES, fixed_weights, percentiles, resampled_means, task_weights
 
 ALPHA = 0.05
 YES, NO, OPEN = "yes", "no", "not decided"
@@ -68,34 +69,45 @@ def engine_of(task: str) -> str:
     return task.partition("/")[0]
 
 
-def difference(ours: pd.DataFrame, theirs: pd.DataFrame, metric: str = "", seed: int = 0) -> Difference:
-    """Two ``grid``s compared on the tasks that they share; every engine weighs the same."""
+def difference(
+    ours: pd.DataFrame,
+    theirs: pd.DataFrame,
+    metric: str = "",
+    seed: int = 0,
+    sizes: Mapping[str, float] | None = None,
+) -> Difference:
+    """Two ``grid``s compared on the tasks that they share; engines weigh as ``sizes`` says, without it the same."""
     tasks, seeds = shared_tasks(ours, theirs), min(len(ours), len(theirs))
     if not tasks:
         return Difference(np.nan, np.nan, np.nan, np.nan, 0, seeds)
     engines = [engine_of(task) for task in tasks]
     cells = [table[tasks].to_numpy(float) for table in (ours, theirs)]
     change = np.nanmean(cells[0], axis=0) - np.nanmean(cells[1], axis=0)
-    weights = even_weights(engines)
+    weights = fixed_weights(engines, sizes)
     rng = np.random.default_rng(seed)
-    drawn = task_weights(len(tasks), rng, engines)
+    drawn = task_weights(len(tasks), rng, engines, sizes)
     low, high = percentiles(resampled_means(cells[0], drawn, rng) - resampled_means(cells[1], drawn, rng))
     p = sign_test(change) if metric == "success" else paired_permutation(change * weights, seed)
     return Difference(float(change @ weights), low, high, p, len(tasks), seeds)
 
 
-def over_engines(episodes: pd.DataFrame, metric: str, seed: int = 0) -> pd.DataFrame:
-    """One row per method: the mean of ``metric`` in which all engines weigh the same, as in ``summarise``."""
+def over_engines(
+    episodes: pd.DataFrame, metric: str, seed: int = 0, sizes: Mapping[str, float] | None = None
+) -> pd.DataFrame:
+    """One row per method: the mean of ``metric`` over engines, as in ``summarise``.
+
+    All engines weigh the same, or as ``sizes`` says: with the numbers of tasks that the paper played, its own score.
+    """
     rows = []
     for method, group in episodes.groupby("method", sort=False):
         table = grid(group, str(method), metric)
         cells, engines = table.to_numpy(float), [engine_of(str(task)) for task in table.columns]
         rng = np.random.default_rng(seed)
-        low, high = percentiles(resampled_means(cells, task_weights(len(engines), rng, engines), rng))
-        value = float(np.nanmean(cells, axis=0) @ even_weights(engines))
+        low, high = percentiles(resampled_means(cells, task_weights(len(engines), rng, engines, sizes), rng))
+        value = float(np.nanmean(cells, axis=0) @ fixed_weights(engines, sizes))
         found = {"value": value, "low": low, "high": high, "n": cells.size, "seeds": len(cells)}
         rows.append({"method": method, "engine": "all", "metric": metric, **found})
-    return pd.DataFrame(rows)
+    return pd.DataFrame(rows, columns=["method", "engine", "metric", "value", "low", "high", "n", "seeds"])
 
 
 def sign_test(change: np.ndarray) -> float:
@@ -132,10 +144,16 @@ def verdict(low: float, high: float, p: float = float("nan"), against: float = 0
 
 
 def claim(
-    name: str, episodes: pd.DataFrame, method: str, baseline: str, metric: str = "progress", seed: int = 0
+    name: str,
+    episodes: pd.DataFrame,
+    method: str,
+    baseline: str,
+    metric: str = "progress",
+    seed: int = 0,
+    sizes: Mapping[str, float] | None = None,
 ) -> dict[str, object]:
     """One row for ``claims``: is the method above the baseline in ``metric``? Where one did not play, nothing is."""
-    found = difference(grid(episodes, method, metric), grid(episodes, baseline, metric), metric, seed)
+    found = difference(grid(episodes, method, metric), grid(episodes, baseline, metric), metric, seed, sizes)
     return {"claim": name, "compared": f"{method} - {baseline}, {metric}", **found._asdict()}
 
 

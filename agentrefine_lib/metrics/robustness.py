@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -10,12 +10,13 @@ import pandas as pd
 
 from agentrefine_lib.environments.perturbations import perturbations
 from agentrefine_lib.environments.signature import parse_command
-from agentrefine_lib.metrics.intervals import even_weights, percentiles, task_weights
+from agentrefine_lib.metrics.intervals import fixed_weights, percentiles, task_weights
 from agentrefine_lib.metrics.paired import engine_of, grid, shared_tasks
 from agentrefine_lib.schema import Episode, read_jsonl
 
 UNPERTURBED = "none"
-MEASURES = ("mean", "std", "drop")
+FIGURE_3 = ("P1", "P2", "P3")  # of the paper's perturbations
+MEASURES = ("average", "std", "perturbed")
 
 
 def old_wording(episode: Episode, perturbation: str) -> list[bool]:
@@ -49,27 +50,36 @@ def kept(episodes: pd.DataFrame, metric: str) -> pd.DataFrame:
 
 
 def robustness(episodes: pd.DataFrame, metric: str, seed: int = 0) -> pd.DataFrame:
-    """tab3_robustness: a row per method, engine and measure, with a bootstrap over tasks and seeds.
+    """A row per method, engine and measure, which the column ``perturbation`` names; a bootstrap over tasks and seeds.
 
-    ``mean`` and ``std`` (sample standard deviation, at least two perturbations) are over the perturbations' means;
-    ``drop`` is the unperturbed mean minus that mean. ``n``: episodes under perturbations.
+    Table 3 of the paper: the mean without a perturbation and under each, the ``average`` of these columns and their
+    ``std``, the standard deviation of a population (divided by their number). Figure 3: ``perturbed``, the mean over P1
+    to P3, or over all perturbations where none of these was played. ``n``: episodes that a value is made of.
     """
     rows = []
     for (method, engine), group in episodes.groupby(["method", "engine"], sort=False):
-        draws = {m: spread(group, str(method), metric, m, seed) for m in MEASURES}
-        perturbed = group[group["perturbation"] != UNPERTURBED]
-        for measure, (value, resampled) in draws.items():
+        for measure in (*dict.fromkeys(group["perturbation"]), *MEASURES):
+            value, resampled = spread(group, str(method), metric, measure, seed)
             low, high = percentiles(resampled) if np.isfinite(resampled).any() else (np.nan, np.nan)
-            key = {"method": method, "engine": engine, "metric": f"{metric}_{measure}"}
-            found = {"value": value, "low": low, "high": high, "n": len(perturbed), "seeds": group["seed"].nunique()}
-            rows.append(key | found)
+            key = {"method": method, "engine": engine, "perturbation": measure, "metric": metric}
+            n = group["perturbation"].isin(columns_of(measure, list(group["perturbation"].unique()))).sum()
+            rows.append(key | {"value": value, "low": low, "high": high, "n": n, "seeds": group["seed"].nunique()})
     return pd.DataFrame(rows)
+
+
+def columns_of(measure: str, played: Sequence[str]) -> list[str]:
+    """The perturbations that a measure is made of, of those that were played."""
+    if measure not in MEASURES:
+        return [measure]
+    if measure != "perturbed":
+        return list(played)
+    return [name for name in FIGURE_3 if name in played] or [name for name in played if name != UNPERTURBED]
 
 
 def spread(
     episodes: pd.DataFrame, method: str, metric: str, measure: str = "std", seed: int = 0
 ) -> tuple[float, np.ndarray]:
-    """A measure of one method over perturbations, and its values in resamples of tasks and seeds.
+    """A measure of one method (one of MEASURES, or a perturbation), and its values in resamples of tasks and seeds.
 
     Every seed must have played every task under every perturbation. The same ``seed`` draws the same tasks, so that two
     methods are compared draw by draw.
@@ -82,7 +92,7 @@ def spread(
     cells = {name: table[tasks].to_numpy(float) for name, table in grids.items()}
     count = max(len(table) for table in cells.values())
     seeds = rng.multinomial(count, np.full(count, 1 / count), size=len(weights)) / count
-    plain = {name: np.array([table.mean(0) @ even_weights(engines)]) for name, table in cells.items()}
+    plain = {name: np.array([table.mean(0) @ fixed_weights(engines)]) for name, table in cells.items()}
     drawn = {name: ((seeds @ table) * weights).sum(1) for name, table in cells.items()}
     return float(_measure(plain, measure)[0]), _measure(drawn, measure)
 
@@ -90,7 +100,7 @@ def spread(
 def spread_claim(
     name: str, episodes: pd.DataFrame, method: str, baseline: str, metric: str, seed: int = 0
 ) -> dict[str, object]:
-    """A row for ``claims``: does the method's ``metric`` vary more over perturbations than the baseline's? No p."""
+    """A row for ``claims``: does the method's ``metric`` vary more over wordings than the baseline's? No p."""
     found: dict[str, object] = {"claim": name, "compared": f"{method} - {baseline}, standard deviation of {metric}"}
     if not {method, baseline} <= set(episodes["method"]):
         return found
@@ -104,8 +114,8 @@ def spread_claim(
 
 
 def _measure(means: dict[str, np.ndarray], measure: str) -> np.ndarray:
-    perturbed = np.array([values for name, values in means.items() if name != UNPERTURBED])
-    if measure == "std":
-        return perturbed.std(axis=0, ddof=1) if len(perturbed) > 1 else np.full(perturbed.shape[1], np.nan)
-    mean: np.ndarray = perturbed.mean(axis=0)
-    return mean if measure == "mean" else means[UNPERTURBED] - mean
+    columns = np.array([means[name] for name in columns_of(measure, list(means))])
+    if not len(columns):
+        return np.full_like(next(iter(means.values())), np.nan)
+    summed: np.ndarray = columns.std(axis=0) if measure == "std" else columns.mean(axis=0)
+    return summed

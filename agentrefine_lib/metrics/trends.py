@@ -11,7 +11,7 @@ from scipy.stats import bootstrap, permutation_test, rankdata
 from agentrefine_lib.metrics.intervals import (
     CONFIDENCE,
     RESAMPLES,
-    even_weights,
+    fixed_weights,
     percentiles,
     resampled_means,
     task_weights,
@@ -19,11 +19,11 @@ from agentrefine_lib.metrics.intervals import (
 from agentrefine_lib.metrics.paired import Difference, engine_of, shared_tasks
 
 
-def slope(grids: Mapping[int, pd.DataFrame], seed: int = 0) -> Difference:
+def slope(grids: Mapping[int, pd.DataFrame], seed: int = 0, sizes: Mapping[str, float] | None = None) -> Difference:
     """Least-squares slope of mean values on log2 of the size, for a ``grid`` (seeds by tasks) per size; no p.
 
     The interval draws tasks (the same for all sizes) and each size's seeds anew. Sizes must differ: fewer than two
-    give a row of nothing.
+    give a row of nothing. Engines weigh the same, or as ``sizes`` says.
     """
     tasks, seeds = shared_tasks(*grids.values()), min((len(table) for table in grids.values()), default=0)
     nothing = float("nan")
@@ -34,9 +34,9 @@ def slope(grids: Mapping[int, pd.DataFrame], seed: int = 0) -> Difference:
     x = np.log2(np.array(list(grids), float))
     pull = (x - x.mean()) / ((x - x.mean()) ** 2).sum()
     rng = np.random.default_rng(seed)
-    drawn = task_weights(len(tasks), rng, engines)
+    drawn = task_weights(len(tasks), rng, engines, sizes)
     low, high = percentiles(pull @ np.array([resampled_means(table, drawn, rng) for table in cells]))
-    value = pull @ np.array([np.nanmean(table, axis=0) @ even_weights(engines) for table in cells])
+    value = pull @ np.array([np.nanmean(table, axis=0) @ fixed_weights(engines, sizes) for table in cells])
     return Difference(float(value), low, high, nothing, len(tasks), seeds)
 
 

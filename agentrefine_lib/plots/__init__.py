@@ -1,11 +1,10 @@
 """Tables and seaborn figures. Every figure is drawn from the CSV beside it, so that a reader can redraw or check it."""
 
 from agentrefine_lib.plots.ablation import error_kinds, refinement, scaling, stuck
-from agentrefine_lib.plots.diversity import best_of_curves, environment_map, thought_maps
+from agentrefine_lib.plots.diversity import best_of_curves, environment_map, similarity, thought_maps
 from agentrefine_lib.plots.evaluation import (
     ENGINE_NAMES,
     OURS,
-    PAPER,
     TABLE_1_ENGINES,
     beside_paper,
     case_table,
@@ -17,7 +16,8 @@ from agentrefine_lib.plots.evaluation import (
 )
 from agentrefine_lib.plots.files import save, style, write_table
 from agentrefine_lib.plots.ladder import ladder
-from agentrefine_lib.plots.pipeline import agreement, errors_by_position, funnel, pipeline, training_curves
+from agentrefine_lib.plots.paper import PAPER, paper_rows, table_1_means
+from agentrefine_lib.plots.pipeline import agreement, error_runs, errors_by_position, funnel, pipeline, training_curves
 from agentrefine_lib.plots.reasoning import question_answering
 from agentrefine_lib.plots.robustness import mended, perturbed
 
@@ -33,6 +33,7 @@ __all__ = [
     "cases",
     "environment_map",
     "error_kinds",
+    "error_runs",
     "errors_by_position",
     "funnel",
     "ladder",
@@ -41,14 +42,17 @@ __all__ = [
     "method_labels",
     "outcomes",
     "overall",
+    "paper_rows",
     "perturbed",
     "pipeline",
     "question_answering",
     "refinement",
     "save",
     "scaling",
+    "similarity",
     "stuck",
     "style",
+    "table_1_means",
     "thought_maps",
     "training_curves",
     "write_table",

@@ -8,15 +8,20 @@ import seaborn as sns
 from matplotlib.figure import Figure
 
 from agentrefine_lib.metrics.behaviour import ACCEPTED
-from agentrefine_lib.plots.evaluation import ENGINE_NAMES, OURS, engines_of
+from agentrefine_lib.plots.evaluation import ENGINE_NAMES, engines_of
+from agentrefine_lib.plots.paper import PAPER
 
 KINDS = [ACCEPTED, "logic", "parameter", "format"]
 
 
 def scaling(table: pd.DataFrame) -> Figure:
-    """fig5_scaling: progress against the number of training trajectories, a panel per engine, 95 % bands."""
-    shown = table[(table["source"] == OURS) & (table["metric"] == "progress")].sort_values("conversations")
-    names = {"all": "All engines"} | ENGINE_NAMES
+    """fig5_scaling: progress against the number of training trajectories, a panel per engine, 95 % bands.
+
+    The first panel is the paper's curve, the second ours of the same definition, the mean over the tasks of table 1.
+    """
+    shown = table[table["metric"] == "progress"].sort_values("conversations")
+    shown.loc[shown["source"] == PAPER, "engine"] = PAPER
+    names = {PAPER: "the paper, table 1's tasks", "all": "table 1's tasks"} | ENGINE_NAMES
     engines = [engine for engine in names if engine in set(shown["engine"])]
     figure, axes = plt.subplots(
         1, len(engines), figsize=(1 + 2 * len(engines), 2.8), squeeze=False, layout="constrained", sharey=True

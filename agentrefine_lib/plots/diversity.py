@@ -39,6 +39,19 @@ def environment_map(points: pd.DataFrame) -> Figure:
     return figure
 
 
+def similarity(table: pd.DataFrame) -> Figure:
+    """fig7_similarity: mean similarity of two instructions, a row and a column per kind of environment."""
+    names = {"synthesised": "synthesised"} | ENGINE_NAMES
+    square = table.pivot_table(index="engine", columns="other", values="similarity", dropna=False)
+    order = [kind for kind in names if kind in square.index]
+    square = square.reindex(index=order, columns=order).rename(index=names, columns=names)
+    figure, ax = plt.subplots(figsize=(2.6 + 0.8 * len(order), 1.4 + 0.55 * len(order)), layout="constrained")
+    sns.heatmap(square, vmin=0, vmax=1, cmap="crest", annot=True, fmt=".2f", annot_kws={"fontsize": 9}, ax=ax)
+    ax.set(xlabel="", ylabel="")
+    ax.tick_params(axis="x", rotation=40)
+    return figure
+
+
 def best_of_curves(table: pd.DataFrame) -> Figure:
     """tab4_bestofn, drawn: the expected progress of the best of k samples; k = 0 stands for greedy decoding."""
     shown = table[(table["source"] == OURS) & (table["metric"] == "progress")]

@@ -16,9 +16,10 @@ from matplotlib.font_manager import findfont, get_font
 
 from agentrefine_lib.metrics import first_divergence
 from agentrefine_lib.plots.bars import bars
+from agentrefine_lib.plots.paper import PAPER, paper_rows
 from agentrefine_lib.schema import Episode, Step
 
-OURS, PAPER = "this run", "paper"
+OURS = "this run"
 ENGINE_NAMES = {
     "alfworld": "AlfWorld",
     "babyai": "BabyAI",
@@ -108,8 +109,7 @@ def beside_paper(
     trained = [engine in held_in.get(m, []) for m, engine in zip(ours["method"], ours["engine"], strict=True)]
     ours = ours.assign(source=OURS, family=model, method=ours["method"].map(labels), held_in=trained)
     ours[["value", "low", "high"]] = ours[["value", "low", "high"]].astype(float) * 100
-    paper = reported[reported["artefact"] == artefact].drop(columns=["artefact", "confidence"])
-    return pd.concat([ours, paper.assign(citation=paper["source"], source=PAPER)], ignore_index=True)
+    return pd.concat([ours, paper_rows(reported, artefact)], ignore_index=True)
 
 
 def overall(table: pd.DataFrame, family: str) -> tuple[Figure, pd.DataFrame]:

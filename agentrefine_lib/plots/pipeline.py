@@ -5,6 +5,7 @@ from __future__ import annotations
 import matplotlib.pyplot as plt
 import pandas as pd
 import seaborn as sns
+from matplotlib.container import BarContainer
 from matplotlib.figure import Figure
 
 from agentrefine_lib.plots.bars import bars
@@ -67,8 +68,21 @@ def errors_by_position(turns: pd.DataFrame) -> Figure:
     return figure
 
 
+def error_runs(table: pd.DataFrame) -> Figure:
+    """fig13_error_runs: share of turns in runs of errors of each length, this run's bars beside the paper's."""
+    figure, ax = plt.subplots(figsize=(7, 3.2), layout="constrained")
+    sns.barplot(table, x="metric", y="value", hue="source", ax=ax)
+    for drawn in ax.containers:
+        if isinstance(drawn, BarContainer):
+            ax.bar_label(drawn, fmt="%.2g", fontsize=9)
+    ax.set(xlabel="errors in a row", ylabel="share of Player turns (%)")
+    sns.move_legend(ax, "upper right", title="")
+    return figure
+
+
 def agreement(table: pd.DataFrame) -> Figure:
     """fig_judge: share of turns that the judge labels as the dungeon master did, beside the paper's."""
+    table = table[table["value"].notna()]
     figure, ax = plt.subplots(figsize=(7, 0.8 + 0.5 * len(table)), layout="constrained")
     bars(ax, table.rename(columns={"judge": "method"}), "")
     ax.set(xlabel="turns labelled alike (%)")

@@ -7,7 +7,8 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from agentrefine_lib.plots.bars import bars
-from agentrefine_lib.plots.evaluation import OURS, PAPER
+from agentrefine_lib.plots.evaluation import OURS
+from agentrefine_lib.plots.paper import PAPER
 
 
 def question_answering(table: pd.DataFrame) -> Figure:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import matplotlib.pyplot as plt
 import pandas as pd
 import seaborn as sns
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from agentrefine_lib.metrics import UNPERTURBED
@@ -12,28 +13,35 @@ from agentrefine_lib.plots.evaluation import ENGINE_NAMES, OURS, engines_of
 
 
 def perturbed(table: pd.DataFrame) -> Figure:
-    """fig3_perturbation: progress; a panel per engine, points per perturbation, a colour per method, 95 % whiskers."""
-    shown = table[(table["source"] == OURS) & (table["metric"] == "progress")]
+    """fig3_perturbation: success above, progress below; a panel per engine, a point per perturbation and method.
+
+    A colour per method, 95 % whiskers.
+    """
+    shown = table[table["source"] == OURS]
     engines = engines_of(shown)
     names = [UNPERTURBED, *(name for name in dict.fromkeys(shown["perturbation"]) if name != UNPERTURBED)]
     methods = list(dict.fromkeys(shown["method"]))
-    size = (2.2 + 2.3 * len(engines), 1.2 + 0.24 * len(names) * len(methods))
-    figure, axes = plt.subplots(1, len(engines), figsize=size, squeeze=False, layout="constrained", sharey=True)
-    for ax, engine in zip(axes[0], engines, strict=True):
-        for number, (method, colour) in enumerate(zip(methods, sns.color_palette(n_colors=len(methods)), strict=True)):
-            part = shown[(shown["engine"] == engine) & (shown["method"] == method)].set_index("perturbation")
-            part = part.reindex(names)
-            rows = [row + 0.7 * (number + 0.5) / len(methods) - 0.35 for row in range(len(names))]
-            whiskers = [(part["value"] - part["low"]).to_numpy(), (part["high"] - part["value"]).to_numpy()]
-            ax.errorbar(
-                part["value"], rows, xerr=whiskers, fmt="o", color=colour, capsize=2, label=method, markersize=5
-            )
-        ax.set(title=ENGINE_NAMES[engine], xlim=(-4, 104), yticks=range(len(names)), yticklabels=names)
-        ax.title.set_fontsize(10)
+    size = (2.2 + 2.3 * len(engines), 1.6 + 0.4 * len(names) * len(methods))
+    figure, axes = plt.subplots(2, len(engines), figsize=size, squeeze=False, layout="constrained", sharey=True)
+    for row, metric in zip(axes, ("success", "progress"), strict=True):
+        for ax, engine in zip(row, engines, strict=True):
+            part = shown[(shown["engine"] == engine) & (shown["metric"] == metric)]
+            _points(ax, part, names, methods)
+            ax.set(title=f"{ENGINE_NAMES[engine]}: {metric} (%)", xlim=(-4, 104))
+            ax.set(yticks=range(len(names)), yticklabels=names)
+            ax.title.set_fontsize(10)
     axes[0, 0].invert_yaxis()
     axes[0, -1].legend(loc="upper left", bbox_to_anchor=(1, 1), frameon=False)
-    figure.supxlabel("progress (%)", fontsize=10)
     return figure
+
+
+def _points(ax: Axes, part: pd.DataFrame, names: list[str], methods: list[str]) -> None:
+    """One panel: a row per perturbation, in it a point with whiskers per method."""
+    for number, (method, colour) in enumerate(zip(methods, sns.color_palette(n_colors=len(methods)), strict=True)):
+        ours = part[part["method"] == method].set_index("perturbation").reindex(names)
+        rows = [row + 0.7 * (number + 0.5) / len(methods) - 0.35 for row in range(len(names))]
+        whiskers = [(ours["value"] - ours["low"]).to_numpy(), (ours["high"] - ours["value"]).to_numpy()]
+        ax.errorbar(ours["value"], rows, xerr=whiskers, fmt="o", color=colour, capsize=2, label=method, markersize=5)
 
 
 def mended(table: pd.DataFrame) -> Figure:

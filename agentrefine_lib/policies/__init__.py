@@ -5,6 +5,7 @@ from agentrefine_lib.policies.generation import Sampling
 from agentrefine_lib.policies.human import HumanPolicy
 from agentrefine_lib.policies.local import LocalPolicy
 from agentrefine_lib.policies.protocol import LiveEpisode, Policy
+from agentrefine_lib.policies.reflexion import Reflexion
 from agentrefine_lib.policies.scripted import AfterMistake, ExpertPolicy, RandomPolicy
 
 __all__ = [
@@ -16,5 +17,6 @@ __all__ = [
     "LocalPolicy",
     "Policy",
     "RandomPolicy",
+    "Reflexion",
     "Sampling",
 ]

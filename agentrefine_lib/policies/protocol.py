@@ -18,6 +18,8 @@ class LiveEpisode:
     opening: Opening
     steps: list[Step] = field(default_factory=list)
     success: bool = False
+    done: bool = False  # the engine said so at the last step
+    stopped: bool = False  # the policy plays no further step; its last reply is not played
     dropped: int = 0  # oldest exchanges that the policy's prompt leaves out
     ending: Ending | None = None  # of the reply that the policy gives, until it is played
 
@@ -41,7 +43,10 @@ class LiveEpisode:
 
 
 class Policy(Protocol):
-    """``name`` identifies it in results. ``batch_size`` episodes are answered together, in step; 1: each alone."""
+    """``name`` identifies it in results. ``batch_size`` episodes are answered together, in step; 1: each alone.
+
+    One with ``tries`` above 1 may begin an episode anew that the engine has ended without success; it ends it itself.
+    """
 
     name: str
     batch_size: int | None

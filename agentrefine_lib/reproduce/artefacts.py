@@ -34,7 +34,7 @@ class Artefact(BaseModel):
     title: str
     notebook: str
     columns: list[str]
-    reported: Literal["first-hand", "second-hand", "not transcribed", "none"]
+    reported: Literal["first-hand", "read off bars", "not transcribed", "none"]
     claims: list[Claim] = []
     beyond: bool = False  # not in the paper
 

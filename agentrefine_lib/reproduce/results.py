@@ -57,6 +57,7 @@ def _told(profile: Profile, artefacts: list[Artefact]) -> dict[str, Any]:
         "made": sum(entry["there"] for entry in entries),
         "minutes": sum(record["wall_s"] for record in done) / 60,
         "notebooks": f"{len(done)} of {len(manifest['notebooks'])}",
+        "errata": (profile.figures_dir / "errata.html").exists(),
     }
 
 

@@ -140,11 +140,13 @@ class _Run:
             batch.leave()
 
     async def play(self, task: Task, engine: EngineProcess, batch: Batch) -> LiveEpisode:
-        """One episode, from its first observation to its end or to the step limit."""
+        """One episode, from its first observation to its end, to the policy's own stop or to the step limit."""
         episode = LiveEpisode(task, engine, await engine.start(task))
-        done = False
-        while not done and len(episode.steps) < self.limits.steps:
-            done = await advance(episode, await batch.reply(episode))
+        again = getattr(self.policy, "tries", 1) > 1
+        while len(episode.steps) < self.limits.steps:
+            text = await batch.reply(episode)
+            if episode.stopped or (await advance(episode, text) and (episode.success or not again)):
+                break
         return episode
 
     def try_again(self, task: Task, failure: EngineFailure) -> bool:
@@ -191,7 +193,7 @@ async def advance(episode: LiveEpisode, text: str) -> bool:
     )
     episode.ending = None
     episode.steps.append(step)
-    episode.success = result.success
+    episode.success, episode.done = result.success, result.done
     return result.done
 
 

@@ -1,8 +1,8 @@
 """A second opinion on the error labels: would somebody who reads only the transcript flag the same turns?
 
-The paper asked GPT-4 and reports agreement in 88 % of the turns. ``EndpointJudge`` asks any model. ``ReaderJudge``
-needs none: it knows the script's commands and what has been said so far, but not the world, so it is a floor that a
-language model should beat.
+In the paper, people label turns that GPT-4, its dungeon master, has labelled. ``EndpointJudge`` asks any model.
+``ReaderJudge`` needs none: it knows the script's commands and what has been said so far, but not the world, so it is a
+floor that a language model should beat.
 """
 
 from __future__ import annotations

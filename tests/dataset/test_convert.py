@@ -2,11 +2,12 @@
 
 import json
 import re
+from itertools import chain
 
 import pytest
 
 from agentrefine_lib.agent import Prompting
-from agentrefine_lib.dataset import from_episodes, statistics, to_conversation
+from agentrefine_lib.dataset import error_runs, from_episodes, statistics, to_conversation
 from agentrefine_lib.environments.process import Opening
 from agentrefine_lib.schema import Conversation, Episode, Step, Task, read_jsonl, write_jsonl
 
@@ -77,3 +78,15 @@ def test_half_of_an_experts_conversations_begin_with_an_example_as_at_play():
         asked = Prompting(examples=(other,)).chat(played.task, opening, played.steps[:-1])
         assert [m.value for m in row.conversations[::2]] == [m["content"] for m in asked[::2]]
     assert "An example" not in "".join(m.value for row in from_episodes(episodes[:1]) for m in row.conversations)
+
+
+def test_runs_of_errors_by_hand(three_turns):
+    """Flags of the answers: error, then none, none; and a play of five errors, a mended one, and two more."""
+    turns = list(three_turns.turns)
+    answers = [turns[2] if flag else turns[4] for flag in (1, 1, 1, 1, 1, 0, 1, 1)]
+    said = [turns[0], *chain.from_iterable((turns[1], answer) for answer in answers)]
+    runs = error_runs([three_turns, three_turns.model_copy(update={"turns": said})])
+    assert runs["turns"].tolist() == [3, 8]
+    assert runs["run of 1"].tolist() == [1, 0]
+    assert runs["run of 2"].tolist() == [0, 2]
+    assert runs["run of more than 3"].tolist() == [0, 5]

@@ -42,11 +42,15 @@ def test_robustness_by_hand():
             for t, value in enumerate(values)
         ]
     )
-    rows = metrics.robustness(episodes, "progress").set_index("metric")
-    assert rows["value"].to_dict() == pytest.approx(
-        {"progress_mean": 0.75, "progress_std": np.std([1.0, 0.5], ddof=1), "progress_drop": 0.25}
-    )
-    assert rows.loc["progress_drop", ["low", "high"]].tolist() == [0.0, 0.5]  # neither task drawn, or only the second
+    rows = metrics.robustness(episodes, "progress").set_index("perturbation")
+    means = {"none": 1.0, "synonyms": 1.0, "nonsense": 0.5}
+    summed = {"average": 2.5 / 3, "std": np.std([1.0, 1.0, 0.5]), "perturbed": 0.75}
+    assert rows["value"].to_dict() == pytest.approx(means | summed)
+    assert rows.loc["perturbed", ["low", "high"]].tolist() == [0.5, 1.0]  # both draw the second task, or none does
+    assert rows["n"].tolist() == [2, 2, 2, 6, 6, 4]
+    named = metrics.robustness(episodes.replace({"perturbation": {"nonsense": "P1"}}), "progress")
+    named = named.set_index("perturbation")
+    assert named.loc["perturbed", ["value", "n"]].tolist() == [0.5, 2]  # P1 alone, as it is P1
     kept = metrics.kept(episodes, "progress").set_index("task")["kept"]
     assert kept.to_dict() == {"babyai/0": 0.0, "babyai/1": -0.5}
 
@@ -94,6 +98,7 @@ def test_slope_by_hand():
     found = metrics.slope(grids)  # over engines: 1/8, 1/4, 1/2 at log2 n = 0, 1, 2
     assert found.difference == pytest.approx((0.5 - 0.125) / 2)
     assert (found.low, found.high) == pytest.approx((found.difference, found.difference))
+    assert metrics.slope(grids, sizes={"a": 3, "b": 1}).difference == pytest.approx(0.75 * 0.375)
     assert np.isnan(metrics.slope({1: grids[1]}).difference)
 
 
@@ -117,3 +122,24 @@ def test_halves_split_every_engine():
 def test_over_engines_weighs_engines_not_tasks():
     table = pd.DataFrame({"task": ["a/1", "a/2", "b/1"], "method": "m", "seed": 0, "progress": [1.0, 1.0, 0.0]})
     assert metrics.over_engines(table, "progress")["value"].tolist() == [0.5]
+    paper = {"a": 3, "b": 1, "c": 20}  # c was not played: the others keep their proportion
+    weighed = metrics.over_engines(table, "progress", sizes=paper)
+    assert weighed["value"].tolist() == [0.75]
+    assert weighed[["low", "high"]].to_numpy().tolist() == [[0.75, 0.75]]  # tasks are drawn within their engine
+    other = table.assign(method="n", progress=0.5)
+    found = metrics.claim("x", pd.concat([table, other]), "m", "n", sizes=paper)
+    assert found["difference"] == pytest.approx(0.25)
+
+
+def test_the_spread_of_samples_by_hand():
+    """Two samples of two tasks: scores 1/2 and 1."""
+    won = {(0, "a/1"): 1.0, (0, "a/2"): 0.0, (1, "a/1"): 1.0, (1, "a/2"): 1.0}
+    rows = [{"sample": i, "task": task, "success": won[i, task], "progress": 0.5} for i, task in won]
+    found = metrics.over_samples(pd.DataFrame(rows).assign(method="m", engine="a")).set_index("metric")["value"]
+    assert found.to_dict() == {"success_mean2": 0.75, "success_std2": 0.25, "progress_mean2": 0.5, "progress_std2": 0.0}
+
+
+def test_a_share_is_resampled_by_groups():
+    parts, wholes = np.array([1.0, 0.0]), np.array([1.0, 3.0])
+    assert metrics.share_interval(parts, wholes, seed=0) == (0.0, 1.0)  # one group alone, or the other
+    assert metrics.share_interval(wholes, wholes, seed=0) == (1.0, 1.0)
