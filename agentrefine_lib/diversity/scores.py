@@ -10,7 +10,7 @@ import numpy as np
 from sacrebleu.metrics import BLEU
 from sklearn.feature_extraction.text import ENGLISH_STOP_WORDS
 
-_WORD = re.compile(r"[^\W\d_]+")
+_WORD = re.compile(r"([^\W\d_]+)")
 _NUMBER, _QUOTED = re.compile(r"\d+"), re.compile(r'"[^"]*"')
 _NAMES = re.compile(r"\{\}(?:[\s_./#-]*\{\})+")
 HALVES = 200  # random halves behind an interval
@@ -72,8 +72,9 @@ def skeletons(texts: Sequence[str], told: Sequence[str]) -> list[str]:
     worlds = {text: frozenset(_WORD.findall(text.lower())) - ENGLISH_STOP_WORDS for text in set(told)}
     bare = []
     for text, world in zip(texts, map(worlds.__getitem__, told), strict=True):
-        words = _WORD.sub(lambda w, world=world: "{}" if w[0] in world else w[0], _QUOTED.sub("{}", text.lower()))
-        bare.append(_NAMES.sub("{}", _NUMBER.sub("{}", words)))
+        pieces = _WORD.split(_NUMBER.sub("{}", _QUOTED.sub("{}", text.lower())))
+        pieces[1::2] = ["{}" if word in world else word for word in pieces[1::2]]
+        bare.append(_NAMES.sub("{}", "".join(pieces)))
     return bare
 
 

@@ -171,8 +171,7 @@ class Game:
         found = {
             self.speech.grammar.write(command)
             for command in self.world.commands(slots)
-            if (not told or all(map(contains, pools[command[0]], command[1:])))
-            and self.world.check(command) is None
+            if (not told or all(map(contains, pools[command[0]], command[1:]))) and self.world.check(command) is None
         }
         extras = [form.signature for name, form in self.speech.grammar.forms.items() if name in EXTRAS]
         return sorted(found) if told else sorted([*found, *extras])
