@@ -1,34 +1,60 @@
-"""Texts as unit vectors without a model or a download, and vectors as a map.
+"""Texts as unit vectors by a base model's hidden states, and vectors as a map.
 
-The offline embedding is latent semantic analysis (Deerwester et al. 1990): TF-IDF of words and word pairs, reduced by a
-truncated SVD that is fitted on the texts at hand. It sees which words are used together and nothing of their meaning:
-two texts that say the same in other words are far apart. ``endpoint.embeddings`` takes a sentence model instead.
+A text's vector is the mean of the model's last hidden states over its tokens, each dimension standardised over the
+texts at hand: the states of small models point almost all the same way, along a few dimensions. So vectors of
+different calls are not comparable. Chosen among layers, raw, centred and standardised, on thoughts in other words
+(tests/diversity/meanings.yaml; numbers in LOG.md): it finds what means the same, but hardly sees a "not".
+``endpoint.embeddings`` takes a sentence model instead.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 
 import numpy as np
-from sklearn.decomposition import TruncatedSVD
-from sklearn.feature_extraction.text import TfidfVectorizer
+import torch
 from sklearn.manifold import TSNE
-from sklearn.preprocessing import normalize
+from sklearn.preprocessing import normalize, scale
+from transformers import AutoModel, AutoTokenizer
 
-DIMENSIONS = 100
+TOKENS = 256  # of a text that are read
+BATCH = 32  # texts at once, of about one length
 
 
-def embed(texts: Sequence[str], seed: int = 0) -> np.ndarray:
-    """Unit vectors of texts, (texts, at most DIMENSIONS); the same texts and seed give the same vectors.
+def embed(texts: Sequence[str], model: Path | str) -> np.ndarray:
+    """Unit vectors of texts, (texts, hidden size), on one processor core; equal texts get equal vectors.
 
-    A text without any word becomes a vector of zeros. Raises ValueError where no text has a word.
+    ``model`` is what transformers loads: a folder, or a name on the Hub. Raises ValueError for a text without a token.
     """
-    counts = TfidfVectorizer(ngram_range=(1, 2), sublinear_tf=True, token_pattern=r"(?u)\b\w+\b").fit_transform(texts)
-    dimensions = min(DIMENSIONS, min(counts.shape) - 1)
-    if dimensions < 1:
-        return np.asarray(normalize(counts.toarray()))
-    reduced = TruncatedSVD(dimensions, random_state=seed).fit_transform(counts)
-    return np.asarray(normalize(reduced))
+    distinct = sorted(set(texts), key=lambda text: (len(text), text))
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        states = _mean_states(distinct, model)
+    finally:
+        torch.set_num_threads(threads)
+    found = {text: number for number, text in enumerate(distinct)}
+    return np.asarray(normalize(scale(states[[found[text] for text in texts]])))
+
+
+@torch.inference_mode()
+def _mean_states(texts: Sequence[str], model: Path | str) -> np.ndarray:
+    """The mean of the last hidden states of each text, (texts, hidden size)."""
+    tokenizer = AutoTokenizer.from_pretrained(model, trust_remote_code=False)
+    tokenizer.padding_side, tokenizer.pad_token = "right", tokenizer.pad_token or tokenizer.eos_token
+    network = AutoModel.from_pretrained(model, dtype=torch.bfloat16, trust_remote_code=False).eval()
+    means = []
+    for start in range(0, len(texts), BATCH):
+        read = tokenizer(
+            list(texts[start : start + BATCH]), padding=True, truncation=True, max_length=TOKENS, return_tensors="pt"
+        )
+        mask = read["attention_mask"][:, :, None]
+        if not mask.sum(1).all():
+            raise ValueError("found a text without a token; leave empty texts out")
+        states = network(input_ids=read["input_ids"], attention_mask=read["attention_mask"]).last_hidden_state.float()
+        means.append((states * mask).sum(1) / mask.sum(1))
+    return torch.cat(means).numpy().astype(float)
 
 
 def project(vectors: np.ndarray, seed: int = 0) -> np.ndarray:

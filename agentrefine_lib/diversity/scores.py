@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from itertools import chain
 
 import numpy as np
 from sacrebleu.metrics import BLEU
+from sklearn.feature_extraction.text import ENGLISH_STOP_WORDS
 
+_WORD = re.compile(r"([^\W\d_]+)")
+_NUMBER, _QUOTED = re.compile(r"\d+"), re.compile(r'"[^"]*"')
+_NAMES = re.compile(r"\{\}(?:[\s_./#-]*\{\})+")
 HALVES = 200  # random halves behind an interval
 REFERENCES = 100  # texts that self-BLEU compares each text with
 
@@ -44,6 +49,33 @@ def vendi(vectors: np.ndarray) -> float:
     values = np.linalg.eigvalsh(vectors.T @ vectors / len(vectors))
     shares = values[values > 1e-12]
     return float(np.exp(-(shares * np.log(shares)).sum()))
+
+
+def similarity(vectors: np.ndarray, others: np.ndarray | None = None) -> float:
+    """Mean cosine of unit vectors: over all pairs within one set, or between two; NaN without a pair."""
+    if others is not None:
+        return float(vectors.mean(axis=0) @ others.mean(axis=0)) if len(vectors) and len(others) else float("nan")
+    count = len(vectors)
+    if count < 2:
+        return float("nan")
+    total = vectors.sum(axis=0)
+    return float((total @ total - (vectors**2).sum()) / (count * (count - 1)))
+
+
+def skeletons(texts: Sequence[str], told: Sequence[str]) -> list[str]:
+    """Thoughts with "{}" for all that their worlds said: what two thoughts of one sentence pattern share.
+
+    ``told``: what each thought's Player reads in its play. Words in it that are no stop words are names here, numbers
+    and quotations, too; several in a row count as one. A pattern's own word that a world happens to use is taken
+    out as well, so that the number of skeletons is rather too low.
+    """
+    worlds = {text: frozenset(_WORD.findall(text.lower())) - ENGLISH_STOP_WORDS for text in set(told)}
+    bare = []
+    for text, world in zip(texts, map(worlds.__getitem__, told), strict=True):
+        pieces = _WORD.split(_NUMBER.sub("{}", _QUOTED.sub("{}", text.lower())))
+        pieces[1::2] = ["{}" if word in world else word for word in pieces[1::2]]
+        bare.append(_NAMES.sub("{}", "".join(pieces)))
+    return bare
 
 
 def over_halves(

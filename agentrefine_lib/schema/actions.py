@@ -50,14 +50,22 @@ def is_plain(text: str) -> bool:
     return text.isprintable() and (text.isascii() or not _BLANK.search(text))
 
 
+@lru_cache(maxsize=4 * CODES_KEPT)
+def _pieces(signature: str) -> tuple[str, ...]:
+    """Text and parameter names in turns: ``"put {item} in {box}"`` → ``("put ", "item", " in ", "box", "")``."""
+    return tuple(re.split(r"\{([^{}]*)\}", signature))
+
+
 def placeholders(signature: str) -> list[str]:
     """The parameter names in an action's signature, in order: ``"put {item} in {box}"`` → ``["item", "box"]``."""
-    return re.findall(r"\{([^{}]*)\}", signature)
+    return list(_pieces(signature)[1::2])
 
 
 def fill(signature: str, arguments: dict[str, str]) -> str:
     """An instance of an action: ``"put {item} in {box}"`` with its placeholders replaced, each exactly once."""
-    return re.sub(r"\{([^{}]*)\}", lambda found: arguments[found[1]], signature)
+    pieces = list(_pieces(signature))
+    pieces[1::2] = [arguments[name] for name in pieces[1::2]]
+    return "".join(pieces)
 
 
 @lru_cache(maxsize=CODES_KEPT)

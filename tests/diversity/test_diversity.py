@@ -2,9 +2,11 @@
 
 import asyncio
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
+import yaml
 from starlette.applications import Starlette
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
@@ -12,6 +14,7 @@ from starlette.routing import Route
 from agentrefine_lib import diversity
 from agentrefine_lib.endpoint import EndpointError, EndpointSettings, embed_by_endpoint
 from agentrefine_lib.teachers.server import serve
+from agentrefine_lib.tuning import SMOLLM2, base_folder
 
 
 def test_vendi_counts_different_vectors():
@@ -31,13 +34,38 @@ def test_words_by_hand():
     assert diversity.self_bleu(["one two three four", "five six seven eight"]) < 0.05
 
 
-def test_the_offline_embedding_is_deterministic_and_knows_what_is_alike():
-    texts = ["open the red door", "open the blue door", "measure the temperature", "measure the weight", "go north"] * 4
-    vectors = diversity.embed(texts, seed=3)
-    assert (vectors == diversity.embed(texts, seed=3)).all()
-    assert np.linalg.norm(vectors, axis=1) == pytest.approx(np.ones(20))
-    assert vectors[0] @ vectors[1] > vectors[0] @ vectors[2] + 0.2
+def test_skeletons_leave_out_what_the_world_said():
+    told = ["You see a brass key on the old shelf 2. The door is locked.", "Commands: go to {place}. You see an ox."]
+    texts = ["Since the door is locked, the brass key helps.", 'I read "no way" and try the ox 3.']
+    assert diversity.skeletons(texts, told) == ["since the {} is {}, the {} helps.", "i read {} and try the {}."]
+    assert diversity.skeletons(["The ox is far."], told[1:]) == ["the {} is far."]
+
+
+def test_similarity_by_hand():
+    axes = np.eye(3)
+    assert diversity.similarity(axes) == 0
+    assert diversity.similarity(axes[[0, 0, 1]]) == pytest.approx(1 / 3)
+    assert diversity.similarity(axes[[0]], axes[[0, 1]]) == pytest.approx(1 / 2)
+    assert np.isnan(diversity.similarity(axes[:1]))
+
+
+def test_the_offline_embedding_is_deterministic_and_a_text_is_a_text(tiny):
+    texts = ["open the red door", "open the blue door, which is to the left of it", "go north"] * 2
+    vectors = diversity.embed(texts, tiny)
+    assert (vectors == diversity.embed(texts, tiny)).all() and (vectors[:3] == vectors[3:]).all()
+    assert np.linalg.norm(vectors, axis=1) == pytest.approx(np.ones(6))
     assert (diversity.project(vectors, 3) == diversity.project(vectors, 3)).all()
+    with pytest.raises(ValueError, match="without a token"):
+        diversity.embed(["", "a"], tiny)
+
+
+@pytest.mark.slow
+def test_the_offline_embedding_finds_the_same_in_other_words():
+    triples = yaml.safe_load(Path(__file__).with_name("meanings.yaml").read_text())
+    vectors = diversity.embed([text for triple in triples for text in triple], base_folder(SMOLLM2))
+    cosines = vectors[::3] @ vectors[1::3].T
+    rank = (cosines >= np.diag(cosines)[:, None]).sum(axis=1)
+    assert (1 / rank).mean() > 0.75  # word statistics: 0.24
 
 
 def test_the_nearest_of_a_set_is_not_itself():

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import pickle
 import random
 from functools import lru_cache
+from operator import contains
 from typing import NamedTuple
 
 from agentrefine_lib.schema import EXAMPLE_STEPS, Script, render_example
@@ -50,6 +52,7 @@ class Speech:
         self.grammar = Grammar(rng, words["operations"], recipe.form, HAS)
         self.rendering = Rendering(rng, recipe.mechanic)
         self.voice = Voice(rng, self.rendering, self.do)
+        self._drawn: dict[str, bytes] = {}  # seed → its world; to read one is faster than to draw it again
 
     def do(self, command: Command, rng: random.Random) -> str:
         """A command as what somebody does: "pick up the key"."""
@@ -59,8 +62,13 @@ class Speech:
 
     def world(self, seed: str) -> World:
         """The world of a seed; all worlds of a game and its example are of one variant."""
-        rng = random.Random(seed)
-        return self.mechanic.world(rng, random.Random(self.variant), Names(rng, self.costume, self.names))
+        if seed not in self._drawn:
+            rng = random.Random(seed)
+            world = self.mechanic.world(rng, random.Random(self.variant), Names(rng, self.costume, self.names))
+            self._drawn[seed] = pickle.dumps(world)
+            return world
+        world = pickle.loads(self._drawn[seed])
+        return world
 
     def count_moves(self, world: World, limit: int) -> int:
         """How many commands the expert needs; ``limit`` if it is more, 0 if it sees no way. Plays the world."""
@@ -158,11 +166,11 @@ class Game:
             return []
         slots = {name: kinds for name, kinds in self.slots.items() if name not in self.world.unused}
         known = {kind: set(self.told(kind)) for kinds in slots.values() for kind in kinds} if told else {}
+        pools = {name: [known[kind] for kind in kinds] for name, kinds in slots.items()} if told else {}
         found = {
             self.speech.grammar.write(command)
             for command in self.world.commands(slots)
-            if (not told or all(v in known[k] for v, k in zip(command[1:], slots[command[0]], strict=True)))
-            and self.world.check(command) is None
+            if (not told or all(map(contains, pools[command[0]], command[1:]))) and self.world.check(command) is None
         }
         extras = [form.signature for name, form in self.speech.grammar.forms.items() if name in EXTRAS]
         return sorted(found) if told else sorted([*found, *extras])
@@ -178,11 +186,14 @@ class Game:
         if len(text) > MAX_ACTION_CHARS or not is_plain(text):
             return Refusal("malformed", ("no_command", text[:20].encode("ascii", "replace").decode()))
         wrong: Refusal | None = None
+        begun = text.lstrip()
         for signature, spec in self.script.available_actions.items():
+            form = self._operation_of[signature]
+            if not begun.startswith(form.head):  # most forms; RE2 costs more
+                continue
             found = read_arguments(spec.verification_code, text)
             if found is None:
                 continue
-            form = self._operation_of[signature]
             named = zip(placeholders(signature), found, strict=True)
             unknown = [value for name, value in named if value not in spec.parameters[name]]
             if not unknown:
@@ -218,6 +229,11 @@ class _Drawn(NamedTuple):
 def draw_game(recipe: Recipe) -> Game:
     """The game of a recipe, as at the start of the play."""
     return Game(*_draw(recipe))
+
+
+def draw_script(recipe: Recipe) -> Script:
+    """The script of that game alone."""
+    return _draw(recipe).script
 
 
 @lru_cache(maxsize=256)

@@ -41,6 +41,7 @@ class Form(NamedTuple):
     template: str  # the same with numbers: "take {1} from {2}"
     order: tuple[int, ...]  # which argument of the operation each parameter of the signature is
     kinds: tuple[str, ...]  # the kinds of the operation's arguments
+    head: str  # every instance begins with it
 
     def write(self, command: Command) -> str:
         """The command as text."""
@@ -97,7 +98,8 @@ class Grammar:
             signature = SHAPES[self.form](spelled, slots)
         numbers = iter(order)
         template = re.sub(r"\{\w+\}", lambda _: f"{{{1 + next(numbers)}}}", signature)
-        return Form(name, spelled, signature, template, order, kinds)
+        head = re.split(r"[\s{]", signature, maxsplit=1)[0]
+        return Form(name, spelled, signature, template, order, kinds, head)
 
     def _cased(self, verb: str) -> str:
         if self._case == "camel" and self.form in CODED:

@@ -64,11 +64,16 @@ _THERE = re.compile(r"(?<!\bup )\b(?:at|to|on|in|into|inside) \0it\b")
 _PICKED = re.compile(r"\b(pick|lift|put|turn|switch|take|hand|lay|set) (up|down|on|off|away|over) \0it\b")
 
 
+@lru_cache(maxsize=8192)
+def _alone(name: str) -> bool:
+    return _ALONE.search(name) is not None
+
+
 class Noun(str):
     """A name in a sentence: ``{0}`` is "the brass key", ``{0:a}`` "a brass key", ``{0:-}`` the name alone."""
 
     def __format__(self, spec: str) -> str:
-        if spec == "-" or _ALONE.search(self):
+        if spec == "-" or _alone(self):
             return str(self)
         if spec == "a":
             return ("an " if self[0] in "aeiou" else "a ") + self
@@ -101,7 +106,7 @@ def with_pronouns(text: str, names: Iterable[str]) -> str:
     """The text with "it" or "there" for a thing that is named again; what stands in quotation marks stays."""
     for name in names:
         first, *parts = text.split(f"he {name}")
-        if not parts or not name or name in SIDES or _ALONE.search(name):
+        if not parts or not name or name in SIDES or _alone(name):
             continue
         made, known, again = first, first[-1:] in "tT", False
         for part in parts:

@@ -23,6 +23,9 @@ _FIRST = (  # second person → first person, in this order
 )
 
 
+_BARE = re.compile(r"\S*[./_\d]\S")  # the name of a file or the like
+
+
 def first_person(clause: str) -> str:
     """What an observation tells "you", as the Player says it."""
     if "you" in clause:
@@ -33,7 +36,7 @@ def first_person(clause: str) -> str:
 
 def sentence(clause: str) -> str:
     """With a capital, unless it begins with the name of a file or the like, and with an end."""
-    bare = re.match(r"\S*[./_\d]\S", clause)
+    bare = _BARE.match(clause)
     return (clause if bare else clause[:1].upper() + clause[1:]) + ("" if clause[-1] in ".?!" else ".")
 
 

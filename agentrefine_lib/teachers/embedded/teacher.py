@@ -10,7 +10,7 @@ from pydantic import JsonValue
 
 from agentrefine_lib.schema import PlayerTurn, Script, Turn
 from agentrefine_lib.teachers.embedded.errors import FLAG_OF, Blunder, draw_blunder
-from agentrefine_lib.teachers.embedded.game import Answer, Game, Recipe, draw_game, purpose_of
+from agentrefine_lib.teachers.embedded.game import Answer, Game, Recipe, draw_game, draw_script, purpose_of
 from agentrefine_lib.teachers.embedded.grammar import FORMS
 from agentrefine_lib.teachers.embedded.mechanic import Step
 from agentrefine_lib.teachers.embedded.mechanics import MECHANICS
@@ -64,18 +64,21 @@ class EmbeddedTeacher:
 
     def game(self, brief: Brief) -> Game:
         """The world and script of a brief, as at the start of the play."""
+        return draw_game(self._recipe(brief))
+
+    def _recipe(self, brief: Brief) -> Recipe:
         rng = random.Random(f"recipe {brief.key}")
         weights = [FORMS[form] for form in self.grammars]
         costume = costume_of(brief.persona, self.costumes) or rng.choice(self.costumes)
         form = rng.choices(self.grammars, weights)[0]
-        return draw_game(Recipe(brief.key, self.domain(brief), costume, form, rng.random() < self.examples))
+        return Recipe(brief.key, self.domain(brief), costume, form, rng.random() < self.examples)
 
     def domain(self, brief: Brief) -> str:
         """The mechanic, drawn for the brief."""
         return random.Random(f"mechanic {brief.key}").choice(self.mechanics)
 
     async def write_script(self, brief: Brief) -> JsonValue:
-        script = self.game(brief).script.model_dump(by_alias=True)
+        script = draw_script(self._recipe(brief)).model_dump(by_alias=True)
         rng = random.Random(f"script slip {brief.key}")
         if rng.random() < self.slip_rate:
             action = rng.choice(sorted(script["Available Actions"]))

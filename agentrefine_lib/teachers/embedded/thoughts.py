@@ -13,6 +13,8 @@ from agentrefine_lib.teachers.embedded.names import Noun, load_words, with_prono
 from agentrefine_lib.teachers.embedded.rendering import Rendering, first_person
 
 FAVOURITES, FAITHFUL = 5, 0.7  # styles that a play draws for each purpose, and how often it keeps to them
+_PIECES = re.compile(r"(?<=[.?!])\s|\n|; ")  # between the sentences of an observation
+_MARKED = re.compile(r"[\[\](){}|=:]")  # a list or a command, no sentence
 LONGEST_QUOTE = 70  # characters of an observation that a thought repeats
 
 
@@ -96,6 +98,6 @@ def quote_of(observation: str, names: list[str]) -> str:
     """A short sentence of an observation that speaks of one of the names, or ""."""
     if '"' in observation:
         return ""
-    pieces = [piece.strip(" -.") for piece in re.split(r"(?<=[.?!])\s|\n|; ", observation)]
-    short = [piece for piece in pieces if 8 < len(piece) < LONGEST_QUOTE and not re.search(r"[\[\](){}|=:]", piece)]
+    pieces = [piece.strip(" -.") for piece in _PIECES.split(observation)]
+    short = [piece for piece in pieces if 8 < len(piece) < LONGEST_QUOTE and not _MARKED.search(piece)]
     return next((piece for name in names if name for piece in short if name in piece), "")

@@ -31,16 +31,17 @@ def find_path(pose: Pose, goal: Cell, free: Callable[[Cell], bool], limit: int =
     queue, before = deque([pose]), {pose: (pose, "")}
     while queue and len(before) < limit:
         at = queue.popleft()
-        if ahead_of(at) == goal:
+        x, y, heading = at
+        front = (x + HEADINGS[heading][0], y + HEADINGS[heading][1])
+        if front == goal:
             moves = []
             while at != pose:
                 at, move = before[at]
                 moves.append(move)
             return moves[::-1]
-        x, y, heading = at
         nexts = [((x, y, (heading - 1) % 4), "left"), ((x, y, (heading + 1) % 4), "right")]
-        if free(ahead_of(at)):
-            nexts.insert(0, ((*ahead_of(at), heading), "step"))
+        if free(front):
+            nexts.insert(0, ((*front, heading), "step"))
         for pose_after, move in nexts:
             if pose_after not in before:
                 before[pose_after] = (at, move)
