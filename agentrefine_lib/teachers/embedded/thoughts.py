@@ -14,6 +14,7 @@ from agentrefine_lib.teachers.embedded.rendering import Rendering, first_person
 
 FAVOURITES, FAITHFUL = 5, 0.7  # styles that a play draws for each purpose, and how often it keeps to them
 LONGEST_QUOTE = 70  # characters of an observation that a thought repeats
+LONGEST_ACTION = 90  # of a refused action: a model's may be without end
 
 
 class Refused(NamedTuple):
@@ -65,10 +66,9 @@ class Voice:
         quote = quote_of(last, [*step.command[1:], step.target])
         known |= {"quote"} if quote else set()
         if refused:  # a text with quotation marks in it is not quoted
-            quotable = {"refused": refused.action, "said": refused.said}
-            known |= {name for name, text in quotable.items() if '"' not in text} | (
-                {"fault"} if refused.fault else set()
-            )
+            quotable = {"refused": refused.action, "said": refused.said} | {"fault": refused.fault}
+            known |= {name for name, text in quotable.items() if text and (name == "fault" or '"' not in text)}
+            known -= {"refused"} if len(refused.action) > LONGEST_ACTION else set()
         style = self._choose(rng, purpose, known)
         slots = _Slots()
         if refused:
