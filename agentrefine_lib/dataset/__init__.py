@@ -19,6 +19,7 @@ from agentrefine_lib.dataset.exports import (
     for_swift,
 )
 from agentrefine_lib.dataset.files import from_datasets, read_conversations, to_datasets, write_conversations
+from agentrefine_lib.dataset.sets import in_turn, same_plays
 from agentrefine_lib.dataset.statistics import error_positions, statistics
 
 __all__ = [
@@ -33,10 +34,12 @@ __all__ = [
     "for_swift",
     "from_datasets",
     "from_episode",
+    "in_turn",
     "instruction",
     "observe",
     "read_conversations",
     "reply",
+    "same_plays",
     "statistics",
     "to_conversation",
     "to_datasets",

@@ -61,5 +61,5 @@ async def _is_refused(episode: LiveEpisode, text: str) -> bool:
 
 
 def _plain(action: str) -> str:
-    """An action without what engines overlook: case, blanks, a full stop."""
-    return " ".join(action.lower().split()).rstrip(".")
+    """An action without what engines overlook: case, blanks, a full stop, brackets around it."""
+    return " ".join(action.lower().split()).strip("<>. ")

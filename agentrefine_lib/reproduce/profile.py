@@ -5,6 +5,7 @@ Everything that is wrong with a profile is collected and shown at once: where it
 
 from __future__ import annotations
 
+import re
 from collections.abc import Container, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +17,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from agentrefine_lib.reproduce.parameters import Given, Parameter, check_values, declared_parameters, one_vocabulary
 from agentrefine_lib.schema import explain
 
+RANGE = re.compile(r"(\d{1,6})\.\.(\d{1,6})")  # of seeds, both ends included
 NOT_YAML = (yaml.YAMLError, ValueError, RecursionError)  # also: no UTF-8, a date that is none, nested without end
 
 
@@ -87,7 +89,19 @@ def read_yaml(file: Path) -> tuple[list[Given], list[Entry]]:
     names = [*(key for key, _ in keys), *(entry.name for entry in entries)]
     if twice := sorted({name for name in names if names.count(name) > 1}):
         raise ProfileError([f"{where}: {name}: stands there twice" for name in twice])
-    return [Given(f"{where}:{line}", key, content.get(key)) for key, line in keys if key != "notebooks"], entries
+    given = [Given(f"{where}:{line}", key, spelt_out(content.get(key))) for key, line in keys if key != "notebooks"]
+    return given, entries
+
+
+def spelt_out(value: Any) -> Any:
+    """The value with every range in its lists spelt out: ``[0..3, 7]`` is ``[0, 1, 2, 3, 7]``."""
+    if isinstance(value, dict):
+        return {key: spelt_out(item) for key, item in value.items()}
+    if not isinstance(value, list):
+        return value
+    ranges = [RANGE.fullmatch(item) if isinstance(item, str) else None for item in value]
+    numbers = [range(int(found[1]), int(found[2]) + 1) if found else () for found in ranges]
+    return [one for item, found in zip(value, numbers, strict=True) for one in (found or [spelt_out(item)])]
 
 
 def read_overrides(texts: Sequence[str], problems: list[str]) -> Iterator[Given]:
@@ -97,7 +111,7 @@ def read_overrides(texts: Sequence[str], problems: list[str]) -> Iterator[Given]
         try:
             if not equals:
                 raise yaml.YAMLError
-            yield Given("-p", name.strip(), yaml.safe_load(value))
+            yield Given("-p", name.strip(), spelt_out(yaml.safe_load(value)))
         except NOT_YAML:
             problems.append(f"-p: found {text!r}, expected name=value with a value in YAML")
 

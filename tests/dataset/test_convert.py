@@ -4,8 +4,8 @@ import json
 
 import pytest
 
-from agentrefine_lib.dataset import statistics, to_conversation
-from agentrefine_lib.schema import Conversation, read_jsonl, write_jsonl
+from agentrefine_lib.dataset import in_turn, same_plays, statistics, to_conversation
+from agentrefine_lib.schema import Conversation, Message, read_jsonl, write_jsonl
 
 
 @pytest.mark.parametrize(
@@ -44,3 +44,11 @@ def test_no_training_conversation_ends_without_a_reply(trajectories):
 def test_statistics_count_what_is_there(three_turns):
     row = statistics([three_turns]).iloc[0]
     assert (row["player_turns"], row["parameter_errors"], row["place_errors"], row["refinements"]) == (3, 1, 0, 1)
+
+
+def test_sets_keep_the_plays_that_all_have_and_groups_are_dealt_in_turn():
+    one, two, three = (Conversation(id=name, conversations=[Message(sender="gpt", value="x")]) for name in "abc")
+    sets = same_plays({"main": [one, two, three], "other": [three, one]})
+    assert {name: [row.id for row in rows] for name, rows in sets.items()} == {"main": ["a", "c"], "other": ["c", "a"]}
+    assert [row.id for row in in_turn([[one], [two, three]], 3)] == ["a", "b", "c"]
+    assert [row.id for row in in_turn([[one, three], [two]], 2)] == ["a", "b"]

@@ -9,6 +9,7 @@ import pytest
 
 from agentrefine_lib.reproduce import ProfileError, load_profile
 from agentrefine_lib.reproduce.parameters import fit, resolve
+from agentrefine_lib.reproduce.profile import spelt_out
 
 NOTEBOOKS = "notebooks: [{name: 01_count, outputs: ['{run_dir}/log.txt']}]\n"
 
@@ -139,3 +140,9 @@ def test_a_single_notebook_needs_its_inputs(suite):
     assert (code, printed) == (2, "02_draw: input runs/tiny/log.txt does not exist yet: run 01_count first\n")
     suite.write("runs/tiny/log.txt", "4\n")
     assert suite.run("--only", "02_draw", "--dry-run") == (0, "02_draw is stale: never ran\n")
+
+
+def test_a_range_of_seeds_is_spelt_out():
+    asked = {"a": {"b": ["3..5", 9, "7..7"], "c": ["x..2", ["0..1"]]}, "d": "1..2", "e": ["5..3"]}
+    spelt = {"a": {"b": [3, 4, 5, 9, 7], "c": ["x..2", [0, 1]]}, "d": "1..2", "e": ["5..3"]}
+    assert spelt_out(asked) == spelt
