@@ -66,9 +66,9 @@ class Voice:
         quote = quote_of(last, [*step.command[1:], step.target])
         known |= {"quote"} if quote else set()
         if refused:  # a text with quotation marks in it is not quoted
-            quotable = {"refused": refused.action, "said": refused.said} | {"fault": refused.fault}
-            known |= {name for name, text in quotable.items() if text and (name == "fault" or '"' not in text)}
-            known -= {"refused"} if len(refused.action) > LONGEST_ACTION else set()
+            known |= {"fault"} if refused.fault else set()
+            known |= {"said"} if '"' not in refused.said else set()
+            known |= {"refused"} if '"' not in refused.action and len(refused.action) <= LONGEST_ACTION else set()
         style = self._choose(rng, purpose, known)
         slots = _Slots()
         if refused:
