@@ -13,7 +13,7 @@ SUPPLY := .supply-chain
 TOOLS := .venv/tools/bin
 REPRODUCE = $(BIN)/python -m agentrefine_lib.reproduce $(PROFILE) $(if $(ONLY),--only $(ONLY)) $(if $(P),-p $(P)) $(ARGS)
 
-.PHONY: reproduce base smoke doctor test check gallery lab why locked lock audit licences sbom clean help
+.PHONY: reproduce base smoke sets doctor test check gallery lab why locked lock audit licences sbom clean help
 
 help: ## list the commands
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
@@ -26,6 +26,9 @@ base: .venv/base ## fetch the base model, SmolLM2-135M-Instruct (93 MB, once) an
 
 smoke: ## the same, as small as it gets: does everything run?
 	$(MAKE) reproduce PROFILE=smoke
+
+sets: ## all training sets of the paper's ablations, from the same seeds
+	$(MAKE) reproduce PROFILE=sets
 
 doctor: ## say what is missing on this machine, what it costs and what mends it (ARGS=--json for a bug report)
 	@python=$(PYTHON); if [ -x $(BIN)/python ]; then python=$(BIN)/python; fi; \

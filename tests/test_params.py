@@ -13,6 +13,7 @@ from agentrefine_lib.environments import panel
 from agentrefine_lib.reproduce import load_profile
 from agentrefine_lib.reproduce.parameters import declared_parameters
 from agentrefine_lib.reproduce.profile import profiles
+from agentrefine_lib.synthesis import SETS
 from agentrefine_lib.tuning import Recipe
 
 ROOT = Path(__file__).parents[1]
@@ -20,8 +21,8 @@ PROFILES = profiles(ROOT)
 LAUNCH = sorted((ROOT / "params" / "accelerate").glob("*.yaml"))
 
 
-def test_the_three_profiles_are_there():
-    assert {"development", "laptop", "paper", "smoke"} <= set(PROFILES)
+def test_the_profiles_are_there():
+    assert {"development", "laptop", "paper", "sets", "smoke"} <= set(PROFILES)
     assert [path.stem for path in LAUNCH] == ["ddp", "ddp_cpu", "fsdp"]
 
 
@@ -79,10 +80,25 @@ def test_every_profile_can_do_without_an_engine_that_may_be_missing(name, missin
     values = given(name, {missing})
     for parameter in ("panel", "expert_panel", "robust_panel", "sampled_panel"):
         assert not values.get(parameter) or set(values[parameter]) - {missing}, parameter
+    trained_on = {engine for engines in values["held_in"].values() for engine in engines}
     if "expert_panel" in values:
-        assert set(values["expert_panel"]) == set(values.get("held_in", {"expert_only": ["alfworld"]})["expert_only"])
+        assert set(values["expert_panel"]) - {missing} == trained_on
     if "robust_panel" in values:
-        assert set(values["robust_panel"]) & set(values.get("held_in", {"expert_only": ["alfworld"]})["expert_only"])
+        assert set(values["robust_panel"]) & trained_on
+
+
+def test_no_expert_trains_on_what_any_profile_evaluates():
+    evaluated = {task for name in PROFILES for task in played(name, "panel")}
+    for name in PROFILES:
+        assert not evaluated & played(name, "expert_panel"), name
+
+
+def test_the_sets_profile_makes_every_set_and_has_tasks_for_as_many_plays_of_each():
+    values = given("sets")
+    assert set(values["sets"]) == set(SETS)
+    per_engine = {engine: sum(map(len, names.values())) for engine, names in values["expert_panel"].items()}
+    assert per_engine["alfworld"] >= values["n_trajectories"]
+    assert per_engine["babyai"] + per_engine["scienceworld"] >= values["n_trajectories"]
 
 
 def test_nothing_is_chosen_on_a_task_of_the_results():

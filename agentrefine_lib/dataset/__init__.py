@@ -18,6 +18,7 @@ from agentrefine_lib.dataset.exports import (
     for_swift,
 )
 from agentrefine_lib.dataset.files import from_datasets, read_conversations, to_datasets, write_conversations
+from agentrefine_lib.dataset.sets import in_turn, same_plays
 from agentrefine_lib.dataset.statistics import error_positions, error_runs, statistics
 from agentrefine_lib.schema import observe, reply
 
@@ -35,10 +36,12 @@ __all__ = [
     "from_datasets",
     "from_episode",
     "from_episodes",
+    "in_turn",
     "instruction",
     "observe",
     "read_conversations",
     "reply",
+    "same_plays",
     "statistics",
     "to_conversation",
     "to_datasets",

@@ -11,7 +11,7 @@ from __future__ import annotations
 import copy
 import importlib.metadata
 import random
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 
 from agentrefine_lib.environments.protocol import StepResult
@@ -22,7 +22,9 @@ from agentrefine_lib.teachers.embedded.game import KIND, Game, Recipe, draw_game
 from agentrefine_lib.teachers.embedded.grammar import EXTRAS, FORMS
 from agentrefine_lib.teachers.embedded.mechanic import Step
 from agentrefine_lib.teachers.embedded.names import load_words
-from agentrefine_lib.teachers.protocol import COMPLETED, Brief
+from agentrefine_lib.teachers.embedded.thoughts import Refused
+from agentrefine_lib.teachers.learner import recipe_behind
+from agentrefine_lib.teachers.protocol import COMPLETED
 
 ANY = "any"  # part of a task's name: whatever is drawn
 ERRORS = {"malformed": "format", "wrong_name": "parameter", "absent": "parameter"}  # the rest is logic
@@ -40,6 +42,7 @@ class Embedded:
         self.goal = self.rules = ""
         self.commands: dict[str, str] = {}
         self._done = True
+        self._refused: Refused | None = None  # what the last action was refused for
 
     def reset(self, task: Task) -> str:
         """Start the world of this name and seed."""
@@ -52,8 +55,9 @@ class Embedded:
             signature: meanings[name] if (name := operations[signature]) in EXTRAS else words[name]["means"]
             for signature in self._game.script.available_actions
         }
-        self.goal, self.rules = self._game.script.goal, self._game.script.rules
-        self._done = False
+        script = self._game.script
+        self.goal, self.rules = script.goal, "\n\n".join(part for part in (script.rules, script.example) if part)
+        self._done, self._refused = False, None
         self._last = self._game.observation
         self._progress = self._game.world.reached()
         return self._last
@@ -62,12 +66,13 @@ class Embedded:
         """Play one command. The dungeon master refuses what is no command or impossible, and may say why."""
         if self._done:
             return self._result("The episode is over.", "logic")
-        game, command = self._game, self._normal(action)
-        refusal = game.judge(command).refusal
+        game, command = self._game, self._game.spelt(action)
+        refusal, self._refused = game.judge(command).refusal, None
         if refusal and refusal.kind == "malformed" and "check" in action.lower():
             return self._result(f"You can do one of these now: {', '.join(self.valid_actions())}.")  # as in AgentBoard
         answer = game.answer(command)
         if refusal:
+            self._refused = game.refused(command, answer)
             return self._result(answer.observation, ERRORS.get(refusal.kind, "logic"))
         self._progress = max(self._progress, game.world.reached())
         self._done = game.done
@@ -78,11 +83,15 @@ class Embedded:
         return [] if self._done else self._game.valid_actions()
 
     def expert(self) -> Iterator[tuple[str, str]]:
-        """Yield (thought, action) until the goal is reached. The expert knows only what has been told."""
+        """Yield (thought, action) until the goal is reached. The expert knows only what has been told.
+
+        After a refusal, whoever's action it was, the thought says what was wrong and what to do instead.
+        """
         while not self._done:
-            game, step = self._game, self._game.expert.next()
+            game, step, refused = self._game, self._game.expert.next(), self._refused
             action = game.speech.grammar.write(step.command)
-            yield game.speech.voice.think(self._rng, self._purpose(step), step, action, self._last), action
+            purpose = ("mend" if refused.fault else "baffled") if refused else self._purpose(step)
+            yield game.speech.voice.think(self._rng, purpose, step, action, self._last, refused), action
 
     def mistake(self) -> tuple[str, str]:
         """What the teacher's Player would do wrong now: (thought, action). The same in every play of a task."""
@@ -101,15 +110,6 @@ class Embedded:
         world = copy.deepcopy(self._game.world)
         world.act(step.command)
         return "finish" if world.reached() == 1.0 else purpose_of(self._game, step)
-
-    def _normal(self, action: str) -> str:
-        """One spelling: blanks and a final full stop do not matter, nor does case in what is no command as it is."""
-        text = " ".join(action.split())
-        for spelling in (text, text.rstrip("."), text.lower().rstrip("."), text.upper().rstrip(".")):
-            refusal = self._game.judge(spelling).refusal
-            if refusal is None or refusal.kind not in ("malformed", "wrong_name"):
-                return spelling
-        return text
 
     def _result(self, observation: str, error: str | None = None) -> StepResult:
         self._last = observation.removesuffix(COMPLETED).strip() or observation
@@ -136,22 +136,23 @@ def first_mistake(task: Task) -> tuple[str, str]:
     return world.mistake()
 
 
-ATTEMPTS_TRIED = 20  # of a brief; the loop of chapter 1 gives up after five
-
-
 def world_of(trajectory: Trajectory) -> tuple[Task, Callable[[Task], Embedded]] | None:
     """The world that the embedded teacher drew for a trajectory, to be played by others; None for other teachers'."""
-    kind = str(trajectory.script.environment.get(KIND))
-    mechanic, costume, form = [*kind.split("-"), "", ""][:3]
-    if mechanic not in MECHANICS or costume not in load_costumes() or form not in FORMS:
-        return None
-    for attempt in range(ATTEMPTS_TRIED):
-        key = Brief(trajectory.persona, trajectory.seed, attempt).key
-        recipe = Recipe(key, mechanic, costume, form, trajectory.script.example != "")
-        if draw_game(recipe).script == trajectory.script:
-            return Task(engine="embedded", name=kind, seed=trajectory.seed), partial(_made, recipe)
-    return None
+    tasks, make = worlds_of([trajectory])
+    return (tasks[trajectory.id], make) if tasks else None
 
 
-def _made(recipe: Recipe, task: Task) -> Embedded:
-    return Embedded(partial(draw_game, recipe))
+def worlds_of(trajectories: Iterable[Trajectory]) -> tuple[dict[str, Task], Callable[[Task], Embedded]]:
+    """The embedded teacher's worlds of trajectories: a task by a trajectory's id, and what makes them (picklable)."""
+    recipes: dict[str, Recipe] = {}
+    tasks: dict[str, Task] = {}
+    for trajectory in trajectories:
+        if recipe := recipe_behind(trajectory):
+            kind = str(trajectory.script.environment[KIND])
+            tasks[trajectory.id] = Task(engine=Embedded.engine, name=kind, seed=trajectory.seed)
+            recipes[tasks[trajectory.id].id] = recipe
+    return tasks, partial(_made, recipes)
+
+
+def _made(recipes: dict[str, Recipe], task: Task) -> Embedded:
+    return Embedded(partial(draw_game, recipes[task.id]))

@@ -1,5 +1,6 @@
 """Who acts in the benchmark environments."""
 
+from agentrefine_lib.policies.corrected import Corrected
 from agentrefine_lib.policies.endpoint_policy import EndpointPolicy
 from agentrefine_lib.policies.generation import Sampling
 from agentrefine_lib.policies.human import HumanPolicy
@@ -10,6 +11,7 @@ from agentrefine_lib.policies.scripted import AfterMistake, ExpertPolicy, Random
 
 __all__ = [
     "AfterMistake",
+    "Corrected",
     "EndpointPolicy",
     "ExpertPolicy",
     "HumanPolicy",

@@ -6,6 +6,7 @@ Everything that is wrong with a profile is collected and shown at once: where it
 
 from __future__ import annotations
 
+import re
 from collections.abc import Container, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +19,7 @@ from agentrefine_lib.reproduce.parameters import Given, Parameter, check_values,
 from agentrefine_lib.schema import explain
 
 CHAPTERS = "notebooks.yaml"  # in params/
+RANGE = re.compile(r"(\d{1,6})\.\.(\d{1,6})")  # of seeds, both ends included
 NOT_YAML = (yaml.YAMLError, ValueError, RecursionError)  # also: no UTF-8, a date that is none, nested without end
 
 
@@ -106,7 +108,7 @@ def read_values(file: Path) -> list[Given]:
         raise ProfileError([f"{_shown(file)}: expected one flat mapping of values"])
     keys = [(str(key.value), key.start_mark.line + 1) for key, _ in mapping.value]
     _refuse_doubles(file, [key for key, _ in keys])
-    return [Given(f"{_shown(file)}:{line}", key, content.get(key)) for key, line in keys]
+    return [Given(f"{_shown(file)}:{line}", key, spelt_out(content.get(key))) for key, line in keys]
 
 
 def _refuse_doubles(file: Path, names: list[str]) -> None:
@@ -135,6 +137,17 @@ def profiles(root: Path) -> list[str]:
     return sorted(path.stem for path in (root / "params").glob("*.yaml") if "\nrun_dir:" in f"\n{path.read_text()}")
 
 
+def spelt_out(value: Any) -> Any:
+    """The value with every range in its lists spelt out: ``[0..3, 7]`` is ``[0, 1, 2, 3, 7]``."""
+    if isinstance(value, dict):
+        return {key: spelt_out(item) for key, item in value.items()}
+    if not isinstance(value, list):
+        return value
+    ranges = [RANGE.fullmatch(item) if isinstance(item, str) else None for item in value]
+    numbers = [range(int(found[1]), int(found[2]) + 1) if found else () for found in ranges]
+    return [one for item, found in zip(value, numbers, strict=True) for one in (found or [spelt_out(item)])]
+
+
 def read_overrides(texts: Sequence[str], problems: list[str]) -> Iterator[Given]:
     """Each ``-p name=value``, its value read as YAML; anything else becomes a problem."""
     for text in texts:
@@ -142,7 +155,7 @@ def read_overrides(texts: Sequence[str], problems: list[str]) -> Iterator[Given]
         try:
             if not equals:
                 raise yaml.YAMLError
-            yield Given("-p", name.strip(), yaml.safe_load(value))
+            yield Given("-p", name.strip(), spelt_out(yaml.safe_load(value)))
         except NOT_YAML:
             problems.append(f"-p: found {text!r}, expected name=value with a value in YAML")
 

@@ -1,6 +1,7 @@
 """Many episodes at once over all engines, appended to JSONL as they end; on this machine or on a Ray cluster."""
 
 from agentrefine_lib.rollout.cluster import roll_out_on_ray
+from agentrefine_lib.rollout.corrected import roll_out_corrected
 from agentrefine_lib.rollout.exports import for_inspect, to_datasets
 from agentrefine_lib.rollout.loop import Limits, UnplayedError, advance, roll_out
 from agentrefine_lib.rollout.side_by_side import roll_out_all, roll_out_served
@@ -12,6 +13,7 @@ __all__ = [
     "for_inspect",
     "roll_out",
     "roll_out_all",
+    "roll_out_corrected",
     "roll_out_on_ray",
     "roll_out_served",
     "to_datasets",

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from agentrefine_lib.schema import Ending, PlayerTurn, Script, Trajectory, Turn
+from pydantic import JsonValue, ValidationError
+
+from agentrefine_lib.schema import Ending, PlayerTurn, Script, Trajectory, Turn, explain
 from agentrefine_lib.teachers import Brief, Teacher
 from agentrefine_lib.verify import (
     MIN_REFINEMENTS,
@@ -26,11 +28,16 @@ class Job(NamedTuple):
 
 
 class Limits(NamedTuple):
-    """When to stop trying. ``min_refinements`` is the paper's two; 0 for error-free data."""
+    """When to stop trying. ``min_refinements`` is the paper's two; 0 for error-free data.
+
+    Without ``verified`` nothing is turned back but what is not the paper's JSON: the first play of the first such
+    script is taken as it is (the paper's ablation without verification).
+    """
 
     attempts: int = 5  # scripts tried for one job
     continuations: int = 5  # plays tried for one script, each from the verified prefix of the one before
     min_refinements: int = MIN_REFINEMENTS
+    verified: bool = True
 
 
 DEFAULT_LIMITS = Limits()
@@ -48,7 +55,8 @@ async def synthesize_one(teacher: Teacher, job: Job, limits: Limits) -> Outcome:
     rejections: list[Rejection] = []
     for attempt in range(limits.attempts):
         brief = Brief(job.persona, job.seed, attempt)
-        script = check_script(await teacher.write_script(brief))
+        raw = await teacher.write_script(brief)
+        script = check_script(raw) if limits.verified else _read_script(raw)
         if isinstance(script, Finding):
             rejections.append(_rejection(job, attempt, script, ending=_ending(teacher, brief)))
             continue
@@ -66,6 +74,8 @@ async def _play(
     """Play a script to its end: the turns (None when it did not succeed), and what was found wrong at which turn."""
     turns: list[Turn] = []
     findings: list[tuple[Finding, int | None, Ending | None]] = []
+    if not limits.verified:
+        return _as_written(parse_turns(await teacher.play(brief, script, [])))
     for _ in range(limits.continuations):
         turns, finding = await _continue_play(teacher, brief, script, turns)
         if finding is None:
@@ -88,6 +98,26 @@ async def _continue_play(
     if kept and isinstance(kept[-1], PlayerTurn):
         kept.pop()  # an action that nobody has answered is played again
     return kept, malformed if malformed and finding.reason == "goal_not_reached" else finding
+
+
+def _read_script(raw: JsonValue) -> Script | Finding:
+    """A script as it was written, whatever its codes and its parameters are worth."""
+    try:
+        return Script.model_validate(raw, by_alias=True, by_name=False)
+    except ValidationError as error:
+        return Finding("script_malformed", explain(error))
+
+
+def _as_written(
+    read: tuple[list[Turn], Finding | None],
+) -> tuple[list[Turn] | None, list[tuple[Finding, int | None, Ending | None]]]:
+    """A play as it was written, up to the last answer before its roles no longer alternate; None without an action."""
+    turns, malformed = read
+    end = next((i for i in range(1, len(turns)) if turns[i].role == turns[i - 1].role), len(turns))
+    turns = turns[: end - (end > 0 and isinstance(turns[end - 1], PlayerTurn))]
+    if any(isinstance(turn, PlayerTurn) for turn in turns):
+        return turns, []
+    return None, [(malformed or Finding("turn_malformed", "no action that is answered"), 0, None)]
 
 
 def _trajectory(teacher: Teacher, job: Job, brief: Brief, script: Script, turns: list[Turn]) -> Trajectory:

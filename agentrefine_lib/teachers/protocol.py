@@ -22,6 +22,11 @@ class Brief(NamedTuple):
     def key(self) -> str:
         return f"{self.seed}|{self.attempt}|{self.persona}"
 
+    @property
+    def world_key(self) -> str:
+        """What a world is drawn from: every attempt, and every training set, plays the world of the first."""
+        return self._replace(attempt=0).key
+
 
 class Teacher(Protocol):
     """Results are raw JSON values: whoever asks has to verify them."""

@@ -6,6 +6,7 @@ from agentrefine_lib.tuning.export import merge
 from agentrefine_lib.tuning.launch import launch
 from agentrefine_lib.tuning.mask import IGNORED, Example, MaskError, chat_ids, encode
 from agentrefine_lib.tuning.recipe import Recipe
+from agentrefine_lib.tuning.sets import sets_table
 from agentrefine_lib.tuning.train import prepare, tune
 
 __all__ = [
@@ -21,5 +22,6 @@ __all__ = [
     "launch",
     "merge",
     "prepare",
+    "sets_table",
     "tune",
 ]

@@ -4,8 +4,8 @@ import asyncio
 
 import pytest
 
-from agentrefine_lib.agent import Prompting
-from agentrefine_lib.dataset import to_conversation
+from agentrefine_lib.agent import Prompting, parse_reply
+from agentrefine_lib.dataset import reply, to_conversation
 from agentrefine_lib.environments.check import check_environment
 from agentrefine_lib.environments.embedded import Embedded, first_mistake, world_of
 from agentrefine_lib.environments.process import Opening
@@ -13,6 +13,8 @@ from agentrefine_lib.environments.signature import parse_command
 from agentrefine_lib.schema import Task, Trajectory, read_jsonl
 from agentrefine_lib.synthesis import Job, synthesize
 from agentrefine_lib.teachers import MECHANICS, EmbeddedTeacher, embedded_persona
+from agentrefine_lib.teachers.embedded.grammar import FORMS
+from agentrefine_lib.teachers.embedded.names import load_words
 
 NAMES = [*MECHANICS, *(f"{mechanic}-any-brackets" for mechanic in MECHANICS), "places-ship-natural"]
 
@@ -116,7 +118,7 @@ def test_unknown_worlds_are_named(name, found):
 
 @pytest.mark.parametrize("mechanic", MECHANICS)
 def test_the_world_of_a_trajectory_is_found_again_and_asked_for_in_the_words_of_the_data(mechanic, tmp_path):
-    teacher = EmbeddedTeacher([mechanic], costumes=["ship"], examples=0.0)
+    teacher = EmbeddedTeacher([mechanic], costumes=["ship"])
     path = asyncio.run(synthesize(teacher, [Job("one", embedded_persona(7, ("ship",)), 7)], tmp_path))
     (trajectory,) = read_jsonl(path, Trajectory)
     task, made = world_of(trajectory)
@@ -124,3 +126,28 @@ def test_the_world_of_a_trajectory_is_found_again_and_asked_for_in_the_words_of_
     opening = Opening(world.reset(task), world.goal, world.rules, world.commands, world.version)
     learned = to_conversation(trajectory).conversations[0].value
     assert Prompting().chat(task, opening, [])[0]["content"] == learned  # word for word: a small model reads every one
+
+
+@pytest.mark.parametrize("form", sorted(FORMS))
+def test_every_grammar_can_be_played_by_whoever_writes_replies(form):
+    """What a reply says is read before the world gets it: no mark of a command may be lost on the way."""
+    for seed in range(3):
+        environment, result = start(f"places-any-{form}", seed), None
+        for thought, action in environment.expert():
+            result = environment.step(parse_reply(reply(thought, action)).action)
+            assert result.error is None
+        assert result is not None and result.success
+
+
+@pytest.mark.parametrize("name", MECHANICS)
+def test_after_a_refusal_the_expert_says_what_was_wrong_and_does_something_else(name):
+    starts = {style.split("{")[0] for purpose in ("mend", "baffled") for style in load_words("thoughts")[purpose]}
+    thoughts = []
+    for seed in range(8):
+        environment = start(name, seed)
+        _, refused = environment.mistake()
+        environment.step(refused)
+        thought, action = next(environment.expert())
+        assert action != refused
+        thoughts.append(thought)
+    assert any(thought.startswith(tuple(start for start in starts if len(start) > 5)) for thought in thoughts)

@@ -9,6 +9,7 @@ import pytest
 
 from agentrefine_lib.reproduce import ProfileError, load_profile
 from agentrefine_lib.reproduce.parameters import fit, resolve
+from agentrefine_lib.reproduce.profile import spelt_out
 
 NOTEBOOKS = "notebooks: [{name: 01_count, outputs: ['{run_dir}/log.txt']}]\n"
 
@@ -162,3 +163,9 @@ def test_a_profile_holds_what_differs_from_the_one_that_it_extends(suite):
     suite.write("params/more.yaml", "extends: tiny\nrun_dir: runs/more\n")
     with pytest.raises(ProfileError, match=r"params/more\.yaml: figures_dir: expected a folder of its own"):
         load_profile("more", suite.root)
+
+
+def test_a_range_of_seeds_is_spelt_out():
+    asked = {"a": {"b": ["3..5", 9, "7..7"], "c": ["x..2", ["0..1"]]}, "d": "1..2", "e": ["5..3"]}
+    spelt = {"a": {"b": [3, 4, 5, 9, 7], "c": ["x..2", [0, 1]]}, "d": "1..2", "e": ["5..3"]}
+    assert spelt_out(asked) == spelt

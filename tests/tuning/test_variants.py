@@ -3,9 +3,10 @@
 import pandas as pd
 import pytest
 from safetensors.torch import load_file
+from transformers import AutoTokenizer
 
 from agentrefine_lib.dataset import to_conversation
-from agentrefine_lib.tuning import Recipe, tune
+from agentrefine_lib.tuning import IGNORED, Recipe, encode, sets_table, tune
 from agentrefine_lib.tuning.variants import models_table, plan, tune_all
 
 RECIPE = Recipe(
@@ -51,3 +52,16 @@ def test_side_by_side_is_the_same_as_alone(tiny, trajectories, tmp_path):
     assert table.loc["few-0", ["method", "conversations", "seed"]].tolist() == ["few", 3, 0]
     assert table.loc["agentrefine-1", "conversations"] == alone["examples"].iloc[-1] < 60  # the long ones are out
     assert table.loc["untuned", ["method", "variant", "conversations"]].tolist() == ["untuned", "", 0]
+
+
+def test_sets_are_counted_as_the_trainer_reads_them(tiny, three_turns):
+    sets = {s: [to_conversation(three_turns, s)] for s in ("refinement", "all_turns", "no_refinement_loss")}
+    table = sets_table(sets | {"twice": sets["refinement"] * 2}, tiny).set_index("set")
+    assert table["plays"].tolist() == [1, 1, 1, 2]
+    assert table["steps"].tolist() == [3, 3, 3, 6]
+    assert table["trained_steps"].tolist() == [2, 3, 1, 4]
+    assert table["tokens"].nunique() == 2 and table.loc["twice", "tokens"] == 2 * table.loc["refinement", "tokens"]
+    learned = encode(sets["refinement"][0], AutoTokenizer.from_pretrained(tiny)).labels
+    assert table.loc["refinement", "trained_tokens"] == sum(label != IGNORED for label in learned)
+    order = ["no_refinement_loss", "refinement", "all_turns", "twice"]
+    assert table["trained_tokens"].sort_values().index.tolist() == order

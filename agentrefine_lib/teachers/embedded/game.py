@@ -16,7 +16,7 @@ from agentrefine_lib.teachers.embedded.mechanic import Command, Expert, Fact, No
 from agentrefine_lib.teachers.embedded.mechanics import Mechanic, load_mechanic
 from agentrefine_lib.teachers.embedded.names import STYLES, Names, Noun
 from agentrefine_lib.teachers.embedded.rendering import Rendering, sentence
-from agentrefine_lib.teachers.embedded.thoughts import Voice
+from agentrefine_lib.teachers.embedded.thoughts import Refused, Voice
 from agentrefine_lib.teachers.protocol import COMPLETED
 
 MOVES = range(4, 21)  # commands that an error-free play takes
@@ -133,6 +133,16 @@ class Game:
             return Verdict(None, command)
         return Verdict(command, None if command[0] in EXTRAS else self.world.check(command))
 
+    def spelt(self, action: str) -> str:
+        """One spelling: blanks and a final full stop do not matter, nor does case in what is no command as it is."""
+        text = " ".join(action.split())
+        plain = text.rstrip(".")
+        for spelling in (text, plain, plain.lower(), plain.upper()):
+            refusal = self.judge(spelling).refusal
+            if refusal is None or refusal.kind not in ("malformed", "wrong_name"):
+                return spelling
+        return text
+
     def answer(self, text: str) -> Answer:
         """Play one action."""
         verdict = self.judge(text)
@@ -159,6 +169,13 @@ class Game:
             self.last = self.listing()
             observation += f"\n{rendering.help.format('; '.join(self.last))}"
         return Answer(observation, verdict)
+
+    def refused(self, action: str, answer: Answer) -> Refused:
+        """What whoever plays knows of a refusal: why, where it was told or is plain to see."""
+        refusal = answer.verdict.refusal
+        assert refusal is not None
+        plain = answer.informed or refusal.seen
+        return Refused(action, answer.observation, self.speech.rendering.clause(refusal.fact) if plain else "")
 
     def valid_actions(self, told: bool = False) -> list[str]:
         """Every command that would be accepted now, sorted; ``told``: only about what the Player was told of."""

@@ -36,8 +36,9 @@ class EmbeddedTeacher:
     ``errors``: how many mistakes a play is meant to hold, least and most; (0, 0) for error-free expert data: the same
     worlds in the same words, with no mistake and no mending thought.
     ``slip_rate``: how often, per script and per play, the teacher makes a mistake *as a teacher*, the way a language
-    model does: a broken verification code, an error it does not flag, an end short of the goal, a play too smooth.
-    The verifier has to find them.
+    model does: a broken verification code, a command listed by another name than the play uses, commands that do not
+    exist and that it does not flag as errors, an end short of the goal, a play too smooth. The verifier has to find
+    them.
     ``loops``: the share of mistakes that are repeated one to six times before they are mended, as small models do.
     ``examples``: the share of scripts that show the first steps of another world's play.
     ``held_out``: mechanics, costumes and grammars that it does not use where none are asked for by name.
@@ -67,22 +68,28 @@ class EmbeddedTeacher:
         return draw_game(self._recipe(brief))
 
     def _recipe(self, brief: Brief) -> Recipe:
-        rng = random.Random(f"recipe {brief.key}")
+        rng = random.Random(f"recipe {brief.world_key}")
         weights = [FORMS[form] for form in self.grammars]
         costume = costume_of(brief.persona, self.costumes) or rng.choice(self.costumes)
         form = rng.choices(self.grammars, weights)[0]
-        return Recipe(brief.key, self.domain(brief), costume, form, rng.random() < self.examples)
+        return Recipe(brief.world_key, self.domain(brief), costume, form, rng.random() < self.examples)
 
     def domain(self, brief: Brief) -> str:
         """The mechanic, drawn for the brief."""
-        return random.Random(f"mechanic {brief.key}").choice(self.mechanics)
+        return random.Random(f"mechanic {brief.world_key}").choice(self.mechanics)
 
     async def write_script(self, brief: Brief) -> JsonValue:
         script = draw_script(self._recipe(brief)).model_dump(by_alias=True)
         rng = random.Random(f"script slip {brief.key}")
         if rng.random() < self.slip_rate:
             action = rng.choice(sorted(script["Available Actions"]))
-            script["Available Actions"][action]["verification code"] = rf"^\s*{action.split()[0]}\s+(.+"
+            if rng.random() < 0.5:
+                script["Available Actions"][action]["verification code"] = rf"^\s*{action.split()[0]}\s+(.+"
+            else:
+                listed = f"{rng.choice(load_words('errors')['false_verbs'])} {action}"
+                script["Available Actions"] = {
+                    listed if name == action else name: spec for name, spec in script["Available Actions"].items()
+                }
         return script
 
     async def play(self, brief: Brief, script: Script, prefix: list[Turn]) -> JsonValue:
@@ -98,6 +105,13 @@ def _known(what: str, asked: Sequence[str], known: Collection[str], held_out: Se
     if unknown:
         raise ValueError(f"{what}: no such {', '.join(unknown)}; expected some of {', '.join(sorted(known))}")
     return tuple(asked) or tuple(sorted(set(known) - set(held_out)))
+
+
+def draw_positions(rng: random.Random, moves: int, least: int, most: int) -> list[int]:
+    """Before which of a play's moves something goes wrong, the first being 0: at a rate of the play's own."""
+    rate = rng.uniform(*RATES)
+    drawn = sum(rng.random() < rate for _ in range(moves))
+    return rng.sample(range(moves), max(min(max(drawn, least), most, moves), 0))
 
 
 class _Play:
@@ -141,12 +155,8 @@ class _Play:
         least, most = self.teacher.errors
         if self.slip == "smooth":
             least = most = min(most, 1)
-        rate = rng.uniform(*RATES)
-        drawn = sum(rng.random() < rate for _ in range(moves))
-        count = min(max(drawn, least - self.made), most - self.made, moves)
-        return Counter(
-            {p: rng.choices(list(RUNS), list(RUNS.values()))[0] for p in rng.sample(range(moves), max(count, 0))}
-        )
+        positions = draw_positions(rng, moves, least - self.made, most - self.made)
+        return Counter({position: rng.choices(list(RUNS), list(RUNS.values()))[0] for position in positions})
 
     def _stumble(self, step: Step, times: int) -> Refused | None:
         """Mistakes before a move, as many as fit the moment; what the Player knows of the last."""
@@ -180,12 +190,11 @@ class _Play:
         flag = FLAG_OF[refusal.kind]
         why = self.game.speech.rendering.clause(refusal.fact)
         if self.slip == "unflagged" and flag == "parameter_error":
-            self.slip = ""
             self._dm("The Player goes on.", answer.observation)
         else:
             self._dm(self._judging("refuse").format(why), answer.observation, flag)
         self.last = answer.observation
-        return Refused(blunder.action, answer.observation, why if answer.informed or refusal.seen else "")
+        return self.game.refused(blunder.action, answer)
 
     def _mend(self, step: Step, refused: Refused) -> None:
         """Another action: the right one, or first a look, or a look at what is possible."""

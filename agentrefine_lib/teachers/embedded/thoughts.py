@@ -16,6 +16,7 @@ FAVOURITES, FAITHFUL = 5, 0.7  # styles that a play draws for each purpose, and 
 _PIECES = re.compile(r"(?<=[.?!])\s|\n|; ")  # between the sentences of an observation
 _MARKED = re.compile(r"[\[\](){}|=:]")  # a list or a command, no sentence
 LONGEST_QUOTE = 70  # characters of an observation that a thought repeats
+LONGEST_ACTION = 90  # of a refused action: a model's may be without end
 
 
 class Refused(NamedTuple):
@@ -67,10 +68,9 @@ class Voice:
         quote = quote_of(last, [*step.command[1:], step.target])
         known |= {"quote"} if quote else set()
         if refused:  # a text with quotation marks in it is not quoted
-            quotable = {"refused": refused.action, "said": refused.said}
-            known |= {name for name, text in quotable.items() if '"' not in text} | (
-                {"fault"} if refused.fault else set()
-            )
+            known |= {"fault"} if refused.fault else set()
+            known |= {"said"} if '"' not in refused.said else set()
+            known |= {"refused"} if '"' not in refused.action and len(refused.action) <= LONGEST_ACTION else set()
         style = self._choose(rng, purpose, known)
         slots = _Slots()
         if refused:

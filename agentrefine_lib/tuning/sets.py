@@ -1,0 +1,33 @@
+"""How much there is to learn in a training set, counted as the trainer reads it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import pandas as pd
+from transformers import AutoTokenizer
+
+from agentrefine_lib.schema import Conversation
+from agentrefine_lib.tuning.mask import IGNORED, encode_all
+
+
+def sets_table(sets: Mapping[str, Sequence[Conversation]], base: Path | str) -> pd.DataFrame:
+    """tab_sets: a row per set: plays, steps (replies), trained_steps, tokens, trained_tokens (``base``'s)."""
+    tokenizer = AutoTokenizer.from_pretrained(base, trust_remote_code=False)
+    rows = []
+    for name, conversations in sets.items():
+        losses = [m.loss for c in conversations for m in c.conversations if m.sender == "gpt"]
+        examples = list(encode_all(conversations, tokenizer))
+        trained = sum(label != IGNORED for example in examples for label in example.labels)
+        rows.append(
+            {
+                "set": name,
+                "plays": len(conversations),
+                "steps": len(losses),
+                "trained_steps": sum(loss is not False for loss in losses),
+                "tokens": sum(len(example.input_ids) for example in examples),
+                "trained_tokens": trained,
+            }
+        )
+    return pd.DataFrame(rows)
