@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-
-import pandas as pd
+from typing import TYPE_CHECKING
 
 from agentrefine_lib.schema import ERROR_FLAGS, DMTurn, PlayerTurn, Trajectory
 from agentrefine_lib.verify import count_refinements
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 BINS = 10  # of positions in a play
 
 
 def statistics(trajectories: Iterable[Trajectory]) -> pd.DataFrame:
     """tab_data: one row per trajectory, to be described or plotted (turns, errors by flag, refinements, characters)."""
+    import pandas as pd
+
     return pd.DataFrame([measure(trajectory) for trajectory in trajectories])
 
 
@@ -36,6 +40,8 @@ def measure(trajectory: Trajectory) -> dict[str, str | int]:
 
 def error_positions(trajectories: Iterable[Trajectory]) -> pd.DataFrame:
     """Share of Player turns with each flag, by position in the play: columns position (in [0, 1)), error, share, n."""
+    import pandas as pd
+
     rows = []
     for trajectory in trajectories:
         answers = [turn for turn in trajectory.turns[1:] if isinstance(turn, DMTurn)]
