@@ -120,7 +120,7 @@ def on(batch: Row, device: str) -> Row:
 
 @contextmanager
 def attending(how: str) -> Iterator[None]:
-    """One call for a "row"; or one a conversation, in "parts"; "cudnn": the same with cuDNN's plans, as PyTorch picks."""
+    """One call for a "row", or one a conversation, in "parts"; "cudnn": with the plans that PyTorch picks on Hopper."""
     in_one_call = batches.in_one_call
     torch.backends.cuda.enable_cudnn_sdp(how == "cudnn")
     if how != "row":
@@ -136,14 +136,14 @@ def steps(bench: Bench, make: Callable[[], Any], rows: Examples, share: int, how
     """Full steps of a model that ``make`` makes, ``share`` conversations each, none of them twice."""
     model = make()
     if more.get("checkpointing"):
-        model.gradient_checkpointing_enable({"use_reentrant": False})
+        model.get_base_model().activation_checkpointing_enable({"use_reentrant": False})
         model.enable_input_require_grads()
     if more.get("compiled"):  # by region: each decoder layer
         for layer in model.get_base_model().model.layers:
             layer.compile(dynamic=True)
     weights = sum(p.numel() for p in model.parameters() if not p.requires_grad)
     optimizer = torch.optim.AdamW([p for p in model.parameters() if p.requires_grad], lr=1e-4)
-    warm, timed = (1, 2) if bench.tiny else (3, 8)
+    warm, timed = (1, 1) if bench.tiny else (3, 8)
     collate, tokens, begun = Flatten(), 0, 0.0
     with attending(how):
         for number in range(warm + timed):
@@ -229,7 +229,7 @@ def measure(bench: Bench, base: str) -> None:
     tokenizer = AutoTokenizer.from_pretrained(base)
     data = conversations(8 if bench.tiny else 320)
     rows = Examples(prepare(data, tokenizer, 2048)[0])
-    small, large = (2, 2) if bench.tiny else (8, 6)
+    small, large = (1, 1) if bench.tiny else (8, 6)
     for dtype in (torch.float32, torch.bfloat16):
         bench.row(f"exactness, {dtype}", lambda dtype=dtype: exactness(bench, rows, len(tokenizer), dtype))
 

@@ -20,8 +20,8 @@ PROFILES = profiles(ROOT)
 LAUNCH = sorted((ROOT / "params" / "accelerate").glob("*.yaml"))
 
 
-def test_the_three_profiles_are_there():
-    assert {"development", "laptop", "paper", "smoke"} <= set(PROFILES)
+def test_the_profiles_are_there():
+    assert {"development", "gpu", "laptop", "paper", "smoke"} <= set(PROFILES)
     assert [path.stem for path in LAUNCH] == ["ddp", "ddp_cpu", "fsdp"]
 
 
