@@ -243,6 +243,11 @@ def measure(bench: Bench, base: str) -> None:
     bench.row("8B, a step", lambda: steps(bench, eight_b, rows, large), 30)
     bench.row("8B, a step, checkpointing", lambda: steps(bench, eight_b, rows, large, checkpointing=True), 40)
     with tempfile.TemporaryDirectory() as folder:
+        if bench.tiny:
+            base = f"{folder}/base"
+            small_one = LlamaConfig(**TINY, eos_token_id=tokenizer.eos_token_id)
+            AutoModelForCausalLM.from_config(small_one).save_pretrained(base)
+            tokenizer.save_pretrained(base)
         model = Path(folder) / "agentrefine-0"
         bench.row("SmolLM2, chapter 3", lambda: tune_as_chapter_3(base, data, model, bench.tiny), 30)
         count, turns = (2, 2) if bench.tiny else (140, 15)

@@ -1,4 +1,4 @@
-"""benchmarks/gpu.py runs from its first step to its last: on a processor, on tiny models, so that a GPU's time is not lost."""
+"""benchmarks/gpu.py runs from its first step to its last, on a processor and tiny models: a GPU's time is dear."""
 
 import json
 import subprocess

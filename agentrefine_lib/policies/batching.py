@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import gc
 from typing import Any
+from weakref import WeakSet
 
 from transformers import GenerationConfig
 
 from agentrefine_lib.policies.generation import Prompts, Sampling, Written, stop_ids, without_end
 
+_ALIVE: WeakSet[Batching] = WeakSet()  # models in this process
 PATIENCE = 1.0  # seconds between two looks at whether the generating thread is still alive
 
 
@@ -25,8 +28,13 @@ class Batching:
         self._model, self._stop = model, stop_ids(model.generation_config, tokenizer)
         self._context, self._more, self._sampling = context, more, Sampling()
         self.longest: int = getattr(model.config, "max_position_embeddings", 2**62)
+        _ALIVE.add(self)
 
     def restart(self) -> None:
+        release()
+
+    def forget(self) -> None:
+        """Give back the cache and the graphs; the weights stay."""
         self._model.destroy_cached_continuous_batching_manager()
 
     def generate(self, prompts: Prompts, tokens: int, sampling: Sampling, seeds: list[int]) -> list[Written]:
@@ -64,3 +72,10 @@ class Batching:
             "continuous_batching_config": ContinuousBatchingConfig(seed=hash(tuple(seeds)) % 2**31, **self._more),
             "workload_hints": hints,
         }
+
+
+def release() -> None:
+    """Give back what the caches of all models of this process hold: the one that plays next takes what is free."""
+    for one in list(_ALIVE):
+        one.forget()
+    gc.collect()  # models that nobody plays any more, too: they and their caches hold on to each other

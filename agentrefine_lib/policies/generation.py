@@ -81,13 +81,15 @@ def load_generator(
         from agentrefine_lib.policies.vllm import Vllm
 
         return Vllm(model, tokenizer, context, dtype)
+    if device == "cuda":
+        from agentrefine_lib.policies.batching import Batching, release
+
+        release()
     spread = device == "cuda" and torch.cuda.device_count() > 1
     loaded = load_merged(model, dtype=dtype, device_map="auto" if spread else device).eval()
     if device == "cuda":
         torch.backends.cuda.enable_cudnn_sdp(False)  # it plans anew for every length
         if not spread and hasattr(loaded, "continuous_batching_context_manager"):
-            from agentrefine_lib.policies.batching import Batching
-
             return Batching(loaded, tokenizer, context)
     if device == "cpu":
         try:

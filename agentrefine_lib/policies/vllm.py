@@ -172,7 +172,9 @@ class Vllm:
         except OSError:  # a model may come without
             settings = GenerationConfig()
         self._stop = stop_ids(settings, tokenizer)
-        self.longest: int = getattr(AutoConfig.from_pretrained(base), "max_position_embeddings", 2**62)
+        self.longest: int = getattr(
+            AutoConfig.from_pretrained(base, trust_remote_code=False), "max_position_embeddings", 2**62
+        )
 
     def restart(self) -> None:
         """Its cache of prompts is its own business."""

@@ -116,8 +116,8 @@ def attend_by_sample(
         )
     rest = {name: rest[name] for name in ("dropout", "scaling") if name in rest}
     if (half := in_one_call(query)) and not rest.get("dropout"):
-        row = [x[0].transpose(0, 1).to(half) for x in (query, key, value)]
-        return attend_row(*row, cu_seq_lens_q, max_length_q, rest.get("scaling"))[None], None
+        query, key, value = (x[0].transpose(0, 1).to(half) for x in (query, key, value))
+        return attend_row(query, key, value, cu_seq_lens_q, max_length_q, rest.get("scaling"))[None], None
     parts = [
         sdpa_attention_forward(module, *(x[:, :, a:b] for x in (query, key, value)), None, is_causal=True, **rest)[0]
         for a, b in pairwise(read_once(cu_seq_lens_q))
@@ -162,9 +162,10 @@ _READ: WeakTensorKeyDictionary = WeakTensorKeyDictionary()
 
 def read_once(borders: torch.Tensor) -> list[int]:
     """The numbers of a tensor that all layers of a model get: reading them waits for the device."""
-    if (known := _READ.get(borders)) is None:
+    known: list[int] | None = _READ.get(borders)
+    if known is None:
         known = _READ[borders] = borders.tolist()
-    return known  # type: ignore[no-any-return]
+    return known
 
 
 AttentionInterface.register("by_sample", attend_by_sample)
