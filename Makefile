@@ -16,7 +16,7 @@ REPRODUCE = $(BIN)/python -m agentrefine_lib.reproduce $(PROFILE) $(if $(ONLY),-
 NODE := .venv/gpu-node
 NODE_PYTHON ?= 3.12
 
-.PHONY: reproduce base smoke doctor test check gpu gpu-node gallery lab why locked lock audit licences sbom clean help
+.PHONY: reproduce base smoke doctor test check gpu gpunode gallery lab why locked lock audit licences sbom clean help
 
 help: ## list the commands
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
@@ -49,7 +49,7 @@ test: check ## lint, types, and all tests, two files at a time
 gpu: .venv/ready .venv/base ## measure this machine's NVIDIA GPU: a table, and benchmarks/gpu.json (at most 8 minutes)
 	$(BIN)/python benchmarks/gpu.py $(ARGS)
 
-gpu-node: .venv/ready .venv/base ## pack gpu-node.tar, which needs no network and only torch there (NODE_PYTHON=3.12)
+gpunode: .venv/ready .venv/base ## pack gpu-node.tar, which needs no network and only torch there (NODE_PYTHON=3.12)
 	rm -rf $(NODE) && mkdir -p $(NODE)
 	$(BIN)/python -m pip download --quiet --disable-pip-version-check --no-deps --only-binary=:all: --python-version $(NODE_PYTHON) \
 	  --platform manylinux_2_28_x86_64 --platform manylinux_2_17_x86_64 --platform manylinux2014_x86_64 \
