@@ -13,7 +13,10 @@ SUPPLY := .supply-chain
 TOOLS := .venv/tools/bin
 REPRODUCE = $(BIN)/python -m agentrefine_lib.reproduce $(PROFILE) $(if $(ONLY),--only $(ONLY)) $(if $(P),-p $(P)) $(ARGS)
 
-.PHONY: reproduce base smoke sets doctor test check gallery lab why locked lock audit licences sbom clean help
+NODE := .venv/gpu-node
+NODE_PYTHON ?= 3.12
+
+.PHONY: reproduce base smoke sets doctor test check gpu gpunode gallery lab why locked lock audit licences sbom clean help
 
 help: ## list the commands
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
@@ -45,6 +48,18 @@ lab: .venv/ready .venv/base ## open the notebooks in JupyterLab
 
 test: check ## lint, types, and all tests, two files at a time
 	$(BIN)/python -m pytest -n 2 --dist loadfile
+
+gpu: .venv/ready .venv/base ## measure this machine's NVIDIA GPU: a table, and benchmarks/gpu.json (at most 8 minutes)
+	$(BIN)/python benchmarks/gpu.py $(ARGS)
+
+gpunode: .venv/ready .venv/base ## pack gpu-node.tar, which needs no network and only torch there (NODE_PYTHON=3.12)
+	rm -rf $(NODE) && mkdir -p $(NODE)
+	$(BIN)/python -m pip download --quiet --disable-pip-version-check --no-deps --only-binary=:all: --python-version $(NODE_PYTHON) \
+	  --platform manylinux_2_28_x86_64 --platform manylinux_2_17_x86_64 --platform manylinux2014_x86_64 \
+	  -c constraints.txt -r $(SUPPLY)/gpu-node.txt --dest $(NODE)
+	$(BIN)/python -m pip wheel --quiet --disable-pip-version-check --no-deps --wheel-dir $(NODE) .
+	cp -r benchmarks/gpu.py $$($(BIN)/python -c 'from agentrefine_lib.tuning import base_folder; print(base_folder("smollm2"))') $(NODE)
+	tar -cf gpu-node.tar -C $(NODE) .
 
 check: .venv/ready-test .venv/base
 	$(BIN)/ruff check

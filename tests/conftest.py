@@ -29,6 +29,12 @@ def pytest_configure() -> None:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if item.get_closest_marker("gpu") and not torch.cuda.is_available():
+            item.add_marker(pytest.mark.skip(reason="no NVIDIA GPU here"))
+
+
 @pytest.fixture(scope="session")
 def jobs() -> Callable[[int], list[Job]]:
     """The first jobs of a list without end."""

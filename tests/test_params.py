@@ -22,7 +22,7 @@ LAUNCH = sorted((ROOT / "params" / "accelerate").glob("*.yaml"))
 
 
 def test_the_profiles_are_there():
-    assert {"development", "laptop", "paper", "sets", "smoke"} <= set(PROFILES)
+    assert {"development", "gpu", "laptop", "paper", "sets", "smoke"} <= set(PROFILES)
     assert [path.stem for path in LAUNCH] == ["ddp", "ddp_cpu", "fsdp"]
 
 

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import pandas as pd
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from agentrefine_lib.dataset.statistics import measure
 from agentrefine_lib.schema import DMTurn, Trajectory
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 PER_TRAJECTORY = {  # column of the statistics → its name on the card
     "player_turns": "Player turns",
@@ -50,6 +52,8 @@ def write_card(
     ``licence`` is an SPDX or Hugging Face identifier, ``commit`` that of the code that made the data, ``data_files``
     the names of the files beside the card. Everything else is measured. Raises ValueError when there is no trajectory.
     """
+    import pandas as pd
+
     table = pd.DataFrame([_row(trajectory) for trajectory in trajectories])
     if table.empty:
         raise ValueError(f"{title}: no trajectories, so there is nothing to describe")

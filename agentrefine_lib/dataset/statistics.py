@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from itertools import groupby
-
-import pandas as pd
+from typing import TYPE_CHECKING
 
 from agentrefine_lib.schema import ERROR_FLAGS, DMTurn, PlayerTurn, Trajectory
 from agentrefine_lib.verify import count_refinements
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 BINS = 10  # of positions in a play
 LONGEST = 3  # run of errors with a bar of its own, as in the paper's figure 13
@@ -16,6 +18,8 @@ LONGEST = 3  # run of errors with a bar of its own, as in the paper's figure 13
 
 def statistics(trajectories: Iterable[Trajectory]) -> pd.DataFrame:
     """tab_data: one row per trajectory, to be described or plotted (turns, errors by flag, refinements, characters)."""
+    import pandas as pd
+
     return pd.DataFrame([measure(trajectory) for trajectory in trajectories])
 
 
@@ -42,6 +46,8 @@ def error_runs(trajectories: Iterable[Trajectory]) -> pd.DataFrame:
     A run is of consecutive Player turns with any flag. Columns "run of 1", "run of 2", "run of 3" and "run of more than
     3".
     """
+    import pandas as pd
+
     rows = []
     for trajectory in trajectories:
         flags = [turn.is_error for turn in trajectory.turns[1:] if isinstance(turn, DMTurn)]
@@ -57,6 +63,8 @@ def error_runs(trajectories: Iterable[Trajectory]) -> pd.DataFrame:
 
 def error_positions(trajectories: Iterable[Trajectory]) -> pd.DataFrame:
     """Share of Player turns with each flag, by position in the play: columns position (in [0, 1)), error, share, n."""
+    import pandas as pd
+
     rows = []
     for trajectory in trajectories:
         answers = [turn for turn in trajectory.turns[1:] if isinstance(turn, DMTurn)]

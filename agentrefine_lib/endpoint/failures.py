@@ -10,8 +10,6 @@ from collections.abc import Callable, Mapping
 from email.utils import parsedate_to_datetime
 from typing import NamedTuple
 
-import httpx2  # the HTTP client under openai ≥ 3
-import openai
 from pydantic import ValidationError
 
 from agentrefine_lib.endpoint.request import AT_LIMIT, Message
@@ -58,6 +56,9 @@ class Failure(NamedTuple):
 
 def understand(error: Exception, scrub: Scrub) -> Failure:
     """Classify what an attempt raised; ``scrub`` takes the key out of what the server echoes."""
+    import httpx2  # the HTTP client under openai ≥ 3; here: this module is imported where neither is installed
+    import openai
+
     if isinstance(error, TimeoutError | openai.APITimeoutError):
         return Failure("timeout", "no whole answer within timeout_s", billed=True)
     if isinstance(error, ValidationError):

@@ -2,7 +2,7 @@
 
 Engines run beside the model, not in its way: every call is a coroutine. A call that gets no answer in time or a bad
 one, or that raises, or whose process dies, kills the process and raises EngineFailure; the episode can then be played
-again in a fresh one. What an engine raises crosses as text: its type may not exist here.
+again in a fresh one. What an engine raises crosses as text: its type may not exist here. Engines see no GPU.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ MakeEnvironment = Callable[[Task], Environment]  # of a module that engine proce
 
 _CONTEXT = get_context("forkserver")  # children start in milliseconds and hold nothing of this process
 _CONTEXT.set_forkserver_preload(
-    ["agentrefine_lib.environments." + name for name in ("process", "babyai", "alfworld", "pddl")]
+    ["agentrefine_lib.environments." + name for name in ("no_accelerator", "process", "babyai", "alfworld", "pddl")]
 )
 
 
@@ -171,6 +171,8 @@ def _main_hidden() -> Iterator[None]:
 
 def _serve(pipe: Connection, make_environment: MakeEnvironment) -> None:
     """The engine's process: answer requests until there are no more (None, or the parent is gone)."""
+    from agentrefine_lib.environments import no_accelerator  # noqa: F401  (also where a preload failed)
+
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's business
     player = _Player(make_environment)
     with contextlib.suppress(EOFError, ConnectionError):

@@ -5,10 +5,14 @@ from __future__ import annotations
 import asyncio
 import math
 import re
+from typing import TYPE_CHECKING
 
 from agentrefine_lib.agent import KEEP, Prompting
-from agentrefine_lib.endpoint import EmptyAnswerError, Endpoint, EndpointError, NotRecordedError, seed_of
+from agentrefine_lib.endpoint import EmptyAnswerError, EndpointError, NotRecordedError, seed_of
 from agentrefine_lib.policies.protocol import LiveEpisode
+
+if TYPE_CHECKING:
+    from agentrefine_lib.endpoint import Endpoint
 
 _TOO_LONG = re.compile(  # how OpenAI, vLLM, SGLang, llama.cpp, LM Studio and TGI refuse a prompt
     r"refused with 4\d\d: .*(context[ _](length|window|size)|maximum model length|max_(new_)?tokens)",

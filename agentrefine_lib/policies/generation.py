@@ -1,4 +1,4 @@
-"""How a local model writes, token ids in and token ids out: openvino-genai on processors, else transformers."""
+"""How a local model writes, token ids in and out: openvino-genai on processors, vLLM or transformers on GPUs."""
 
 from __future__ import annotations
 
@@ -13,13 +13,14 @@ from typing import Any, NamedTuple, Protocol
 import torch
 from transformers import GenerationConfig
 
-from agentrefine_lib.tuning.export import load_merged
-from agentrefine_lib.tuning.gguf import UnfitError, to_gguf
+from agentrefine_lib.tuning.export import UnfitError, load_merged
 from agentrefine_lib.tuning.mask import end_of_turn
 
 log = logging.getLogger(__name__)
 
 Prompts = Sequence[list[int]]
+DEVICES = ("auto", "cpu", "cuda", "mps", "vllm")
+TOGETHER = 48  # episodes of a batch that is padded, or whose cache lies in the memory of a laptop
 
 
 @dataclass(frozen=True)
@@ -39,9 +40,11 @@ class Written(NamedTuple):
 
 
 class Generator(Protocol):
-    """A loaded model. ``longest``: the tokens that it can read."""
+    """A loaded model. ``longest``: the tokens that it can read. ``together``: episodes that are best played together;
+    None: as many as are in flight."""
 
     longest: int
+    together: int | None
 
     def restart(self) -> None:
         """Forget all that was read, so that what is written next does not depend on what came before."""
@@ -50,13 +53,45 @@ class Generator(Protocol):
         """At most ``tokens`` after each prompt, the end-of-turn token left out; a seed for each."""
 
 
-def load_generator(model: Path | str, tokenizer: Any, *, device: str = "cpu", dtype: str = "auto") -> Generator:
-    """openvino-genai for a Llama on a processor, for others transformers' ``generate``, which is slower and says so.
+def pick_device(device: str) -> str:
+    """ "auto": vLLM where it is installed beside an NVIDIA GPU, else the GPU that torch reports, else the processor.
 
-    ``model``: a folder or hub name; an adapter (PEFT) in a folder is merged into its base.
+    Raises ValueError for a device that is none.
     """
-    loaded = load_merged(model, dtype=dtype, device_map=device).eval()
-    if loaded.device.type == "cpu":
+    from agentrefine_lib.policies.vllm import vllm_command
+
+    if device == "auto":
+        gpu = torch.cuda.is_available() and ("vllm" if vllm_command() else "cuda")
+        return gpu or ("mps" if torch.backends.mps.is_available() else "cpu")
+    if device not in DEVICES:
+        raise ValueError(f"device: found {device!r}, expected one of {', '.join(DEVICES)}")
+    return device
+
+
+def load_generator(
+    model: Path | str, tokenizer: Any, *, context: int, device: str = "auto", dtype: str = "auto"
+) -> Generator:
+    """On a processor openvino-genai for a Llama, for others transformers' ``generate``, which is slower and says so.
+
+    On an NVIDIA GPU vLLM or transformers' continuous batching; on Apple's ``generate``. ``model``: a folder or hub
+    name; an adapter (PEFT) in a folder is merged into its base, but for vLLM. ``context``: tokens of prompt and reply.
+    """
+    device = pick_device(device)
+    if device == "vllm":
+        from agentrefine_lib.policies.vllm import Vllm
+
+        return Vllm(model, tokenizer, context, dtype)
+    if device == "cuda":
+        from agentrefine_lib.policies.batching import Batching, release
+
+        release()
+    spread = device == "cuda" and torch.cuda.device_count() > 1
+    loaded = load_merged(model, dtype=dtype, device_map="auto" if spread else device).eval()
+    if device == "cuda":
+        torch.backends.cuda.enable_cudnn_sdp(False)  # it plans anew for every length
+        if not spread and hasattr(loaded, "continuous_batching_context_manager"):
+            return Batching(loaded, tokenizer, context)
+    if device == "cpu":
         try:
             return OpenVino(loaded, tokenizer, exact=dtype == "float32")
         except (ImportError, UnfitError) as error:
@@ -71,13 +106,17 @@ class OpenVino:
     float32, at half the speed.
     """
 
+    together: int | None = TOGETHER
+
     def __init__(self, model: Any, tokenizer: Any, *, exact: bool = False) -> None:
         import openvino_genai
+
+        from agentrefine_lib.tuning.gguf import to_gguf
 
         self._library = openvino_genai
         self._scratch = tempfile.TemporaryDirectory(prefix="gguf-")
         self._file = to_gguf(model, tokenizer, Path(self._scratch.name) / "model.gguf")
-        self._stop = stop_ids(model, tokenizer)
+        self._stop = stop_ids(model.generation_config, tokenizer)
         self._pipeline: Any = None
         cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
         # in bfloat16 on one core openvino 2026.4 divides by zero, which ends the process
@@ -116,10 +155,12 @@ class OpenVino:
 class Transformers:
     """transformers' ``generate`` on one batch, padded on the left."""
 
+    together: int | None = TOGETHER
+
     def __init__(self, model: Any, tokenizer: Any) -> None:
         if model.device.type == "cpu":
             torch.set_num_threads(1)  # two threads stall on two noisy cores
-        self._model, self._stop = model, stop_ids(model, tokenizer)
+        self._model, self._stop = model, stop_ids(model.generation_config, tokenizer)
         self.longest: int = getattr(model.config, "max_position_embeddings", 2**62)
 
     def restart(self) -> None:
@@ -147,9 +188,9 @@ class Transformers:
         ]
 
 
-def stop_ids(model: Any, tokenizer: Any) -> set[int]:
+def stop_ids(settings: GenerationConfig, tokenizer: Any) -> set[int]:
     """Chat models may end a turn with another token than a text."""
-    named = model.generation_config.eos_token_id
+    named = settings.eos_token_id
     ends = {*(named if isinstance(named, list) else [named]), tokenizer.eos_token_id} - {None}
     return ends | end_of_turn(tokenizer)
 

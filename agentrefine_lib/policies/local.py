@@ -22,10 +22,11 @@ from agentrefine_lib.tuning import chat_ids
 class LocalPolicy:
     """A folder or hub name of a causal model with its tokenizer; an adapter (PEFT) in a folder is merged into its base.
 
-    ``context`` and ``reply_tokens`` count tokens, ``batch_size`` episodes played together. ``device``: "cpu", "cuda",
-    or "auto" to spread a model over several GPUs; ``dtype``: "float32", "bfloat16" …, or "auto", as saved or as the
-    processor is fastest. A batch of episodes that were not answered before begins with nothing read, so that it is
-    played the same whatever was played before it.
+    ``context`` and ``reply_tokens`` count tokens, ``batch_size`` episodes played together; None: what suits the device.
+    ``device``: "cpu", "cuda" (over several GPUs where there are several), "mps" (Apple's, not tried yet), "vllm" (a
+    server that is started here), or "auto", see ``pick_device``; ``dtype``: "float32", "bfloat16" …, or "auto", as
+    saved or as the processor is fastest. A batch of episodes that were not answered before begins with nothing read, so
+    that it is played the same whatever was played before it; on GPUs rounding may still differ.
     Raises ValueError for a context that the model cannot read; ``act`` does for a task that does not fit into it.
     """
 
@@ -36,16 +37,16 @@ class LocalPolicy:
         *,
         context: int,
         reply_tokens: int = 64,
-        batch_size: int = 48,
+        batch_size: int | None = None,
         sampling: Sampling = Sampling(),  # noqa: B008
         prompting: Prompting = Prompting(),  # noqa: B008
-        device: str = "cpu",
+        device: str = "auto",
         dtype: str = "auto",
     ) -> None:
         self.name = name
-        self.batch_size: int | None = batch_size
         self.tokenizer = AutoTokenizer.from_pretrained(model, trust_remote_code=False)
-        self._generator = load_generator(model, self.tokenizer, device=device, dtype=dtype)
+        self._generator = load_generator(model, self.tokenizer, context=context, device=device, dtype=dtype)
+        self.batch_size: int | None = batch_size or self._generator.together
         if (longest := self._generator.longest) < context:
             raise ValueError(f"context: found {context}; expected at most the {longest} tokens that the model can read")
         self._room, self._reply_tokens = context - reply_tokens, reply_tokens

@@ -7,7 +7,7 @@ from functools import partial
 from pathlib import Path
 
 from agentrefine_lib.agent import Prompting
-from agentrefine_lib.endpoint import Endpoint, EndpointSettings
+from agentrefine_lib.endpoint import EndpointSettings
 from agentrefine_lib.environments import make_environment
 from agentrefine_lib.environments.process import MakeEnvironment
 from agentrefine_lib.policies import EndpointPolicy, Policy
@@ -64,6 +64,8 @@ async def roll_out_served(
     twice. Raises what ``EndpointPolicy`` raises; UnplayedError when all have played, where tasks are left that could
     not be.
     """
+    from agentrefine_lib.endpoint import Endpoint  # here: it needs openai, local models do not
+
     paths, left = [], []
     for name, model in served.items():
         async with Endpoint(settings.model_copy(update={"model": model}), recording) as endpoint:

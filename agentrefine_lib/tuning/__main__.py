@@ -7,13 +7,14 @@ import sys
 from pathlib import Path
 
 from agentrefine_lib.schema import Conversation, read_jsonl
-from agentrefine_lib.tuning import Recipe, tune
+from agentrefine_lib.tuning import Recipe
+from agentrefine_lib.tuning.train import train
 
 if __name__ == "__main__":
     base, data, folder, recipe_file = sys.argv[1:]
     if os.environ.get("RANK", "0") == "0":
         print(f"tunes {base} on {data} by {recipe_file}; writes to {folder}", flush=True)
-    tune(
+    train(
         base,
         list(read_jsonl(data, Conversation)),
         Path(folder),

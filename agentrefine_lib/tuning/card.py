@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from importlib.metadata import version
 from pathlib import Path
-
-import pandas as pd
+from typing import Any
 
 from agentrefine_lib.dataset.card import templates
-from agentrefine_lib.tuning.mask import REASONS
 from agentrefine_lib.tuning.recipe import Job
 
 
-def write_model_card(folder: Path, job: Job, log: pd.DataFrame) -> Path:
-    """Write ``README.md`` for a model tuned by ``job`` with the loss ``log`` of ``tune``; returns its path."""
-    shown = log.iloc[sorted({0, len(log) // 4, len(log) // 2, 3 * len(log) // 4, len(log) - 1})]
+def write_model_card(folder: Path, job: Job, log: Sequence[Mapping[str, Any]]) -> Path:
+    """Write ``README.md`` for a model tuned by ``job`` with the rows of its ``loss.csv``; returns its path."""
+    shown = sorted({0, len(log) // 4, len(log) // 2, 3 * len(log) // 4, len(log) - 1})
     path = folder / "README.md"
     path.write_text(
         templates("agentrefine_lib.tuning")
@@ -24,8 +23,8 @@ def write_model_card(folder: Path, job: Job, log: pd.DataFrame) -> Path:
             folder=str(folder),
             job=job,
             recipe=job.recipe.model_dump(),
-            log=log.iloc[-1].to_dict() | {key: int(log[key].iloc[-1]) for key in ("examples", "dropped", *REASONS)},
-            rows=shown.to_dict("records"),
+            log=log[-1],
+            rows=[log[place] for place in shown],
             versions={name: version(name) for name in ("torch", "transformers", "peft", "accelerate")},
         ),
         encoding="utf-8",

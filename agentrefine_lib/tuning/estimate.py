@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import pandas as pd
 import torch
 import yaml
 from transformers import AutoConfig, AutoModelForCausalLM
 
 from agentrefine_lib.tuning.mask import IGNORED, Example
 from agentrefine_lib.tuning.recipe import Recipe, add_adapter
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 GIB = 2**30
 ACTIVATION_BYTES = 34  # per token, layer and unit of width, in 16 bits with fused attention (Korthikanti et al. 2022)
@@ -30,6 +33,8 @@ def estimate(
     on a GPU). Nothing is loaded but the model's configuration. Expect memory within a fifth of the truth, more with
     long conversations: allocators keep what they do not need.
     """
+    import pandas as pd
+
     devices, sharded = processes(accelerate_config)
     config = AutoConfig.from_pretrained(base, trust_remote_code=False)
     weights, tuned = parameters(config, recipe.lora_rank)

@@ -16,6 +16,10 @@ from agentrefine_lib.tuning.mask import usable
 from agentrefine_lib.tuning.recipe import require_no_model
 
 
+class UnfitError(ValueError):
+    """A model that ``gguf`` cannot write; here, since that module needs the package gguf."""
+
+
 def for_trl(
     conversations: Iterable[Conversation], tokenizer: Any, path: Path | str, max_tokens: int | None = None
 ) -> Exported:

@@ -20,15 +20,11 @@ from transformers import AutoTokenizer
 
 from agentrefine_lib.schema import appears_whole
 from agentrefine_lib.tuning.base import base_folder
-from agentrefine_lib.tuning.export import load_merged
+from agentrefine_lib.tuning.export import UnfitError, load_merged
 
 Precision = Literal["F16", "Q8_0"]
 MARKERS = re.compile(r"\{%-?\s*(end)?generation\s*-?%\}")  # of replies, which only training reads
 LLAMA_3 = r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}"  # how its pattern of words begins
-
-
-class UnfitError(ValueError):
-    """A model that this module cannot write as GGUF."""
 
 
 def write_gguf(model: Path | str, path: Path, precision: Precision = "F16") -> Path:

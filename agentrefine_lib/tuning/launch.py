@@ -7,13 +7,16 @@ import subprocess
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import pandas as pd
 import yaml
 
 from agentrefine_lib.schema import Conversation, write_jsonl
 from agentrefine_lib.tuning.recipe import Recipe, claim, describe
-from agentrefine_lib.tuning.train import tune
+from agentrefine_lib.tuning.train import read_log, tune
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 
 def launch(
@@ -47,7 +50,7 @@ def launch(
     _stream([*command, str(base), str(data), str(folder), str(recipe_file)], environment)
     data.unlink()
     recipe_file.unlink()
-    return pd.read_csv(folder / "loss.csv")
+    return read_log(folder)
 
 
 def _stream(command: list[str], environment: dict[str, str]) -> None:

@@ -6,14 +6,15 @@ loss of a step is its mean over all trained tokens of the step, however many pro
 
 from __future__ import annotations
 
+import csv
+import io
 import os
 import shutil
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import pandas as pd
 import torch
 from pydantic_core import from_json
 from tqdm import tqdm
@@ -28,11 +29,14 @@ from transformers import (
     TrainingArguments,
 )
 
-from agentrefine_lib.schema import Conversation, appears_whole, held
+from agentrefine_lib.schema import Conversation, held, write_whole
 from agentrefine_lib.tuning.batches import ISOLATING, Examples, Flatten, Order
 from agentrefine_lib.tuning.card import write_model_card
 from agentrefine_lib.tuning.mask import IGNORED, REASONS, Example, usable
 from agentrefine_lib.tuning.recipe import Job, Recipe, add_adapter, claim, describe, require_whole
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 KINDS = ("refinement", "ordinary")  # replies that mend an error, and all other trained replies
 
@@ -81,8 +85,10 @@ class RefinementTrainer(Trainer):
         """Nats of the part's trained tokens, over the trained tokens of the whole step."""
         nats, mends = token_losses(model, inputs)
         with torch.no_grad():
-            for row, kind in enumerate((mends, ~mends)):
-                self.tally[row] += torch.stack([nats[kind].sum().double(), kind.sum().double()]).cpu()
+            kinds = torch.stack([mends, ~mends])
+            wide = torch.float32 if nats.device.type == "mps" else torch.float64  # which Apple's GPUs do not have
+            sums = torch.stack([torch.where(kinds, nats.to(wide), 0.0).sum(-1), kinds.sum(-1)], dim=-1)
+            self.tally = self.tally.to(sums) + sums  # stays on the device: to read it would wait for the step
         # the mean of the gradients over processes is theirs summed, divided by their number
         loss = nats.sum() / num_items_in_batch * self.accelerator.num_processes
         return (loss, {"nats": nats}) if return_outputs else loss
@@ -132,13 +138,26 @@ def _in_words(left_out: dict[str, list[str]]) -> str:
 
 
 def tune(base: Path | str, conversations: Sequence[Conversation], folder: Path, recipe: Recipe) -> pd.DataFrame:
-    """Tune ``base`` on conversations; model, tokenizer and card go to ``folder``, and a finished one is left as it is.
+    """``train``, and the loss log: step, loss, loss_refinement, loss_ordinary (nats per trained token, mean over the
+    steps since the row before), learning_rate, and in every row examples and dropped: how many conversations were
+    learned from and left out, and REASONS: how many for each."""
+    train(base, conversations, folder, recipe)
+    return read_log(folder)
 
-    A run that was killed continues from its last checkpoint and ends with the same weights. Returns the loss log:
-    step, loss, loss_refinement, loss_ordinary (nats per trained token, mean over the steps since the row before),
-    learning_rate, and in every row examples and dropped: how many conversations were learned from and left out, and
-    REASONS: how many for each. Raises FileExistsError where the folder holds a model made otherwise or the base itself,
-    FileNotFoundError where a finished one lacks a file, SchemaError while another run trains there.
+
+def read_log(folder: Path) -> pd.DataFrame:
+    """The loss log of a finished model."""
+    import pandas as pd  # here: training needs none, and compute nodes may have none
+
+    return pd.read_csv(folder / "loss.csv")
+
+
+def train(base: Path | str, conversations: Sequence[Conversation], folder: Path, recipe: Recipe) -> None:
+    """Tune ``base`` on conversations; model, tokenizer, card and log go to ``folder``, a finished one is left as it is.
+
+    A run that was killed continues from its last checkpoint and ends with the same weights. Raises FileExistsError
+    where the folder holds a model made otherwise or the base itself, FileNotFoundError where a finished one lacks a
+    file, SchemaError while another run trains there.
     """
     job, log_path = describe(base, conversations, recipe), folder / "loss.csv"
     first = os.environ.get("RANK", "0") == "0"  # the processes of a distributed run share the folder; this one speaks
@@ -146,12 +165,12 @@ def tune(base: Path | str, conversations: Sequence[Conversation], folder: Path, 
         claim(folder, job)
     if log_path.exists():
         require_whole(folder, recipe)
-        return pd.read_csv(log_path)
+        return
     with held(folder / "job.json") if first else nullcontext(), _kept(folder):
-        return _train(base, conversations, folder, job)
+        _train(base, conversations, folder, job)
 
 
-def _train(base: Path | str, conversations: Sequence[Conversation], folder: Path, job: Job) -> pd.DataFrame:
+def _train(base: Path | str, conversations: Sequence[Conversation], folder: Path, job: Job) -> None:
     recipe = job.recipe
     torch.set_num_threads(1)  # two threads stall on two noisy cores
     tokenizer = AutoTokenizer.from_pretrained(base, trust_remote_code=False)
@@ -167,14 +186,13 @@ def _train(base: Path | str, conversations: Sequence[Conversation], folder: Path
         print(f"{folder.name}: learns from {len(examples)}, leaves out {_in_words(left_out)}", flush=True)
     trainer.train(resume_from_checkpoint=last_checkpoint(folder))
     trainer.save_model(folder)
-    log = pd.DataFrame([row for row in trainer.state.log_history if "loss" in row])
-    log = log[["step", "loss", *(f"loss_{kind}" for kind in KINDS), "learning_rate"]]
     why = {reason: len(left_out.get(reason, ())) for reason in REASONS}
-    log = log.assign(examples=len(examples), dropped=sum(why.values()), **why)
+    same = {"examples": len(examples), "dropped": sum(why.values())} | why
+    columns = ("step", "loss", *(f"loss_{kind}" for kind in KINDS), "learning_rate")
+    rows = [row for row in trainer.state.log_history if "loss" in row]
     if trainer.is_world_process_zero():
-        _finish(folder, tokenizer, job, log)
+        _finish(folder, tokenizer, job, [{name: row[name] for name in columns} | same for row in rows])
     trainer.accelerator.wait_for_everyone()
-    return log
 
 
 @contextmanager
@@ -191,15 +209,19 @@ def _kept(folder: Path) -> Iterator[None]:
         raise
 
 
-def _finish(folder: Path, tokenizer: Any, job: Job, log: pd.DataFrame) -> None:
+def _finish(folder: Path, tokenizer: Any, job: Job, log: list[dict[str, Any]]) -> None:
     tokenizer.save_pretrained(folder)
     write_model_card(folder, job, log)
-    with appears_whole(folder / "loss.csv") as part:  # last: it says that the model is finished
-        log.to_csv(part, index=False)
+    table = io.StringIO()
+    writer = csv.DictWriter(table, list(log[0]), lineterminator="\n")
+    writer.writeheader()
+    writer.writerows({name: "" if value != value else value for name, value in row.items()} for row in log)  # no nan
+    write_whole(folder / "loss.csv", table.getvalue())  # last: it says that the model is finished
 
 
 def make_trainer(base: Path | str, examples: Sequence[Example], folder: Path, recipe: Recipe) -> RefinementTrainer:
     """The trainer of a recipe, in every process of a distributed run."""
+    torch.backends.cuda.enable_cudnn_sdp(False)  # it plans anew for every length, and every conversation has its own
     trainer = RefinementTrainer(
         recipe,
         model=load_base(base, recipe),

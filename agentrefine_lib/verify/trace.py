@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-
-import pandas as pd
+from typing import TYPE_CHECKING
 
 from agentrefine_lib.schema import DMTurn, Match, PlayerTurn, Script, Turn, match_action
 from agentrefine_lib.verify.rules import check_turns
 
+if TYPE_CHECKING:
+    import pandas as pd
+
 
 def trace(script: Script, turns: Sequence[Turn]) -> pd.DataFrame:
     """One row per Player turn up to the first fault: turn, action, script (its check), dm (its flags), verdict."""
+    import pandas as pd
+
     finding = check_turns(script, turns)
     rows = []
     for index, asked in enumerate(turns[:-1]):

@@ -2,6 +2,7 @@
 
 import json
 import os
+import subprocess
 import sys
 import time
 
@@ -22,6 +23,24 @@ class Uneven(BabyAI):
     def step(self, action):
         time.sleep(0.02 * (len(action) % 3))
         return super().step(action)
+
+
+SEES = ("CUDA_VISIBLE_DEVICES", "JAX_PLATFORMS")
+SEEN = {name: os.environ.get(name) for name in SEES}  # while an engine's process imports what its engine needs
+
+
+def seeing(task):
+    return Seeing()
+
+
+class Seeing(BabyAI):
+    """BabyAI that tells which accelerators its process sees: at import, later, and in a program that it starts."""
+
+    def reset(self, task):
+        super().reset(task)
+        program = "import json, os; print(json.dumps(dict(os.environ)))"
+        child = json.loads(subprocess.run([sys.executable, "-c", program], capture_output=True, check=True).stdout)
+        return json.dumps([SEEN, *({name: seen.get(name) for name in SEES} for seen in (os.environ, child))])
 
 
 SLOW = 0.15

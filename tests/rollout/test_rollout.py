@@ -3,6 +3,7 @@
 import asyncio
 import functools
 import gc
+import json
 import os
 import re
 import signal
@@ -234,6 +235,17 @@ def test_an_engine_killed_from_outside_in_the_middle(tmp_path):
     episodes = play(Watching(), tmp_path / "e.jsonl", in_flight=4)
     assert sum(e.retries for e in episodes) == 1
     assert [e.model_copy(update={"retries": 0}) for e in episodes] == whole
+
+
+def test_an_engine_sees_no_gpu_and_ours_stays_visible(monkeypatch):
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "0")
+
+    async def told():
+        with EngineProcess(engines.seeing) as engine:
+            return json.loads((await engine.start(Task(engine="babyai", name="GoToDoor", seed=0))).observation)
+
+    assert asyncio.run(told()) == [{"CUDA_VISIBLE_DEVICES": "", "JAX_PLATFORMS": "cpu"}] * 3
+    assert os.environ["CUDA_VISIBLE_DEVICES"] == "0"
 
 
 def test_a_closed_engine_leaves_no_process():

@@ -7,9 +7,9 @@ import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from agentrefine_lib.dataset import to_conversation
-from agentrefine_lib.tuning import IGNORED, Recipe, encode
+from agentrefine_lib.tuning import IGNORED, Recipe, batches, encode
 from agentrefine_lib.tuning.batches import Examples, Flatten, Order, attend_by_sample, refined_tokens
-from agentrefine_lib.tuning.train import RefinementTrainer, load_base
+from agentrefine_lib.tuning.train import RefinementTrainer, load_base, token_losses
 
 RECIPE = Recipe(
     train_steps=1,
@@ -64,7 +64,66 @@ def test_attention_that_mixes_conversations_is_refused(tiny):
         model(input_ids=torch.tensor([[5, 6, 7]]))
     x, borders = torch.zeros(1, 1, 9, 4), torch.tensor([0, 3, 9])
     with pytest.raises(ValueError, match="window of 5 tokens"):
-        attend_by_sample(torch.nn.Identity(), x, x, x, None, cu_seq_lens_q=borders, sliding_window=5)
+        attend_by_sample(torch.nn.Identity(), x, x, x, None, borders, max_length_q=6, sliding_window=5)
+
+
+def test_borders_are_read_once_a_batch(tiny, examples, monkeypatch):
+    read = []
+    monkeypatch.setattr(torch.Tensor, "tolist", lambda self, to=torch.Tensor.tolist: (read.append(1), to(self))[1])
+    model, batch = load_base(tiny, RECIPE), Flatten()([Examples(examples)[i] for i in range(3)])
+    model(input_ids=batch["input_ids"], position_ids=batch["position_ids"], use_cache=False, **borders_of(batch))
+    assert len(read) == 1 < model.config.num_hidden_layers
+
+
+def borders_of(batch):
+    return {name: value for name, value in batch.items() if name.startswith(("cu_seq", "max_length"))}
+
+
+@pytest.mark.parametrize("grouped", [True, False], ids=["torch 2.13", "torch 2.11"])
+def test_a_row_in_one_call_is_the_row_in_parts(tiny, examples, monkeypatch, grouped):
+    """What is handed to PyTorch's kernel, which runs on GPUs only: here its sum is written out, in float64."""
+
+    def written_out(query, key, value, cu_seq_q, cu_seq_k, max_q, max_k, *, scale, window_size, enable_gqa=False):
+        assert query.shape[1] == key.shape[1] * (2 if enable_gqa else 1) and window_size == (-1, 0)
+        assert max_q == max_k == cu_seq_q.diff().max()
+        key, value = (x.repeat_interleave(query.shape[1] // x.shape[1], dim=1) for x in (key, value))
+        which = torch.repeat_interleave(torch.arange(len(cu_seq_q) - 1), cu_seq_q.diff())
+        seen = (which[:, None] == which).tril()
+        scores = torch.einsum("qhd,khd->hqk", query, key) * scale
+        return torch.einsum("hqk,khd->qhd", scores.masked_fill(~seen, -torch.inf).softmax(-1), value)
+
+    def older(query, key, value, cu_seq_q, cu_seq_k, max_q, max_k, *, scale, window_size):
+        return written_out(query, key, value, cu_seq_q, cu_seq_k, max_q, max_k, scale=scale, window_size=window_size)
+
+    monkeypatch.setattr(batches, "varlen_attn", written_out if grouped else older)
+    batch = Flatten()([Examples(examples)[i] for i in range(3)])
+    losses, gradients = [], []
+    for kind in (None, torch.float64):
+        monkeypatch.setattr(batches, "in_one_call", lambda query, kind=kind: kind)
+        model = load_base(tiny, RECIPE).double()
+        losses.append(token_losses(model, batch)[0])
+        losses[-1].sum().backward()
+        gradients.append(torch.cat([weight.grad.flatten() for weight in model.parameters()]))
+    assert torch.allclose(*losses, atol=1e-6, rtol=0) and torch.allclose(*gradients, atol=1e-5, rtol=1e-5)
+
+
+@pytest.mark.gpu
+@pytest.mark.parametrize("precision", ["bfloat16", "float32"])
+def test_a_gpu_computes_loss_and_gradients_of_the_processor(tiny, examples, precision):
+    """Against float32 on the processor; not run yet where it was written (no GPU)."""
+    batch = Flatten()([Examples(examples)[i] for i in range(3)])
+    losses, gradients = [], []
+    for device in ("cpu", "cuda"):
+        model = load_base(tiny, RECIPE).to(device)
+        there = {name: value.to(device) if isinstance(value, torch.Tensor) else value for name, value in batch.items()}
+        with torch.autocast(device, torch.bfloat16, enabled=device == "cuda" and precision == "bfloat16"):
+            loss = token_losses(model, there)[0].mean()
+        loss.backward()
+        losses.append(loss.item())
+        gradients.append(torch.cat([weight.grad.flatten().cpu() for weight in model.parameters()]))
+    close = 1e-5 if precision == "float32" else 1e-2
+    assert losses[1] == pytest.approx(losses[0], rel=close)
+    assert (gradients[1] - gradients[0]).norm() < 5 * close * gradients[0].norm()
 
 
 def trainer_like():

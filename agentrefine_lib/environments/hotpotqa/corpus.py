@@ -10,7 +10,6 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Self
 
-import bm25s
 import numpy as np
 from pydantic import AliasChoices, ConfigDict, Field, TypeAdapter, ValidationError, model_validator
 
@@ -55,6 +54,8 @@ class Corpus:
             for title, sentences in question.context:
                 self.articles.setdefault(_tidy(title), [_tidy(sentence) for sentence in sentences])
         self._titles = {title.casefold(): title for title in self.articles}
+        import bm25s  # here, in the engine's process: it brings JAX along where that is installed
+
         self._index = bm25s.BM25()
         texts = [f"{title} {' '.join(sentences)}" for title, sentences in self.articles.items()]
         self._index.index(bm25s.tokenize(texts, show_progress=False), show_progress=False)
@@ -65,6 +66,8 @@ class Corpus:
 
     def similar(self, query: str) -> list[str]:
         """Titles of the articles that fit the words of a query best (BM25), at most ``SIMILAR``, best first."""
+        import bm25s
+
         words = bm25s.tokenize(query, return_ids=False, show_progress=False)[0]
         if not words:
             return []

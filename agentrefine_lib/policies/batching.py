@@ -1,0 +1,81 @@
+"""Continuous batching by transformers, in this process: how a GPU plays where vLLM is not installed."""
+
+from __future__ import annotations
+
+import gc
+from typing import Any
+from weakref import WeakSet
+
+from transformers import GenerationConfig
+
+from agentrefine_lib.policies.generation import Prompts, Sampling, Written, stop_ids, without_end
+
+_ALIVE: WeakSet[Batching] = WeakSet()  # models in this process
+PATIENCE = 1.0  # seconds between two looks at whether the generating thread is still alive
+
+
+class Batching:
+    """Requests join and leave a running batch; the cache takes a share of the memory that is free when it begins.
+
+    Requests that do not fit wait. CUDA graphs are captured once per batch of episodes. What is asked together decides
+    how 16 bits round, so a run repeated may differ in a reply.
+    """
+
+    together: int | None = None
+
+    def __init__(self, model: Any, tokenizer: Any, context: int, **more: Any) -> None:
+        """``more``: values of transformers' ContinuousBatchingConfig, such as a smaller cache."""
+        self._model, self._stop = model, stop_ids(model.generation_config, tokenizer)
+        self._context, self._more, self._sampling = context, more, Sampling()
+        self.longest: int = getattr(model.config, "max_position_embeddings", 2**62)
+        _ALIVE.add(self)
+
+    def restart(self) -> None:
+        release()
+
+    def forget(self) -> None:
+        """Give back the cache and the graphs; the weights stay."""
+        self._model.destroy_cached_continuous_batching_manager()
+
+    def generate(self, prompts: Prompts, tokens: int, sampling: Sampling, seeds: list[int]) -> list[Written]:
+        if sampling != self._sampling:
+            self.restart()
+        self._sampling = sampling
+        with self._model.continuous_batching_context_manager(
+            **self._settings(len(prompts), tokens, sampling, seeds), persistent_manager=True
+        ) as manager:
+            asked = manager.add_requests([list(ids) for ids in prompts], max_new_tokens=tokens)
+            answers = dict[str, list[int]]()
+            while len(answers) < len(asked):
+                one = manager.get_result(timeout=PATIENCE)
+                if one is None and not manager.is_running():
+                    raise RuntimeError(f"generation stopped with {len(asked) - len(answers)} of {len(asked)} to answer")
+                if one is not None and one.error:
+                    raise RuntimeError(f"a prompt of {len(one.prompt_ids)} tokens was not answered: {one.error}")
+                if one is not None and one.is_finished():
+                    answers[one.request_id] = list(one.generated_tokens)
+        rows = [answers[request] for request in asked]
+        return [Written(without_end(row, self._stop), not self._stop.isdisjoint(row)) for row in rows]
+
+    def _settings(self, count: int, tokens: int, sampling: Sampling, seeds: list[int]) -> dict[str, Any]:
+        """What a new manager is made with; one that is kept keeps its own."""
+        from transformers import ContinuousBatchingConfig
+        from transformers.generation.continuous_batching.utils import WorkloadHints
+
+        chosen: dict[str, Any] = {"do_sample": False}
+        if sampling.temperature > 0:
+            chosen = {"do_sample": True, "temperature": sampling.temperature, "top_p": sampling.top_p, "top_k": 0}
+        ends = {"eos_token_id": sorted(self._stop), "pad_token_id": min(self._stop)}
+        hints = WorkloadHints(max_prompt_length=self._context, max_generated_length=tokens, num_requests=count)
+        return {
+            "generation_config": GenerationConfig(max_new_tokens=tokens, **ends, **chosen),
+            "continuous_batching_config": ContinuousBatchingConfig(seed=hash(tuple(seeds)) % 2**31, **self._more),
+            "workload_hints": hints,
+        }
+
+
+def release() -> None:
+    """Give back what the caches of all models of this process hold: the one that plays next takes what is free."""
+    for one in list(_ALIVE):
+        one.forget()
+    gc.collect()  # models that nobody plays any more, too: they and their caches hold on to each other
