@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -16,23 +17,23 @@ RUNGS = (NEW_SEEDS, NEW_WORDS, NEW_MECHANICS)  # of the embedded teacher's world
 WORLDS = "embedded"  # their engine
 
 
-def ladder(played: dict[str, pd.DataFrame], held_out: Iterable[str], seed: int = 0) -> pd.DataFrame:
+def ladder(
+    worlds: pd.DataFrame, engines: dict[str, pd.DataFrame], held_out: Iterable[str], seed: int = 0
+) -> pd.DataFrame:
     """One row per rung and method, the nearest rung first: rung, method, value, low, high, n (episodes), seeds.
 
-    ``played``: what the prompt held ("with an example", …), nearest first, and the table of its episodes
-    (``metrics.episode_table``); worlds of the embedded teacher count in the first table only. ``held_out``: what was
-    kept from the teacher, so that a world whose name begins with one of these is of a new mechanic. Values are
-    progress; every engine weighs the same. Intervals: 95 % bootstrap over tasks and seeds, within each engine.
+    ``worlds`` and ``engines`` are tables of ``metrics.episode_table``: worlds of the embedded teacher count in the
+    first, the real engines in the others, whose names say what the prompt held, nearest first. ``held_out``: what was
+    kept from the teacher. Values are progress; every engine weighs the same. Intervals: 95 % bootstrap over tasks and
+    seeds, within each engine.
     """
-    held = set(held_out)
+    near = worlds[worlds["engine"] == WORLDS]
+    places = near["task"].map(partial(rung_of, held_out=set(held_out)))
+    rungs = {name: near[places == name] for name in RUNGS}
+    rungs |= {f"real engines, {shown}": table[table["engine"] != WORLDS] for shown, table in engines.items()}
     rows: list[dict[str, Any]] = []
-    for shown, episodes in played.items():
-        of_worlds = episodes["engine"] == WORLDS
-        places = episodes["task"].map(lambda task: rung_of(task, held))
-        rungs = {} if rows else {name: episodes[of_worlds & (places == name)] for name in RUNGS}
-        rungs[f"real engines, {shown}"] = episodes[~of_worlds]
-        for rung, part in rungs.items():
-            rows += [{"rung": rung, "method": m} | _progress(part, str(m), seed) for m in part["method"].unique()]
+    for rung, part in rungs.items():
+        rows += [{"rung": rung, "method": m} | _progress(part, str(m), seed) for m in part["method"].unique()]
     return pd.DataFrame(rows)
 
 

@@ -27,7 +27,7 @@ ENGINE_NAMES = {
     "pddl": "PDDL",
     "jericho": "Jericho",
     "hotpotqa": "HotpotQA",
-    "embedded": "Unseen synthetic worlds",  # of the embedded teacher: ours, none of the paper's
+    "embedded": "New synthetic worlds",  # of the embedded teacher: ours, none of the paper's
 }
 TABLE_1_ENGINES = ("alfworld", "babyai", "scienceworld", "pddl", "jericho")  # of the paper's table 1
 TABLE_1 = ("success", "progress", "grounding")

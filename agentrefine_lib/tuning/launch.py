@@ -18,6 +18,15 @@ from agentrefine_lib.tuning.train import read_log, tune
 if TYPE_CHECKING:
     import pandas as pd
 
+# what glibc and PyTorch read when a process starts: large blocks are kept, and lie in huge pages; on a processor a step
+# then takes three quarters of the time (LOG.md)
+KEPT_MEMORY = {
+    "THP_MEM_ALLOC_ENABLE": "1",
+    "MALLOC_MMAP_THRESHOLD_": str(2**30),
+    "MALLOC_TRIM_THRESHOLD_": str(2**34),
+    "MALLOC_TOP_PAD_": str(2**28),
+}
+
 
 def launch(
     base: Path | str,
@@ -55,7 +64,7 @@ def launch(
 
 def _stream(command: list[str], environment: dict[str, str]) -> None:
     """Run a command and print what it prints, progress bars included; end it when this cell is interrupted."""
-    environment = {"PYTHONUNBUFFERED": "1", "OMP_NUM_THREADS": "1"} | os.environ | environment
+    environment = {"PYTHONUNBUFFERED": "1", "OMP_NUM_THREADS": "1"} | KEPT_MEMORY | os.environ | environment
     tail = b""
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, env=environment)
     assert process.stdout is not None

@@ -4,16 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import pandas as pd
 from transformers import AutoTokenizer
 
 from agentrefine_lib.schema import Conversation
 from agentrefine_lib.tuning.mask import IGNORED, encode_all
 
+if TYPE_CHECKING:
+    import pandas as pd
+
 
 def sets_table(sets: Mapping[str, Sequence[Conversation]], base: Path | str) -> pd.DataFrame:
     """tab_sets: a row per set: plays, steps (replies), trained_steps, tokens, trained_tokens (``base``'s)."""
+    import pandas as pd
+
     tokenizer = AutoTokenizer.from_pretrained(base, trust_remote_code=False)
     rows = []
     for name, conversations in sets.items():

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +13,7 @@ from joblib import Parallel, delayed
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from agentrefine_lib.schema import Conversation, explain, inside
-from agentrefine_lib.tuning.launch import launch
+from agentrefine_lib.tuning.launch import KEPT_MEMORY, launch
 from agentrefine_lib.tuning.recipe import Recipe
 from agentrefine_lib.tuning.train import tune
 
@@ -81,8 +83,20 @@ def tune_all(
     if accelerate_config or processes == 1:
         logs = [launch(*job, accelerate_config) for job in jobs]
     else:
-        logs = Parallel(n_jobs=processes, batch_size=1)(delayed(tune)(*job) for job in jobs)
+        with _environment(KEPT_MEMORY):  # of the processes that are started
+            logs = Parallel(n_jobs=processes, batch_size=1)(delayed(tune)(*job) for job in jobs)
     return {model.policy: log for model, log in zip(planned, logs, strict=True)}
+
+
+@contextmanager
+def _environment(values: Mapping[str, str]) -> Iterator[None]:
+    before = dict(os.environ)
+    os.environ.update(values | before)
+    try:
+        yield
+    finally:
+        for name in values.keys() - before.keys():
+            del os.environ[name]
 
 
 def chosen(data: Mapping[str, Sequence[Conversation]], model: Planned) -> list[Conversation]:

@@ -30,7 +30,7 @@ def test_every_rung_has_its_tasks_and_engines_weigh_the_same():
         }
     )
     far = episodes(**{"babyai/GoToObj/1": (0.0, 0.0), "embedded/places/0": (0.0, 0.0)})
-    table = ladder({"with an example": near, "without": far}, ["sorting", "ship", "arrow"])
+    table = ladder(near, {"with an example": near, "without": far}, ["sorting", "ship", "arrow"])
     ours = table[table["method"] == "agentrefine"].set_index("rung")
     assert list(ours["value"]) == [1.0, 0.25, 0.25, 0.25, 0.0]  # real engines: (1 + 0) / 2 of BabyAI, 0 of PDDL
     assert list(ours["n"]) == [1, 2, 1, 3, 1]
