@@ -168,7 +168,7 @@ class Vllm:
         self._name = Path(model).name if self._adapters else BASE
         self._serves = (base, context, dtype)
         try:
-            settings = GenerationConfig.from_pretrained(base)
+            settings = GenerationConfig.from_pretrained(base, trust_remote_code=False)
         except OSError:  # a model may come without
             settings = GenerationConfig()
         self._stop = stop_ids(settings, tokenizer)

@@ -77,7 +77,7 @@ def _load(file: Path) -> tuple[Any, yaml.Node | None]:
     """What a file holds, and the same with its lines. Raises ProfileError for what is not YAML."""
     try:
         text = file.read_text(encoding="utf-8")
-        return yaml.safe_load(text), yaml.compose(text, Loader=yaml.SafeLoader)
+        return spelt_out(yaml.safe_load(text)), yaml.compose(text, Loader=yaml.SafeLoader)
     except FileNotFoundError:
         raise ProfileError([f"{_shown(file)} does not exist"]) from None
     except NOT_YAML as error:
@@ -108,7 +108,7 @@ def read_values(file: Path) -> list[Given]:
         raise ProfileError([f"{_shown(file)}: expected one flat mapping of values"])
     keys = [(str(key.value), key.start_mark.line + 1) for key, _ in mapping.value]
     _refuse_doubles(file, [key for key, _ in keys])
-    return [Given(f"{_shown(file)}:{line}", key, spelt_out(content.get(key))) for key, line in keys]
+    return [Given(f"{_shown(file)}:{line}", key, content.get(key)) for key, line in keys]
 
 
 def _refuse_doubles(file: Path, names: list[str]) -> None:

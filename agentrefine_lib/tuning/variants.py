@@ -91,7 +91,7 @@ def tune_all(
 @contextmanager
 def _environment(values: Mapping[str, str]) -> Iterator[None]:
     before = dict(os.environ)
-    os.environ.update(values | before)
+    os.environ.update({**values, **before})
     try:
         yield
     finally:
