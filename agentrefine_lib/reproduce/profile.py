@@ -134,7 +134,11 @@ def extended_values(name: str, root: Path, below: tuple[str, ...] = ()) -> list[
 
 def profiles(root: Path) -> list[str]:
     """The names of all profiles: files in ``params/`` that name a ``run_dir``."""
-    return sorted(path.stem for path in (root / "params").glob("*.yaml") if "\nrun_dir:" in f"\n{path.read_text()}")
+    return sorted(
+        path.stem
+        for path in (root / "params").glob("*.yaml")
+        if "\nrun_dir:" in f"\n{path.read_text(errors='replace')}"
+    )
 
 
 def spelt_out(value: Any) -> Any:

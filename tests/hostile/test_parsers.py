@@ -203,6 +203,7 @@ def test_a_profile_is_read_or_refused(folder, content):
         ("prices.yaml", load_prices, PriceError),
         (FILE.name, lambda file: load_artefacts(folder), ValueError),
     ):
+        (folder / "params" / CHAPTERS).write_text("- {name: a, outputs: [b]}\n")
         file = folder / "params" / name
         file.write_bytes(content)
         try:
