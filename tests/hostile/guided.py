@@ -49,13 +49,14 @@ def main() -> None:
         choose_good(list(read_jsonl(made, Trajectory)))
         corpus = Path(folder) / "corpus"  # Hypothesis reads choices from the bytes: few bytes are no example
         corpus.mkdir()
-        (Path(folder) / "words").touch()  # libFuzzer's dictionary
         for seed in range(100):
             (corpus / str(seed)).write_bytes(random.Random(seed).randbytes(4_000))
         limits = [f"-max_total_time={chosen.seconds}", f"-runs={chosen.runs}", f"-max_len={chosen.length}"]
         make = pddl(Path(folder), corpus) if chosen.property == "pddl" else target(chosen.property, Path(folder))
+        words = Path(folder) / "words"  # libFuzzer's dictionary; an empty one it refuses
+        limits += [f"-dict={words}"] if words.exists() else []
         print(f"{chosen.property}: {limits[:2]}; writes to {folder} only, until it ends", flush=True)
-        atheris.Setup([sys.argv[0], *limits, "-len_control=0", f"-dict={folder}/words", str(corpus)], make)
+        atheris.Setup([sys.argv[0], *limits, "-len_control=0", str(corpus)], make)
         atheris.Fuzz()
 
 
