@@ -4,13 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from functools import partial
-from typing import Any
 
-import numpy as np
 import pandas as pd
 
-from agentrefine_lib.metrics.intervals import fixed_weights, percentiles, resampled_means, task_weights
-from agentrefine_lib.metrics.paired import engine_of, grid
+from agentrefine_lib.metrics.paired import over_engines
 
 NEW_SEEDS, NEW_WORDS, NEW_MECHANICS = "trained mechanics, new seeds", "new costumes and grammars", "new mechanics"
 RUNGS = (NEW_SEEDS, NEW_WORDS, NEW_MECHANICS)  # of the embedded teacher's worlds
@@ -31,10 +28,8 @@ def ladder(
     places = near["task"].map(partial(rung_of, held_out=set(held_out)))
     rungs = {name: near[places == name] for name in RUNGS}
     rungs |= {f"real engines, {shown}": table[table["engine"] != WORLDS] for shown, table in engines.items()}
-    rows: list[dict[str, Any]] = []
-    for rung, part in rungs.items():
-        rows += [{"rung": rung, "method": m} | _progress(part, str(m), seed) for m in part["method"].unique()]
-    return pd.DataFrame(rows)
+    table = pd.concat([over_engines(part, "progress", seed).assign(rung=rung) for rung, part in rungs.items()])
+    return table[["rung", "method", "value", "low", "high", "n", "seeds"]].reset_index(drop=True)
 
 
 def rung_of(task: str, held_out: set[str]) -> str:
@@ -43,11 +38,3 @@ def rung_of(task: str, held_out: set[str]) -> str:
     if mechanic in held_out:
         return NEW_MECHANICS
     return NEW_WORDS if held_out.intersection(words) else NEW_SEEDS
-
-
-def _progress(part: pd.DataFrame, method: str, seed: int) -> dict[str, Any]:
-    cells = grid(part, method, "progress").dropna(axis=1, how="all")  # a task whose progress nobody knows
-    values, engines, rng = cells.to_numpy(float), [engine_of(str(t)) for t in cells], np.random.default_rng(seed)
-    value = float(np.nanmean(values, axis=0) @ fixed_weights(engines))
-    low, high = percentiles(resampled_means(values, task_weights(len(engines), rng, engines), rng))
-    return {"value": value, "low": low, "high": high, "n": int(np.isfinite(values).sum()), "seeds": len(values)}
