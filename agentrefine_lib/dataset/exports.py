@@ -46,17 +46,12 @@ class Exported(NamedTuple):
     turns_cut: int = 0  # masked replies cut from the end of rows, with the messages that they answer
 
 
-def is_trained(message: Message) -> bool:
-    """True for a reply that is learned from."""
-    return message.sender == "gpt" and message.loss is not False
-
-
 def why_unfit(conversation: Conversation) -> str | None:
     """The reason why no trainer can use a conversation, or None."""
     messages = conversation.conversations
     if any(message.sender != ("human", "gpt")[index % 2] for index, message in enumerate(messages)):
         return "roles_not_alternating"
-    trained = [message for message in messages if is_trained(message)]
+    trained = [message for message in messages if message.is_trained]
     if not trained:
         return "no_trained_reply"
     return None if all(message.value.strip() for message in trained) else "empty_reply"
@@ -72,7 +67,7 @@ def for_swift(conversations: Iterable[Conversation], path: Path | str) -> Export
     def write(messages: list[Message]) -> Iterator[Sample]:
         yield {
             "messages": [
-                {"role": m.role, "content": m.value, "loss": is_trained(m) if m.sender == "gpt" else None}
+                {"role": m.role, "content": m.value, "loss": m.is_trained if m.sender == "gpt" else None}
                 for m in messages
             ]
         }
@@ -87,7 +82,7 @@ def for_axolotl(conversations: Iterable[Conversation], path: Path | str) -> Expo
     """
 
     def write(messages: list[Message]) -> Iterator[Sample]:
-        yield {"conversations": [{"from": m.sender, "value": m.value, "train": is_trained(m)} for m in messages]}
+        yield {"conversations": [{"from": m.sender, "value": m.value, "train": m.is_trained} for m in messages]}
 
     return _export(conversations, path, write)
 
@@ -104,7 +99,7 @@ def for_llama_factory_v1(conversations: Iterable[Conversation], path: Path | str
                 {
                     "role": m.role,
                     "content": [{"type": "text", "value": m.value}],
-                    "loss_weight": 1.0 if is_trained(m) else 0.0,
+                    "loss_weight": 1.0 if m.is_trained else 0.0,
                 }
                 for m in messages
             ]
@@ -124,7 +119,7 @@ def for_llama_factory_v0(conversations: Iterable[Conversation], path: Path | str
     def write(messages: list[Message]) -> Iterator[Sample]:
         said = [{"from": m.sender, "value": m.value} for m in messages]
         for index, message in enumerate(messages):
-            if is_trained(message):
+            if message.is_trained:
                 yield {"conversations": said[: index + 1]}
 
     return _export(conversations, path, write)
@@ -146,7 +141,7 @@ def _export(
                 dropped[reason] += 1
                 continue
             messages = list(conversation.conversations)
-            while cut and not is_trained(messages[-1]):
+            while cut and not messages[-1].is_trained:
                 turns_cut += messages.pop().sender == "gpt"
             for sample in write(messages):
                 out.write(json.dumps(sample, ensure_ascii=False) + "\n")

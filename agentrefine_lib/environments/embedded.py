@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 
 from agentrefine_lib.environments.protocol import StepResult
-from agentrefine_lib.schema import Task, Trajectory
+from agentrefine_lib.schema import COMPLETED, Task, Trajectory
 from agentrefine_lib.teachers.embedded import MECHANICS, load_costumes
 from agentrefine_lib.teachers.embedded.errors import draw_blunder
 from agentrefine_lib.teachers.embedded.game import KIND, Game, Recipe, draw_game, purpose_of
@@ -24,7 +24,6 @@ from agentrefine_lib.teachers.embedded.mechanic import Step
 from agentrefine_lib.teachers.embedded.names import load_words
 from agentrefine_lib.teachers.embedded.thoughts import Refused
 from agentrefine_lib.teachers.learner import recipe_behind
-from agentrefine_lib.teachers.protocol import COMPLETED
 
 ANY = "any"  # part of a task's name: whatever is drawn
 ERRORS = {"malformed": "format", "wrong_name": "parameter", "absent": "parameter"}  # the rest is logic

@@ -14,7 +14,7 @@ from typing import IO, Any, Self, TypeVar
 from pydantic import ValidationError
 from pydantic_core import from_json
 
-from agentrefine_lib.schema.models import Record, explain
+from agentrefine_lib.schema.record import Record, explain
 
 R = TypeVar("R", bound=Record)
 

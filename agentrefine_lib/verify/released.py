@@ -13,10 +13,8 @@ from typing import TYPE_CHECKING, Literal, NamedTuple, get_args
 
 from pydantic import JsonValue, ValidationError
 
-from agentrefine_lib.schema import Conversation, explain
-from agentrefine_lib.schema.models import Record
+from agentrefine_lib.schema import Conversation, Record, explain, is_react
 from agentrefine_lib.verify.rows import BadRow, read_rows
-from agentrefine_lib.verify.rules import ACTION_LINE
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -143,7 +141,7 @@ def _parse(raw: JsonValue | BadRow) -> Conversation | _Found:
 
 
 def _census(conversation: Conversation) -> dict[str, int]:
-    losses = [message.loss for message in conversation.conversations if message.sender == "gpt"]
+    losses = [reply.loss for reply in conversation.replies]
     return {
         "messages": len(conversation.conversations),
         "replies": len(losses),
@@ -164,8 +162,8 @@ def _inspect(conversation: Conversation, ids: set[bytes]) -> Iterator[_Found]:
         yield _Found("first_not_human", "conversations.0.from", messages[0].sender)
     if messages[-1].sender != "gpt":
         yield _Found("last_not_gpt", f"conversations.{len(messages) - 1}.from", messages[-1].sender)
-    replies = [message for message in messages if message.sender == "gpt"]
-    if replies and all(message.loss is False for message in replies):
+    replies = conversation.replies
+    if replies and not any(reply.is_trained for reply in replies):
         yield _Found("all_masked", "conversations", f"all {len(replies)} replies have loss false")
     for index, message in enumerate(messages):
         where = f"conversations.{index}"
@@ -175,15 +173,9 @@ def _inspect(conversation: Conversation, ids: set[bytes]) -> Iterator[_Found]:
             yield _Found("loss_on_human", f"{where}.loss", str(message.loss))
         if not message.value.strip():
             yield _Found("value_empty", f"{where}.value", repr(message.value[:80]))
-        elif message.sender == "gpt" and not _is_react(message.value):
+        elif message.sender == "gpt" and not is_react(message.value):
             yield _Found("reply_not_react", f"{where}.value", repr(message.value[:80]))
         if unfit := _UNFIT.search(message.value):
             yield _Found("character_unfit", f"{where}.value", f"U+{ord(unfit[0]):04X}")
         if token := _TOKEN.search(message.value):
             yield _Found("special_token", f"{where}.value", repr(token[0]))
-
-
-def _is_react(reply: str) -> bool:
-    """A thought, then one action, which is not empty."""
-    actions = list(ACTION_LINE.finditer(reply))
-    return len(actions) == 1 and reply.lstrip().startswith("Thought:") and reply[actions[0].end() :].strip() != ""

@@ -9,11 +9,9 @@ from typing import Any
 import anywidget
 import traitlets
 
-from agentrefine_lib.schema import Journal, appears_whole, read_jsonl
-from agentrefine_lib.schema.models import Record
-from agentrefine_lib.viewers.index import Entry, Index, Source
+from agentrefine_lib.schema import Journal, Record, appears_whole, read_jsonl
+from agentrefine_lib.viewers.index import MASKED, Entry, Index, Source
 from agentrefine_lib.viewers.page import CSS, document, folded, page
-from agentrefine_lib.viewers.play import as_play
 from agentrefine_lib.viewers.render import record_page
 
 HERE = Path(__file__).parent
@@ -129,20 +127,13 @@ class TrajectoryViewer(anywidget.AnyWidget):
             if form == "jsonl":
                 part.write_bytes(b"".join(self._index.line(n).rstrip(b"\n") + b"\n" for n in numbers))
             else:
-                records = map(self._index.record, numbers)
-                plays = "".join(
-                    folded(_title(record.id, as_play(record).goal), record_page(record)) for record in records
-                )
-                part.write_text(document(plays, f"{len(numbers)} records"), encoding="utf-8")
+                pages = [folded(r.id, record_page(r)) for r in map(self._index.record, numbers)]
+                part.write_text(document("".join(pages), f"{len(numbers)} records"), encoding="utf-8")
         return path
 
     def _read_notes(self) -> dict[str, Note]:
         path = self._out / "notes.jsonl"
         return {note.id: note for note in read_jsonl(path, Note, growing=True)} if path.exists() else {}
-
-
-def _title(name: str, goal: str) -> str:
-    return f"{name}: {goal}" if goal else name
 
 
 def _choices(entries: Iterable[Entry]) -> dict[str, list[str]]:
@@ -151,7 +142,7 @@ def _choices(entries: Iterable[Entry]) -> dict[str, list[str]]:
         "engine": {entry.group for entry in entries},
         "player": {entry.player for entry in entries},
         "outcome": {entry.outcome for entry in entries},
-        "error": {kind for entry in entries for kind in entry.errors},
+        "error": {kind for entry in entries for kinds in entry.errors for kind in kinds.split(", ")},
     }
     kinds = {name: sorted(values - {""}) for name, values in found.items()}
     kinds["error"] = [*ERRORS, *kinds["error"]] if kinds["error"] else []
@@ -165,7 +156,7 @@ def _passes(entry: Entry, wanted: Mapping[str, Any]) -> bool:
         wanted.get("engine", entry.group) == entry.group
         and wanted.get("player", entry.player) == entry.player
         and wanted.get("outcome", entry.outcome) == entry.outcome
-        and (error is None or (ERRORS[error] == bool(entry.errors) if error in ERRORS else error in entry.errors))
+        and (error is None or ERRORS.get(error, any(error in kinds for kinds in entry.errors)) == bool(entry.errors))
         and (refined is None or REFINED[refined] == bool(entry.refinements))
         and wanted.get("shortest", 0) <= entry.length <= wanted.get("longest", entry.length)
     )
@@ -173,7 +164,7 @@ def _passes(entry: Entry, wanted: Mapping[str, Any]) -> bool:
 
 def _row(number: int, entry: Entry) -> dict[str, Any]:
     mark = {"success": "✓", "no success": "✗"}.get(entry.outcome, "·")
-    kind = "masked" if "masked" in entry.errors else "refused"
+    kind = MASKED if MASKED in entry.errors else "refused"
     facts = [f"{mark} {entry.length} actions"]
     facts += [f"{len(entry.errors)} {kind}"] if entry.errors else []
     facts += [f"{entry.refinements} mended"] if entry.refinements else []

@@ -4,8 +4,7 @@ import json
 
 import pytest
 
-from agentrefine_lib.schema import SchemaError, Trajectory, read_jsonl, write_jsonl
-from agentrefine_lib.teachers import COMPLETED
+from agentrefine_lib.schema import COMPLETED, SchemaError, Trajectory, read_jsonl, write_jsonl
 from agentrefine_lib.verify import check_turns
 from agentrefine_lib.viewers import Index, TrajectoryViewer
 from agentrefine_lib.viewers.play import as_play
