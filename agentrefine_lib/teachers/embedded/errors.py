@@ -13,7 +13,8 @@ from agentrefine_lib.teachers.embedded.names import load_words
 if TYPE_CHECKING:
     from agentrefine_lib.teachers.embedded.game import Game
 
-KINDS = {"malformed": 16, "wrong_name": 16, "absent": 17, "place": 17, "precondition": 17, "no_effect": 17}
+# mistakes of form are few: their way out is nearly the refused action again, and players that copy learn to copy (LOG.md)
+KINDS = {"malformed": 5, "wrong_name": 5, "absent": 20, "place": 20, "precondition": 25, "no_effect": 25}
 FLAG_OF = {  # which of the dungeon master's flags a refusal sets
     "malformed": "parameter_error",
     "wrong_name": "parameter_error",
