@@ -162,8 +162,9 @@ class _Play:
         """Mistakes before a move, as many as fit the moment; what the Player knows of the last."""
         game, refused = self.game, None
         avoid = {game.speech.grammar.write(step.command)}
+        kind = "wrong_name" if self.slip == "unflagged" else ""  # what the verifier can see without the world
         for _ in range(times):
-            blunder = draw_blunder(self.rng, game, step.command, avoid)
+            blunder = draw_blunder(self.rng, game, step.command, avoid, kind)
             if blunder is None:
                 break
             avoid.add(blunder.action)
