@@ -99,5 +99,5 @@ def _measurements(table: pd.DataFrame) -> dict[str, Any]:
 
 def _shares(column: pd.Series[str]) -> list[tuple[str, int]]:
     """Values with their counts, most frequent first, ties by name."""
-    counts = column.value_counts().sort_index(kind="stable")
-    return [(str(name), int(count)) for name, count in counts.sort_values(ascending=False, kind="stable").items()]
+    counts = column.value_counts().sort_index().sort_values(ascending=False, kind="stable")
+    return [(str(name), int(count)) for name, count in counts.items()]
