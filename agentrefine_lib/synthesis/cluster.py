@@ -16,7 +16,8 @@ from agentrefine_lib.synthesis.store import TRAJECTORIES, Store
 from agentrefine_lib.teachers import Teacher
 from agentrefine_lib.verify import Rejection
 
-B, R = TypeVar("B"), TypeVar("R")
+B = TypeVar("B")
+R = TypeVar("R")
 Packed = tuple[str | None, list[str]]  # an outcome as JSON, which every Python on the cluster can read
 
 

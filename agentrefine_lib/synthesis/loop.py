@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from pydantic import JsonValue, ValidationError
 
@@ -71,8 +71,8 @@ async def synthesize_one(teacher: Teacher, job: Job, limits: Limits) -> Outcome:
         turns, faults = await _play(teacher, brief, script, limits)
         rejections += [_rejection(job, attempt, fault) for fault in faults]
         if turns is not None:
-            about = {"teacher": teacher.name, "domain": teacher.domain(brief)}
-            return Outcome(Trajectory(**job._asdict(), **about, script=script, turns=turns), rejections)
+            about: dict[str, Any] = {**job._asdict(), "teacher": teacher.name, "domain": teacher.domain(brief)}
+            return Outcome(Trajectory(**about, script=script, turns=turns), rejections)
     given_up = Fault(Finding("given_up", f"after {limits.attempts} attempts"))
     return Outcome(None, [*rejections, _rejection(job, limits.attempts, given_up)])
 
@@ -133,5 +133,5 @@ def _ending(teacher: Teacher, brief: Brief) -> Ending | None:
 
 def _rejection(job: Job, attempt: int, fault: Fault) -> Rejection:
     (reason, detail, _), turn, ending = fault
-    told = {"reason": reason, "turn": turn, "ending": ending, "excerpt": detail[:500]}
-    return Rejection(**job._asdict(), attempt=attempt, **told)
+    about: dict[str, Any] = {**job._asdict(), "attempt": attempt, "turn": turn, "ending": ending}
+    return Rejection(**about, reason=reason, excerpt=detail[:500])

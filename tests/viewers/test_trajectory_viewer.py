@@ -28,7 +28,7 @@ def test_the_facts_of_the_index_are_those_of_the_records(path, trajectories):
     for entry, trajectory in zip(Index(path).entries, trajectories, strict=True):
         play = as_play(trajectory)
         assert (entry.id, entry.outcome, entry.refinements) == (play.id, play.outcome, play.refinements)
-        assert (len(entry.errors), entry.length) == (play.errors, len(play.exchanges))
+        assert (entry.errors, entry.length) == (play.errors, len(play.exchanges))
 
 
 def test_filters_leave_what_they_say(path, trajectories, tmp_path):
