@@ -15,7 +15,7 @@ from agentrefine_lib.schema import (
     Message,
     PlayerTurn,
     Trajectory,
-    answers,
+    exchanges,
     observe,
     refinements,
     reply,
@@ -46,27 +46,20 @@ def to_conversation(trajectory: Trajectory, strategy: Strategy = "refinement") -
     ``no_refinement_loss`` (the paper's table 2): the reply that mends it is not trained, either. ``last_turn``: only
     the reply that completes the task is trained. Raises ValueError for a play without an answered action.
     """
-    turns = list(trajectory.turns)
-    script = trajectory.script
-    opening = "The play begins."
-    if isinstance(turns[0], DMTurn):
-        opening = turns[0].observation
-        turns = turns[1:]
-    if not turns or len(turns) % 2:
-        raise ValueError(
-            f"{trajectory.id}: found {len(turns)} turns from the Player's first, expected pairs with the DM's"
-        )
-    first = instruction(script.available_actions, script.goal, opening, script.rules, script.example)
-    judged, exchanges = answers(trajectory.turns), list[Exchange]()
-    mends = refinements(answer.is_error for answer in judged)
-    for asked, answer, refinement in zip(turns[::2], judged, mends, strict=True):
-        assert isinstance(asked, PlayerTurn)
+    script, opening, pairs = trajectory.script, trajectory.turns[0], exchanges(trajectory.turns)
+    if not pairs or isinstance(trajectory.turns[-1], PlayerTurn):
+        raise ValueError(f"{trajectory.id}: found {len(pairs)} answered actions, expected one, and the last")
+    observation = opening.observation if isinstance(opening, DMTurn) else "The play begins."
+    first = instruction(script.available_actions, script.goal, observation, script.rules, script.example)
+    said, last = list[Exchange](), pairs[-1][1]
+    mends = refinements(answer.is_error for _, answer in pairs)
+    for (asked, answer), refinement in zip(pairs, mends, strict=True):
         if strategy == "no_refinement" and answer.is_error:
             continue
         masked = (answer.is_error and strategy != "all_turns") or (refinement and strategy == "no_refinement_loss")
-        loss = answer is turns[-1] if strategy == "last_turn" else not masked
-        exchanges.append((asked.thought, asked.action, answer.observation, loss))
-    return _conversation(trajectory.id, first, exchanges)
+        loss = answer is last if strategy == "last_turn" else not masked
+        said.append((asked.thought, asked.action, answer.observation, loss))
+    return _conversation(trajectory.id, first, said)
 
 
 def _conversation(name: str, first: str, exchanges: Iterable[Exchange]) -> Conversation:

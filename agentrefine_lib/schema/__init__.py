@@ -48,5 +48,6 @@ from agentrefine_lib.schema.turns import (
     Turn,
     answers,
     ends_play,
+    exchanges,
     refinements,
 )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from itertools import pairwise
 from typing import Annotated, Literal
 
@@ -53,9 +53,15 @@ def ends_play(observation: str, is_error: bool) -> bool:
     return COMPLETED in observation and not is_error
 
 
-def answers(turns: Sequence[Turn]) -> list[DMTurn]:
-    """The dungeon master's answers to actions; an opening is none."""
-    return [turn for turn in turns[1:] if isinstance(turn, DMTurn)]
+def exchanges(turns: Iterable[Turn]) -> list[tuple[PlayerTurn, DMTurn]]:
+    """Each action with the dungeon master's answer to it; an opening answers none."""
+    pairs = pairwise(turns)
+    return [(a, b) for a, b in pairs if isinstance(a, PlayerTurn) and isinstance(b, DMTurn)]
+
+
+def answers(turns: Iterable[Turn]) -> list[DMTurn]:
+    """The dungeon master's answers to actions."""
+    return [answer for _, answer in exchanges(turns)]
 
 
 def refinements(errors: Iterable[bool]) -> list[bool]:
