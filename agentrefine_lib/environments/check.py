@@ -5,6 +5,7 @@ python -m agentrefine_lib.environments.check babyai/GoToDoor/1234
 
 from __future__ import annotations
 
+import argparse
 import hashlib
 import os
 import pickle
@@ -159,7 +160,9 @@ def _demand(kept: bool, broken: str) -> None:
 if __name__ == "__main__":
     from agentrefine_lib.environments import make_environment
 
-    for name in sys.argv[1:]:
+    parser = argparse.ArgumentParser(prog="check", description="Whether an engine keeps the contract of environments.")
+    parser.add_argument("task", nargs="+", help="engine/name/seed, such as babyai/GoToDoor/1234")
+    for name in parser.parse_args().task:
         print(f"{name}: plays it here and in another process, up to minutes; writes nothing", flush=True)
         check_environment(make_environment, Task.from_id(name))
         print(f"{name}: keeps the contract")

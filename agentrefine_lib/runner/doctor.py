@@ -1,4 +1,4 @@
-"""Can this machine run the suite, what is missing, what does that cost, and which command mends it?
+"""Can this machine run the suite, what is missing, what do you lose without it, and which command fixes it?
 
 ``make doctor``, or ``python3 agentrefine_lib/runner/doctor.py`` before anything is installed: this file imports only
 the standard library, of Python 3.8 or later, and what is installed is looked at in processes of its own, each with a
@@ -36,13 +36,13 @@ STOPS, COSTS, FINE = "stops", "costs", "ok"  # stops: `make reproduce` cannot ru
 
 
 class Finding(NamedTuple):
-    """One line of the report: what was looked at, what was found, what is lost by it, and the command that mends it."""
+    """One line of the report: what was looked at, what was found, what is lost by it, and the command that fixes it."""
 
     what: str
     state: str
     found: str
     cost: str = ""
-    mend: str = ""
+    fix: str = ""
 
 
 ENGINES = {  # engine → a task that it opens in seconds
@@ -88,11 +88,11 @@ OPTIONAL = {  # package → what is lost without it, and the extra that brings i
 
 def main() -> int:
     """Print the report, as a table or as JSON. Returns the exit code."""
-    parser = argparse.ArgumentParser(prog="doctor", description="What is missing on this machine, and what mends it.")
+    parser = argparse.ArgumentParser(prog="doctor", description="What is missing on this machine, and how to fix it.")
     parser.add_argument("--json", action="store_true", help="the same as JSON, for bug reports")
     parser.add_argument("--quick", action="store_true", help="start no engine, no kernel and no browser")
     parser.add_argument(
-        "--timeout", type=float, default=90, metavar="S", help="seconds for each (default: %(default)s)"
+        "--timeout", type=float, default=90, metavar="S", help="seconds for each of them (default: %(default)s)"
     )
     asked = parser.parse_args()
     installed = version("papermill") is not None
@@ -280,11 +280,11 @@ def kernel(limit: float) -> Finding:
     """Start the kernel that papermill starts, and ask it which Python it is."""
     code, said = run([sys.executable, "-c", KERNEL], limit)
     last = said.splitlines()[-1] if said else ""
-    mend = f"{shown(sys.executable)} -m ipykernel install --sys-prefix"
+    fix = f"{shown(sys.executable)} -m ipykernel install --sys-prefix"
     if code:
-        return Finding("kernel", STOPS, last or f"exit code {code}", "no notebook runs", mend)
+        return Finding("kernel", STOPS, last or f"exit code {code}", "no notebook runs", fix)
     if Path(last).parent != Path(sys.executable).parent:
-        return Finding("kernel", STOPS, f"python3 is {last}", "notebooks run in another environment", mend)
+        return Finding("kernel", STOPS, f"python3 is {last}", "notebooks run in another environment", fix)
     return Finding("kernel", FINE, "python3 answers")
 
 
@@ -294,24 +294,24 @@ def browser(limit: float) -> Finding:
     if found := next(filter(None, map(shutil.which, names)), None):
         code, said = run([found, "--version"], limit)
         return Finding("browser", FINE, said.splitlines()[-1] if said and not code else found)
-    cost, mend = "make test skips the browser tests", f"{shown(sys.executable)} -m playwright install chromium"
+    cost, fix = "make test skips the browser tests", f"{shown(sys.executable)} -m playwright install chromium"
     caches = [Path.home() / ".cache/ms-playwright", Path.home() / "Library/Caches/ms-playwright"]
     if any(list(cache.glob("chromium*")) for cache in caches):
         return Finding("browser", FINE, "playwright's Chromium")
-    return Finding("browser", COSTS, "none", cost, mend)
+    return Finding("browser", COSTS, "none", cost, fix)
 
 
 def gpu(limit: float = 30, installed: bool = True) -> Finding:
     """What torch sees, or before installation the driver's own word. None is needed but for the paper's size."""
     code, seen = run([sys.executable, "-c", CUDA], limit) if installed else (0, "")
     if code:
-        mend = f"{pip()} --force-reinstall torch"
-        return Finding("torch", STOPS, seen.splitlines()[-1] if seen else f"exit code {code}", "nothing is tuned", mend)
+        fix = f"{pip()} --force-reinstall torch"
+        return Finding("torch", STOPS, seen.splitlines()[-1] if seen else f"exit code {code}", "nothing is tuned", fix)
     driver = first_line("nvidia-smi", "-L")
     name = re.sub(r"\s*\(UUID.*", "", driver or "")
     if installed and name and not seen:
-        mend = f"{pip()} --force-reinstall torch"
-        return Finding("GPU", COSTS, f"{name}, which this torch cannot use", "tuning runs on the processor", mend)
+        fix = f"{pip()} --force-reinstall torch"
+        return Finding("GPU", COSTS, f"{name}, which this torch cannot use", "tuning runs on the processor", fix)
     return Finding("GPU", FINE, seen or name or "none; needed only for params/paper.yaml")
 
 
@@ -382,13 +382,13 @@ def table(findings: list[Finding]) -> str:
         lines.append(f"{marks[finding.state]}  {finding.what:<{wide}}  {shorter(finding.found, LINE - wide - 6)}")
         if finding.cost:
             lines.append(f"{'':{wide + 6}}{finding.cost}")
-        if finding.mend:
-            lines.append(f"{'':{wide + 6}}{finding.mend}")
+        if finding.fix:
+            lines.append(f"{'':{wide + 6}}{finding.fix}")
     stops, costs = ([finding for finding in findings if finding.state == state] for state in (STOPS, COSTS))
     if stops:
         lines += ["", f"make reproduce cannot run: {', '.join(finding.what for finding in stops)} (!!)"]
     else:
-        lines += ["", "make reproduce can run" + ("; what is marked -- is missing" if costs else "")]
+        lines += ["", "make reproduce can run" + ("; lines marked -- are missing" if costs else "")]
     return "\n".join(lines)
 
 
