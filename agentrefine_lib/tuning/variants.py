@@ -29,6 +29,7 @@ class Method(BaseModel):
     variant: str  # a training set of chapter 2
     conversations: int | None = Field(default=None, gt=0)  # its first ones; none: all. Smaller sets lie in larger ones
     seeds: list[int] = Field(min_length=1)
+    released: str | None = None  # a folder of adapters, relative to the repository: taken from there, not tuned
 
 
 class Planned(BaseModel):
@@ -39,6 +40,7 @@ class Planned(BaseModel):
     variant: str
     seed: int
     conversations: int | None
+    released: str | None
 
 
 def plan(models: Mapping[str, Any]) -> list[Planned]:
