@@ -1,0 +1,76 @@
+"""The registry ``params/artefacts.yaml``: each figure and table, and the claims that it lets anybody test."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal
+
+import pandas as pd
+import yaml
+from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
+
+from agentrefine_lib.runner.profile import NOT_YAML
+from agentrefine_lib.schema import explain
+
+FILE = Path("params") / "artefacts.yaml"
+
+
+class Claim(BaseModel):
+    """One testable sentence, and the test that decides it; its result is the row ``id`` of ``claims_*.csv``."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    id: str
+    says: str
+    test: str
+
+
+class Artefact(BaseModel):
+    """A figure or table: ``<id>.csv``, and ``<id>.png`` where it is drawn."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    id: str
+    title: str
+    notebook: str
+    columns: list[str]
+    reported: Literal["first-hand", "read off bars", "not transcribed", "none"]
+    claims: list[Claim] = []
+    beyond: bool = False  # not in the paper
+
+
+def load_artefacts(root: Path) -> list[Artefact]:
+    """The registry of a repository; nothing where it has none. Raises ValueError naming the entry that is wrong."""
+    if not (root / FILE).is_file():
+        return []
+    try:
+        entries = yaml.safe_load((root / FILE).read_text(encoding="utf-8"))
+    except NOT_YAML as error:
+        raise ValueError(f"{FILE}: not YAML: {error}") from None
+    try:
+        artefacts = TypeAdapter(list[Artefact]).validate_python(entries)
+    except ValidationError as error:
+        raise ValueError(f"{FILE}: {explain(error)}") from None
+    names = [a.id for a in artefacts], [c.id for a in artefacts for c in a.claims]
+    if twice := sorted({name for group in names for name in group if group.count(name) > 1}):
+        raise ValueError(f"{FILE}: {', '.join(twice)}: stands there twice")
+    return artefacts
+
+
+def read_table(artefact: Artefact, folder: Path) -> pd.DataFrame | None:
+    """The artefact's CSV; None where there is none. Raises ValueError where columns that it should have are missing."""
+    path = folder / f"{artefact.id}.csv"
+    if not path.exists():
+        return None
+    table = pd.read_csv(path)
+    if missing := [column for column in artefact.columns if column not in table]:
+        raise ValueError(f"{path.name}: found no column {', '.join(missing)}, which {FILE} promises; mend one of them")
+    return table
+
+
+def read_claims(folder: Path) -> pd.DataFrame:
+    """The tests of all chapters that ran: a row per claim, indexed by its id."""
+    tables = [pd.read_csv(path) for path in sorted(folder.glob("claims_*.csv"))]
+    if not tables:
+        return pd.DataFrame(columns=["compared", "difference", "low", "high", "p", "n", "seeds", "verdict"])
+    return pd.concat(tables, ignore_index=True).set_index("claim")

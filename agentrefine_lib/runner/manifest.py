@@ -1,0 +1,108 @@
+"""The provenance record beside the figures: what they were made from, by what, where and when.
+
+``outputs`` holds the sha256 of every file that a notebook declares, and of every file in a folder that it declares but
+for hidden ones. A notebook that was skipped keeps the record of the run that made its outputs.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import re
+import subprocess
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+from agentrefine_lib.runner.fingerprint import LOCK, State
+from agentrefine_lib.runner.profile import Profile
+from agentrefine_lib.schema import write_whole
+
+
+def git_state(root: Path, *written_by_runs: Path) -> tuple[str | None, bool | None]:
+    """The commit, and whether anything but what runs write differs from it; None, None without a repository or git."""
+    folders = [folder for folder in written_by_runs if folder.is_relative_to(root)]
+    written = [f":(exclude){folder.relative_to(root)}" for folder in folders]
+    try:
+        answers = [
+            subprocess.run(["git", *command], cwd=root, capture_output=True, text=True, check=True).stdout
+            for command in (["rev-parse", "HEAD"], ["status", "--porcelain", "--", ".", *written])
+        ]
+    except (OSError, subprocess.CalledProcessError):
+        return None, None
+    return answers[0].strip(), bool(answers[1].strip())
+
+
+def versions(names: list[str]) -> dict[str, str]:
+    """The installed versions of those of the packages that are installed."""
+    installed = {}
+    for name in names:
+        try:
+            installed[name] = metadata.version(name)
+        except metadata.PackageNotFoundError:
+            continue
+    return installed
+
+
+def record(state: State) -> dict[str, Any]:
+    """What is told of one notebook."""
+    values = state.given | state.defaulted
+    return {
+        "parameters": {"given": state.given, "defaulted": state.defaulted},
+        "seeds": {name: value for name, value in values.items() if re.search(r"(^|_)seeds?$", name)},
+        "commit": state.commit,
+        "dirty": state.dirty,
+        "started": state.started,
+        "wall_s": state.wall_s,
+        "resumed": state.resumed,
+        "outputs": state.outputs,
+    }
+
+
+def processor() -> str:
+    """Its name, and whether it multiplies in bfloat16: on another kind a model's replies may differ."""
+    try:
+        told = Path("/proc/cpuinfo").read_text(encoding="utf-8")
+    except OSError:
+        return platform.processor()
+    name = re.search(r"^model name\s*: (.+)$", told, re.MULTILINE)
+    bfloat16 = re.search(r"\b(avx512_bf16|amx_bf16|bf16)\b", told)
+    return f"{name[1] if name else platform.machine()}{', bfloat16' if bfloat16 else ''}"
+
+
+def manifest(profile: Profile) -> dict[str, Any]:
+    """The record of a run; a notebook that is not done has None."""
+    from agentrefine_lib.environments import engines  # seconds, wanted only here
+
+    states = {notebook.name: State.load(profile, notebook) for notebook in profile.notebooks}
+    lock = profile.root / LOCK
+    pinned = re.findall(r"^[A-Za-z0-9][\w.-]*", lock.read_text(), re.MULTILINE) if lock.exists() else []
+    commit, dirty = git_state(profile.root, profile.run_dir, profile.figures_dir)
+    return {
+        "profile": profile.name,
+        "commit": commit,
+        "dirty": dirty,
+        "python": platform.python_version(),
+        "platform": platform.platform(),
+        "processor": processor(),
+        "cpu_count": os.cpu_count(),
+        "engines": versions([package for engine in engines().values() for package in engine.packages]),
+        "packages": versions(pinned),
+        "notebooks": {name: record(s) if s and s.status == "done" else None for name, s in states.items()},
+    }
+
+
+def write_manifest(profile: Profile) -> Path:
+    """Write ``<figures_dir>/manifest.json``, unless it already tells of the same runs. Returns its path."""
+    file, content = profile.figures_dir / "manifest.json", manifest(profile)
+    text = json.dumps(content, indent=2, ensure_ascii=False) + "\n"
+    try:
+        told = json.loads(file.read_text(encoding="utf-8"))
+    except (FileNotFoundError, ValueError):
+        told = {}
+    if [told.get(key) for key in ("profile", "notebooks")] != [
+        json.loads(text)[key] for key in ("profile", "notebooks")
+    ]:
+        write_whole(file, text)
+    return file

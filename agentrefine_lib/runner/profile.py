@@ -1,0 +1,275 @@
+"""A profile: values for all notebooks in one flat mapping. What the notebooks read and write stands in one list for all
+profiles, ``params/notebooks.yaml``.
+
+Everything that is wrong with a profile is collected and shown at once: where it is, what was found, what was expected.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Container, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
+
+from agentrefine_lib.runner.parameters import Given, Parameter, check_values, declared_parameters, one_vocabulary
+from agentrefine_lib.schema import explain
+
+CHAPTERS = "notebooks.yaml"  # in params/
+RANGE = re.compile(r"(\d{1,6})\.\.(\d{1,6})")  # of seeds, both ends included
+NOT_YAML = (yaml.YAMLError, ValueError, RecursionError)  # also: no UTF-8, a date that is none, nested without end
+
+
+class ProfileError(Exception):
+    """The profile, a -p value or the selection of notebooks is wrong; nothing was run. One line for each problem."""
+
+    def __init__(self, problems: Sequence[str]) -> None:
+        self.problems = list(problems)
+        super().__init__("\n".join(self.problems))
+
+
+class Entry(BaseModel):
+    """A notebook in the YAML. Paths count from the repository; ``{run_dir}`` and ``{figures_dir}`` are filled in."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+    name: str = Field(pattern=r"^\w[\w-]*$")
+    inputs: list[str] = []
+    outputs: list[str] = []
+
+
+@dataclass(frozen=True)
+class Notebook:
+    """A notebook of a profile. ``given`` holds only the values that it declares."""
+
+    name: str
+    source: Path
+    inputs: list[Path]
+    outputs: list[Path]
+    declared: dict[str, Parameter]
+    given: dict[str, Any]
+
+    @property
+    def defaulted(self) -> dict[str, Any]:
+        """The declared values that the profile leaves at their defaults."""
+        return {name: parameter.default for name, parameter in self.declared.items() if name not in self.given}
+
+
+@dataclass(frozen=True)
+class Profile:
+    """What one run of the suite is made of."""
+
+    name: str
+    root: Path
+    run_dir: Path
+    figures_dir: Path
+    notebooks: list[Notebook]
+
+    def shown(self, path: Path) -> str:
+        """The path as people type it: relative to the repository where it lies inside."""
+        return str(path.relative_to(self.root)) if path.is_relative_to(self.root) else str(path)
+
+
+def _load(file: Path) -> tuple[Any, yaml.Node | None]:
+    """What a file holds, and the same with its lines. Raises ProfileError for what is not YAML."""
+    try:
+        text = file.read_text(encoding="utf-8")
+        return spelt_out(yaml.safe_load(text)), yaml.compose(text, Loader=yaml.SafeLoader)
+    except FileNotFoundError:
+        raise ProfileError([f"{_shown(file)} does not exist"]) from None
+    except NOT_YAML as error:
+        raise ProfileError([f"{_shown(file)}: not YAML: {error}"]) from None
+
+
+def _shown(file: Path) -> str:
+    return f"{file.parent.name}/{file.name}"
+
+
+def read_chapters(root: Path) -> list[Entry]:
+    """The notebooks of ``params/notebooks.yaml``, in order. Raises ProfileError."""
+    file = root / "params" / CHAPTERS
+    content, _ = _load(file)
+    try:
+        entries = TypeAdapter(list[Entry]).validate_python(content)
+    except ValidationError as error:
+        raise ProfileError([f"{_shown(file)}: {explain(error)}"]) from None
+    names = [entry.name for entry in entries]
+    _refuse_doubles(file, names)
+    return entries
+
+
+def read_values(file: Path) -> list[Given]:
+    """The values of one profile's file, each with its line. Raises ProfileError for what is not a profile."""
+    content, mapping = _load(file)
+    if not isinstance(mapping, yaml.MappingNode):
+        raise ProfileError([f"{_shown(file)}: expected one flat mapping of values"])
+    keys = [(str(key.value), key.start_mark.line + 1) for key, _ in mapping.value]
+    _refuse_doubles(file, [key for key, _ in keys])
+    return [Given(f"{_shown(file)}:{line}", key, content.get(key)) for key, line in keys]
+
+
+def _refuse_doubles(file: Path, names: list[str]) -> None:
+    if twice := sorted({name for name in names if names.count(name) > 1}):
+        raise ProfileError([f"{_shown(file)}: {name}: stands there twice" for name in twice])
+
+
+def extended_values(name: str, root: Path, below: tuple[str, ...] = ()) -> list[Given]:
+    """A profile's values after those of the profile that it ``extends``. Raises ProfileError where that is none."""
+    own = read_values(root / "params" / f"{name}.yaml")
+    named = {given.name for given in own}
+    if missing := [key for key in ("run_dir", "figures_dir") if key not in named]:
+        raise ProfileError([f"params/{name}.yaml: {key}: expected a folder of its own" for key in missing])
+    values = [given for given in own if given.name != "extends"]
+    for where, _, other in (given for given in own if given.name == "extends"):
+        if other in (name, *below):
+            raise ProfileError([f"{where}: extends: {' → '.join((*below, name, other))} has no end"])
+        if other not in profiles(root):
+            raise ProfileError([f"{where}: extends: found {other!r}, expected one of {', '.join(profiles(root))}"])
+        return [*extended_values(other, root, (*below, name)), *values]
+    return values
+
+
+def profiles(root: Path) -> list[str]:
+    """The names of all profiles: files in ``params/`` that name a ``run_dir``."""
+    return sorted(
+        path.stem
+        for path in (root / "params").glob("*.yaml")
+        if "\nrun_dir:" in f"\n{path.read_text(errors='replace')}"
+    )
+
+
+def spelt_out(value: Any) -> Any:
+    """The value with every range in its lists spelt out: ``[0..3, 7]`` is ``[0, 1, 2, 3, 7]``."""
+    if isinstance(value, dict):
+        return {key: spelt_out(item) for key, item in value.items()}
+    if not isinstance(value, list):
+        return value
+    ranges = [RANGE.fullmatch(item) if isinstance(item, str) else None for item in value]
+    numbers = [range(int(found[1]), int(found[2]) + 1) if found else () for found in ranges]
+    return [one for item, found in zip(value, numbers, strict=True) for one in (found or [spelt_out(item)])]
+
+
+def read_overrides(texts: Sequence[str], problems: list[str]) -> Iterator[Given]:
+    """Each ``-p name=value``, its value read as YAML; anything else becomes a problem."""
+    for text in texts:
+        name, equals, value = text.partition("=")
+        try:
+            if not equals:
+                raise yaml.YAMLError
+            yield Given("-p", name.strip(), spelt_out(yaml.safe_load(value)))
+        except NOT_YAML:
+            problems.append(f"-p: found {text!r}, expected name=value with a value in YAML")
+
+
+def take_without(given: list[Given], problems: list[str]) -> dict[str, list[Given]]:
+    """Engine → the values for where it cannot be played: what stands under ``without``, taken out of the rest."""
+    found: dict[str, list[Given]] = {}
+    for entry in [entry for entry in given if entry.name == "without"]:
+        given.remove(entry)
+        if isinstance(entry.value, dict) and all(isinstance(values, dict) for values in entry.value.values()):
+            for engine, values in entry.value.items():
+                where = f"{entry.where}: without: {engine}"
+                found[engine] = [Given(where, name, value) for name, value in values.items()]
+        else:
+            problems.append(f"{entry.where}: without: found {entry.value!r}, expected engine: {{parameter: value, …}}")
+    return found
+
+
+def take_chapters(given: list[Given], entries: list[Entry], problems: list[str]) -> list[Entry]:
+    """The chapters of a profile, which the last ``notebooks`` names, a list; all where there is none."""
+    chosen, names = entries, [entry.name for entry in entries]
+    for choice in [choice for choice in given if choice.name == "notebooks"]:
+        given.remove(choice)
+        if isinstance(choice.value, list) and set(map(str, choice.value)) <= set(names):
+            chosen = [entry for entry in entries if entry.name in choice.value]
+        else:
+            problems.append(f"{choice.where}: notebooks: found {choice.value!r}, expected a list of {', '.join(names)}")
+    return chosen
+
+
+def load_profile(
+    name: str, root: Path, overrides: Sequence[str] = (), missing: Container[str] = frozenset()
+) -> Profile:
+    """The profile ``params/<name>.yaml`` with the ``name=value`` overrides, checked against all its notebooks.
+
+    A profile holds what differs from the one that it ``extends``, and names its chapters where they are not all; it
+    may still hold values of the others.
+
+    Where an engine is ``missing``, the values of its entry under ``without`` take the place of the profile's.
+    Raises ProfileError with every problem found.
+    """
+    if not (root / "params" / f"{name}.yaml").is_file():
+        known = ", ".join(profiles(root)) or "none"
+        raise ProfileError([f"params/{name}.yaml does not exist; the profiles are: {known}"])
+    problems: list[str] = []
+    given = extended_values(name, root)
+    chapters = read_chapters(root)
+    entries = take_chapters(given, chapters, problems)
+    without = take_without(given, problems)
+    given += [value for engine, values in without.items() if engine in missing for value in values]
+    given += read_overrides(overrides, problems)
+    sources = {entry.name: root / "notebooks" / f"{entry.name}.ipynb" for entry in chapters}
+    declared = {entry: declared_parameters(source, problems) for entry, source in sources.items()}
+    vocabulary = one_vocabulary(declared, problems)
+    values = check_values(given, vocabulary, problems)
+    for unused in (given for engine, given in without.items() if engine not in missing):
+        check_values(unused, vocabulary, problems)
+    if problems:
+        raise ProfileError(problems)
+    folders = {key: values[key] for key in ("run_dir", "figures_dir")}
+    notebooks = [
+        Notebook(
+            name=entry.name,
+            source=sources[entry.name],
+            inputs=list(places(entry.inputs, root, folders, problems)),
+            outputs=list(places(entry.outputs, root, folders, problems)),
+            declared=declared[entry.name],
+            given={key: value for key, value in values.items() if key in declared[entry.name]},
+        )
+        for entry in entries
+    ]
+    profile = Profile(name, root, root / folders["run_dir"], root / folders["figures_dir"], notebooks)
+    if problems := [*problems, *broken_chain(profile)]:
+        raise ProfileError([f"params/{CHAPTERS}: {problem}" for problem in problems])
+    return profile
+
+
+def places(texts: list[str], root: Path, folders: dict[str, str], problems: list[str]) -> Iterator[Path]:
+    """The paths that the inputs or outputs of a profile mean."""
+    for text in texts:
+        try:
+            yield root / text.format(**folders)
+        except (KeyError, IndexError, ValueError):
+            problems.append(f"found {text!r}, expected no name in braces but {{run_dir}} and {{figures_dir}}")
+
+
+def overlap(one: Path, other: Path) -> bool:
+    """Whether two paths are the same or one is a folder that holds the other."""
+    return one.is_relative_to(other) or other.is_relative_to(one)
+
+
+def makers(profile: Profile, path: Path) -> list[Notebook]:
+    """The notebooks that write a file, or something in a folder."""
+    return [notebook for notebook in profile.notebooks if any(overlap(path, output) for output in notebook.outputs)]
+
+
+def broken_chain(profile: Profile) -> Iterator[str]:
+    """Inputs that nothing makes or that are made too late, and outputs that hold more than one notebook's own."""
+    earlier: list[str] = []
+    for notebook in profile.notebooks:
+        for path in notebook.inputs:
+            made_by = [maker.name for maker in makers(profile, path)]
+            if made_by and not set(made_by) & set(earlier):
+                yield f"{notebook.name}: input {profile.shown(path)}: {made_by[0]}, which writes it, must come earlier"
+            elif not made_by and not path.exists():
+                yield f"{notebook.name}: input {profile.shown(path)} does not exist and is no notebook's output"
+        for path in notebook.outputs:
+            if profile.run_dir.is_relative_to(path) or profile.figures_dir.is_relative_to(path):
+                yield f"{notebook.name}: output {profile.shown(path)}: expected something inside run_dir or figures_dir"
+            for maker in makers(profile, path):
+                if maker.name in earlier:
+                    yield f"{notebook.name}: output {profile.shown(path)} is also an output of {maker.name}"
+        earlier.append(notebook.name)

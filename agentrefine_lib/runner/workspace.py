@@ -1,0 +1,54 @@
+"""For a notebook opened by hand: its run folder from wherever it was started, and its inputs made when missing."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from agentrefine_lib.runner.attempt import execute
+from agentrefine_lib.runner.parameters import declared_parameters
+from agentrefine_lib.runner.profile import CHAPTERS, Entry, read_chapters
+
+
+def repository() -> Path:
+    """The checkout that the package lies in; where it lies in none, the current folder."""
+    root = Path(__file__).resolve().parents[2]
+    return root if (root / "pyproject.toml").is_file() else Path.cwd()
+
+
+def workspace(run_dir: str, root: Path | None = None) -> Path:
+    """The folder of that name in the repository, made if missing: the same from JupyterLab and from the runner."""
+    folder = (root or repository()) / run_dir
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
+
+
+def upstream(*paths: Path, root: Path | None = None) -> None:
+    """Make the inputs that are missing by running the notebooks that write them, with their own defaults.
+
+    Which one that is stands in params/notebooks.yaml; it works in the same run folder, or figures folder, as the path.
+    Raises FileNotFoundError for a path that no notebook writes, NotebookFailedError when the notebook fails.
+    """
+    root = root or repository()
+    for path in paths:
+        if not path.exists():
+            entry, folder, place = maker(root / path, root)
+            source = root / "notebooks" / f"{entry.name}.ipynb"
+            declared = declared_parameters(source, [])
+            shown = str(place.relative_to(root)) if place.is_relative_to(root) else str(place)
+            run_dir = root / (shown if folder == "run_dir" else declared["run_dir"].default)
+            print(f"{path.name} is missing: running {entry.name} with its defaults to make it …", flush=True)
+            execute(source, run_dir / "notebooks" / source.name, {folder: shown}, root)
+            if not path.exists():
+                raise FileNotFoundError(f"{path} is missing, and {entry.name} did not write it")
+
+
+def maker(path: Path, root: Path) -> tuple[Entry, str, Path]:
+    """The notebook that declares the path as its output, and which of run_dir and figures_dir has which place."""
+    for entry in read_chapters(root):
+        for output in entry.outputs:
+            folder, _, rest = output.removeprefix("{").partition("}/")
+            parts = Path(rest).parts
+            for candidate in (path, *path.parents) if folder in ("run_dir", "figures_dir") else ():
+                if candidate.parts[-len(parts) :] == parts:
+                    return entry, folder, candidate.parents[len(parts) - 1]
+    raise FileNotFoundError(f"{path} is missing, and no notebook of params/{CHAPTERS} writes it")

@@ -1,0 +1,104 @@
+"""The registry of artefacts and the page made from it."""
+
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from agentrefine_lib.results.artefacts import load_artefacts
+from agentrefine_lib.results.pages import as_text, write_pages
+from agentrefine_lib.runner import load_profile
+
+ROOT = Path(__file__).parents[2]
+PAPER = {  # the last table of PAPER.md
+    *["fig1_overall", "fig2_memorization", "fig3_perturbation", "fig4_pipeline", "fig5_scaling", "fig_cases"],
+    *["fig_thoughts", "fig_environments", "fig_judge", "tab1_main", "tab2_ablation", "tab3_robustness", "tab4_bestofn"],
+    *["tab5_teacher", "tab6_hotpotqa", "tab_data", "tab_hyperparameters", "alg1_verification", "eq1_loss"],
+    *["fig13_error_runs", "tab_tasks", "tab_datasets", "tab9_reflexion", "tab10_std", "fig7_similarity"],
+}
+REGISTRY = """\
+- id: fig
+  title: A figure
+  notebook: 02_draw
+  columns: [source, method, engine, metric, value]
+  reported: read off bars
+  claims: [{id: up, says: It goes up., test: a sign test}, {id: untested, says: Who knows., test: none}]
+"""
+MANIFEST = """\
+{"profile": "tiny", "commit": null, "dirty": null, "python": "3.11", "cpu_count": 2,
+ "notebooks": {"01_count": null, "02_draw": null}}
+"""
+SCORES = """\
+source,method,engine,metric,value,low,high,k,n,citation
+this run,<b>ours</b>,babyai,success,25,10.04,40,1,4,
+this run,<b>ours</b>,babyai,progress,0.125,,,,4,
+paper,theirs,babyai,success,37.5,,,,,their page
+"""
+
+
+@pytest.mark.parametrize("name", ["smoke", "laptop", "paper"])
+def test_every_artefact_is_written_by_its_notebook_and_nothing_else_is(name):
+    artefacts = load_artefacts(ROOT)
+    assert {a.id for a in artefacts if not a.beyond} == PAPER
+    declared = {
+        (path.stem, notebook.name)
+        for notebook in load_profile(name, ROOT).notebooks
+        if notebook.name[0] != "A"  # an appendix is about the suite itself
+        for path in notebook.outputs
+        if path.suffix == ".csv" and not path.stem.startswith("claims_")
+    }
+    unlisted = {("tab_domains", "02_verification"), ("fig_walkthrough", "00_walkthrough")}  # in their notebooks only
+    assert declared - unlisted == {(a.id, a.notebook) for a in artefacts}
+
+
+def test_reported_numbers_say_whose_they_are():
+    reported = pd.read_csv(ROOT / "params" / "reported.csv")
+    told = {a.id: a.reported for a in load_artefacts(ROOT)}
+    for artefact, rows in reported.groupby("artefact"):
+        if artefact in told:
+            guessed = "read off bars" in set(rows["confidence"])
+            assert told[artefact] == ("read off bars" if guessed else "first-hand"), artefact
+    unmade = {"text", "fig12_mtbench", "tab8_ind_filtering", "tab11_robust_components"}
+    assert set(reported["artefact"]) - set(told) <= unmade
+
+
+@pytest.fixture
+def root(tmp_path):
+    """A registry of one figure, and a folder ``figures`` of a run that made it."""
+    (tmp_path / "params").mkdir()
+    (tmp_path / "figures").mkdir()
+    (tmp_path / "params/artefacts.yaml").write_text(REGISTRY)
+    (tmp_path / "figures/fig.csv").write_text(SCORES)
+    (tmp_path / "figures/manifest.json").write_text(MANIFEST)
+    return tmp_path
+
+
+def test_the_page_shows_ours_beside_the_papers_escaped_and_every_claim(root):
+    (root / "figures/claims_02.csv").write_text(
+        "claim,compared,difference,low,high,p,n,seeds,verdict\nup,a - b,0.5,0.25,0.75,0.01,8,3,yes\n"
+    )
+    (root / "figures/errata.html").touch()
+    page, text = (path.read_text() for path in write_pages(root / "figures", root))
+    assert 'href="errata.html"' in page and "(errata.html)" in text
+    assert "<b>ours</b>" not in page and "&lt;b&gt;ours&lt;/b&gt;" in page
+    assert page.index("37.5") < page.index("25 [10, 40] (1/4)")  # the paper's table, then ours
+    assert "0.125 (n = 4)" in page and "their page" in page
+    for told in (page, text):
+        assert "0.5 [0.25, 0.75], p = 0.01, n = 8, 3 seeds" in told
+        assert "not tested in this run" in told
+        assert "1 of 1 artefacts" in told
+    assert "src=" not in page and "http" not in page.replace("http-equiv", "")
+
+
+def test_a_csv_that_does_not_keep_its_promise_is_named(root):
+    (root / "figures/fig.csv").write_text("source,method\nthis run,x\n")
+    with pytest.raises(ValueError, match=r"fig\.csv: found no column engine, metric, value"):
+        write_pages(root / "figures", root)
+    (root / "params/artefacts.yaml").write_text(REGISTRY + REGISTRY)
+    with pytest.raises(ValueError, match="fig, untested, up: stands there twice"):
+        write_pages(root / "figures", root)
+
+
+def test_a_long_table_says_how_much_is_left_out():
+    told = as_text(pd.DataFrame({"x": range(100)}))
+    assert (len(told["rows"]), told["left_out"]) == (60, 40)

@@ -1,0 +1,197 @@
+"""What a notebook depends on, and each way of being stale in words; no kernel is started here."""
+
+from __future__ import annotations
+
+import os
+
+import pytest
+
+from agentrefine_lib.runner import State, judge, library_files, load_profile
+from agentrefine_lib.runner.attempt import NotebookFailedError, refuse_unwritten, stamps
+from agentrefine_lib.runner.fingerprint import Digests
+
+
+def pretend_done(suite, status: str = "done") -> None:
+    """Leave the outputs and states behind that a finished run leaves."""
+    suite.write("runs/tiny/log.txt", "4\n")
+    suite.write("runs/tiny/figures/fig.csv", "4\n")
+    profile = load_profile("tiny", suite.root)
+    for notebook in profile.notebooks:
+        digests = Digests(profile)
+        State(
+            status=status,
+            fingerprint=judge(notebook, profile, digests).now,
+            given=notebook.given,
+            defaulted=notebook.defaulted,
+            commit=None,
+            dirty=None,
+            started="2025-01-01T00:00:00+00:00",
+            resumed=False,
+            outputs=digests.of_all(notebook.outputs),
+        ).save(profile, notebook)
+
+
+def reasons(suite, *overrides: str) -> list[list[str]]:
+    profile = load_profile("tiny", suite.root, overrides)
+    return [judge(notebook, profile, Digests(profile)).reasons for notebook in profile.notebooks]
+
+
+def test_nothing_changed(suite):
+    assert reasons(suite) == [["never ran"], ["never ran"]]
+    pretend_done(suite)
+    assert reasons(suite) == [[], []]
+    assert suite.run("--why") == (0, "01_count is up to date\n02_draw is up to date\n")
+
+
+def test_every_kind_of_change_is_told_in_words(suite):
+    suite.write("agentrefine_lib/__init__.py", "")
+    suite.write("agentrefine_lib/mask.py", "WEIGHT = 1\n")
+    suite.notebook("02_draw", "width: float = 2.5", "from agentrefine_lib.mask import WEIGHT")
+    pretend_done(suite)
+    suite.write("agentrefine_lib/mask.py", "from agentrefine_lib.other import WEIGHT\n")
+    suite.write("agentrefine_lib/other.py", "WEIGHT = 2\n")
+    suite.write("runs/tiny/log.txt", "5\n")
+    (suite.figures / "fig.csv").unlink()
+    suite.write("constraints.txt", "papermill==2.7.1\n")
+    suite.notebook("02_draw", "width: float = 2.5\ncolour: str = 'red'", "from agentrefine_lib.mask import WEIGHT")
+    assert reasons(suite, "n_items=100", "width=3") == [
+        [
+            "parameter n_items changed from 4 to 100",
+            "constraints.txt changed",
+            "output runs/tiny/log.txt was changed by something else",
+        ],
+        [
+            "parameter colour is new",
+            "parameter width changed from 2.5 to 3.0",
+            "agentrefine_lib/mask.py changed",
+            "agentrefine_lib/other.py is now imported",
+            "input runs/tiny/log.txt changed",
+            "constraints.txt changed",
+            "the notebook itself changed",
+            "output runs/tiny/figures/fig.csv is missing",
+        ],
+    ]
+
+
+def test_the_plan_says_what_follows_from_what(suite):
+    pretend_done(suite)
+    printed = suite.run("--why", "-p", "n_items=5")[1].splitlines()
+    assert printed == [
+        "01_count is stale: parameter n_items changed from 4 to 5",
+        "02_draw is stale: input runs/tiny/log.txt may change: 01_count runs first",
+    ]
+
+
+def test_outputs_and_metadata_of_a_notebook_do_not_count(suite):
+    pretend_done(suite)
+    file = suite.root / "notebooks/01_count.ipynb"
+    file.write_text(file.read_text().replace('"outputs": []', '"outputs": [], "id": "other"'))
+    assert reasons(suite) == [[], []]
+
+
+def test_only_outputs_of_the_same_parts_are_resumed_from(suite):
+    def resumable(*overrides: str, force: bool = False) -> bool:
+        profile = load_profile("tiny", suite.root, overrides)
+        return judge(profile.notebooks[0], profile, Digests(profile), force).resumable
+
+    suite.write("runs/tiny/log.txt", "of unknown origin\n")
+    assert not resumable()
+    pretend_done(suite, status="running")
+    assert reasons(suite)[0] == ["was interrupted"]
+    assert resumable()
+    assert not resumable("n_items=5")
+    suite.write("runs/tiny/log.txt", "more of it\n")
+    assert resumable()
+    assert not resumable(force=True)
+    pretend_done(suite, status="failed")
+    assert reasons(suite)[0] == ["failed the last time"]
+    suite.notebook("01_count", 'run_dir: str = "runs/x"\nn_items: int = 3\nseed: int = 7', "print('mended')")
+    assert reasons(suite)[0] == ["failed the last time", "the notebook itself changed"]
+    assert resumable()
+
+
+@pytest.mark.parametrize(
+    "spoil",
+    [
+        pytest.param(b"4", marks=pytest.mark.fault("reproduce", "half a last line", "output named, made anew")),
+        pytest.param(
+            b"4\n\0", marks=pytest.mark.fault("reproduce", "garbage in the last line", "output named, made anew")
+        ),
+        pytest.param(b"", marks=pytest.mark.fault("reproduce", "truncated Parquet", "output named, made anew")),
+    ],
+)
+def test_an_output_that_was_spoilt_is_named_and_not_continued(suite, spoil):
+    pretend_done(suite)
+    (suite.run_dir / "log.txt").write_bytes(spoil)
+    profile = load_profile("tiny", suite.root)
+    verdict = judge(profile.notebooks[0], profile, Digests(profile))
+    assert verdict.reasons == ["output runs/tiny/log.txt was changed by something else"]
+    assert not verdict.resumable
+    for name in ("01_count.json", "digests.json"):  # the runner's own notes
+        (suite.run_dir / ".state" / name).write_bytes(b'{"status": "do')
+    assert reasons(suite)[0] == ["never ran"]
+
+
+@pytest.mark.parametrize("when", [86_400, 4_000_000_000])  # seconds of the epoch: 1970 and 2096
+@pytest.mark.fault("reproduce", "clock jump", "what counts is content, and whether a time stamp is another")
+def test_no_clock_is_trusted(suite, when):
+    pretend_done(suite)
+    log, profile = suite.run_dir / "log.txt", load_profile("tiny", suite.root)
+    os.utime(log, (when, when))
+    assert reasons(suite) == [[], []]
+    before = stamps(profile.notebooks[0])
+    with pytest.raises(NotebookFailedError, match=r"log\.txt was left untouched"):
+        refuse_unwritten(profile.notebooks[0], profile, before)
+    os.utime(log, (when - 5, when - 5))  # written anew, after the clock was set back
+    refuse_unwritten(profile.notebooks[0], profile, before)
+
+
+def test_a_figure_that_was_touched_is_drawn_anew_from_what_is_there(suite):
+    pretend_done(suite)
+    suite.write("runs/tiny/figures/fig.csv", "edited")
+    profile = load_profile("tiny", suite.root)
+    verdict = judge(profile.notebooks[1], profile, Digests(profile))
+    assert verdict.reasons == ["output runs/tiny/figures/fig.csv was changed by something else"]
+    assert verdict.resumable
+
+
+def test_imports_are_followed_through_magics_and_await(suite):
+    for name in ("__init__", "a/__init__", "a/deep", "b", "c", "d", "e", "unused", "runner/__init__"):
+        suite.write(f"agentrefine_lib/{name}.py", "")
+    suite.write("agentrefine_lib/a/deep.py", "def late():\n    import torch\n    from agentrefine_lib.b import thing\n")
+    suite.write("agentrefine_lib/a/templates/chat.jinja", "")
+    suite.write("agentrefine_lib/data.json", "")
+    cells = [
+        "%matplotlib inline\nimport pandas as pd\nfrom agentrefine_lib.a import deep",
+        "import agentrefine_lib.c\nfiles = !ls\nawait something()",
+        "%%time\nfrom agentrefine_lib import d",
+        "%%bash\nls agentrefine_lib; from agentrefine_lib import unused",
+        "this is no python",
+        "if True:\n    from agentrefine_lib.e import *\n    from agentrefine_lib.runner import workspace",
+    ]
+    found = [str(file.relative_to(suite.root / "agentrefine_lib")) for file in library_files(cells, suite.root)]
+    assert found == [
+        "__init__.py",
+        "a/__init__.py",
+        "a/deep.py",
+        "a/templates/chat.jinja",
+        "b.py",
+        "c.py",
+        "d.py",
+        "data.json",
+        "e.py",
+    ]
+
+
+def test_a_folder_counts_file_by_file_and_is_read_once(suite):
+    profile = load_profile("tiny", suite.root)
+    suite.write("runs/tiny/model/config.json", "{}")
+    suite.write("runs/tiny/model/.cache/junk", "")
+    digests = Digests(profile)
+    first = digests.of_all([suite.run_dir / "model", suite.run_dir / "gone"])
+    assert list(first) == ["runs/tiny/model/config.json"]
+    digests.save()
+    again = Digests(profile)
+    assert again.of_all([suite.run_dir / "model"]) == first
+    suite.write("runs/tiny/model/config.json", "[]")
+    assert again.of_all([suite.run_dir / "model"]) != first

@@ -1,0 +1,47 @@
+"""What a notebook opened by hand relies on."""
+
+from __future__ import annotations
+
+import os
+
+import pytest
+
+from agentrefine_lib.runner import repository, upstream, workspace
+
+
+def test_the_workspace_is_the_same_from_everywhere(suite, monkeypatch):
+    monkeypatch.chdir(os.sep)
+    assert (repository() / "agentrefine_lib/runner/workspace.py").exists()
+    folder = workspace("runs/by_hand", suite.root)
+    assert folder == suite.root / "runs/by_hand"
+    assert folder.is_dir()
+
+
+def test_inputs_that_are_there_or_that_nobody_makes(suite, capsys):
+    there = suite.write("runs/mine/log.txt", "9\n")
+    suite.profile("notebooks: [{name: 01_count, outputs: ['{run_dir}/log.txt']}]\n", name="smoke")
+    upstream(there, root=suite.root)
+    assert capsys.readouterr().out == ""
+    with pytest.raises(FileNotFoundError, match=r"no notebook of params/notebooks.yaml writes it"):
+        upstream(suite.root / "runs/mine/other.txt", root=suite.root)
+
+
+@pytest.mark.slow
+def test_missing_inputs_are_made_by_the_notebooks_upstream(suite, capsys):
+    hand = f"""\
+from pathlib import Path
+from agentrefine_lib.runner import upstream
+upstream(Path(run_dir, "log.txt"), root=Path({str(suite.root)!r}))
+assert Path(run_dir, "log.txt").read_text() == "3\\n", "the default, not the profile's 4"
+Path(figures_dir).mkdir(parents=True)
+Path(figures_dir, "fig.csv").write_text("1")
+"""
+    suite.notebook("02_draw", 'run_dir: str = "runs/by_hand"\nfigures_dir: str = "runs/by_hand/figures"', hand)
+    upstream(suite.root / "runs/by_hand/figures/fig.csv", root=suite.root)
+    printed = capsys.readouterr().out
+    assert "fig.csv is missing: running 02_draw with its defaults to make it …" in printed
+    assert "log.txt is missing: running 01_count with its defaults to make it …" in printed
+    assert (suite.root / "runs/by_hand/notebooks/01_count.ipynb").exists()
+    suite.notebook("01_count", 'run_dir: str = "runs/x"', "pass")
+    with pytest.raises(FileNotFoundError, match="01_count did not write it"):
+        upstream(suite.root / "runs/other/log.txt", root=suite.root)
