@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -135,8 +136,8 @@ def claim(
     return {"claim": name, "compared": f"{method} - {baseline}, {metric}", **found._asdict()}
 
 
-def claims(*rows: dict[str, object]) -> pd.DataFrame:
+def claims(*rows: dict[str, Any]) -> pd.DataFrame:
     """A chapter's claims: ``claim`` (its id in params/artefacts.yaml), what was ``compared``, and ``judged``."""
-    fields = [{name: row[name] for name in Difference._fields if name in row} for row in rows]
+    found = [Difference(**{name: row[name] for name in Difference._fields if name in row}) for row in rows]
     told = [{key: row.get(key) for key in ("claim", "compared")} for row in rows]
-    return pd.DataFrame([row | judged(Difference(**found)) for row, found in zip(told, fields, strict=True)])
+    return pd.DataFrame([row | judged(one) for row, one in zip(told, found, strict=True)])

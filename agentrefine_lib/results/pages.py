@@ -108,7 +108,7 @@ def wide(scores: pd.DataFrame) -> pd.DataFrame:
         scores[keys]
         .fillna("")
         .assign(
-            score=[_score(row) for row in scores.to_dict("records")],
+            score=[score(row) for row in scores.to_dict("records")],
             column=scores["engine"].fillna("") + " " + scores["metric"] if "engine" in scores else scores["metric"],
         )
     )
@@ -116,7 +116,7 @@ def wide(scores: pd.DataFrame) -> pd.DataFrame:
     return told.reset_index().rename_axis(columns=None)
 
 
-def _score(row: dict[Any, Any]) -> str:
+def score(row: dict[Any, Any]) -> str:
     """One cell; ``*`` marks a method that was trained on the engine."""
     star = "*" if row.get("held_in") is True else ""
     interval = f" [{_number(row['low'])}, {_number(row['high'])}]" if pd.notna(row.get("low")) else ""
