@@ -41,7 +41,7 @@ why: .venv/ready ## say what is up to date, what is stale, and why
 	$(REPRODUCE) --why
 
 compare: .venv/ready ## two runs side by side (A=runs/x B=runs/y; without B the committed figures): what differs, tables, paired tests
-	@$(BIN)/python -m agentrefine_lib.results.compare $(if $(A),$(A),$(error say which: make compare A=runs/x B=runs/y)) $(if $(B),$(B),figures)
+	@$(BIN)/python -m agentrefine_lib.results.compare $(A) $(or $(B),figures)
 
 sweep: .venv/ready .venv/base ## one value after the other, then side by side (P="train_steps=[10,20]")
 	$(subst agentrefine_lib.runner,agentrefine_lib.results.sweep,$(REPRODUCE))

@@ -153,7 +153,7 @@ def as_text(parts: Sequence[Part]) -> str:
     """For a terminal: at most ROWS rows of a part, and long values cut, as nowhere on the page."""
     told = []
     for title, rows, said in parts:
-        shown = rows.head(ROWS).map(lambda value: shorten(str(value), 40, placeholder=" …"))
+        shown = rows.head(ROWS).map(lambda value: shorten(str(value), 80, placeholder=" …"))
         more = f"{len(rows) - ROWS} more rows on the page" if len(rows) > ROWS else ""
         told.append("\n".join(filter(None, [title, shown.to_string(index=False) if len(rows) else "", more, said])))
     return "\n\n".join(told)
@@ -161,11 +161,9 @@ def as_text(parts: Sequence[Part]) -> str:
 
 def write_page(parts: Sequence[Part], path: Path) -> None:
     """The same as a page of its own."""
-    body = "".join(
-        f"<h2>{escape(part.title)}</h2>{table(list(part.rows), part.rows.itertuples(index=False))}<p>{part.said}</p>"
-        for part in parts
-    )
-    write_whole(path, document(f"<h1>Runs compared</h1>{body}", "Runs compared"))
+    tables = [table([str(name) for name in rows], rows.itertuples(index=False)) for _, rows, _ in parts]
+    told = [f"<h2>{escape(p.title)}</h2>{body}<p>{p.said}</p>" for p, body in zip(parts, tables, strict=True)]
+    write_whole(path, document(f"<h1>Runs compared</h1>{''.join(told)}", "Runs compared"))
 
 
 def report(folders: Sequence[Path], root: Path, page: Path) -> str:
