@@ -1,0 +1,90 @@
+"""Tables: our numbers and the paper's (``params/reported.csv``) as rows that stand side by side and never mix."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import pandas as pd
+
+from agentrefine_lib.plots.looks import ENGINE_NAMES, OURS
+
+PAPER = "paper"
+TABLE_1_ENGINES = ("alfworld", "babyai", "scienceworld", "pddl", "jericho")  # of the paper's table 1
+TABLE_1 = ("success", "progress", "grounding")
+
+
+def paper_rows(reported: pd.DataFrame, artefact: str) -> pd.DataFrame:
+    """What the paper reports for an artefact: ``source`` says so, ``citation`` where it stands.
+
+    A metric such as "success / P1" is the success under a perturbation: the column ``perturbation`` says which.
+    """
+    rows = reported[reported["artefact"] == artefact].drop(columns=["artefact", "confidence"])
+    rows = rows.assign(citation=rows["source"], source=PAPER)
+    if len(rows) and rows["metric"].str.contains(" / ").all():
+        rows[["metric", "perturbation"]] = rows["metric"].str.split(" / ", n=1, expand=True)
+    return rows
+
+
+def table_1_means(reported: pd.DataFrame, sizes: Mapping[str, float], engine: str) -> pd.DataFrame:
+    """The paper's table 1 averaged over the engines of ``sizes``, with these weights: rows of the engine ``engine``.
+
+    A row per family, method and metric that has a value for each of them, in the columns of ``reported``.
+    """
+    rows = reported[(reported["artefact"] == "tab1_main") & reported["engine"].isin(list(sizes))]
+    keys = ["family", "method", "metric"]
+    values = rows.pivot_table(index=keys, columns="engine", values="value", sort=False).dropna()
+    weights = pd.Series(dict(sizes), dtype=float)
+    means = (values[weights.index] @ weights / weights.sum()).rename("value").reset_index()
+    told = {"artefact": engine, "engine": engine, "confidence": "first-hand", "source": "computed from its table 1"}
+    return means.assign(**told)
+
+
+def main_table(
+    summary: pd.DataFrame,
+    reported: pd.DataFrame,
+    labels: dict[str, str],
+    model: str,
+    held_in: dict[str, list[str]],
+) -> pd.DataFrame:
+    """tab1_main: our rows and the paper's, in percent, for the engines that were played, in the paper's order.
+
+    ``summary`` is of ``metrics.summarise``; ``labels`` names each method, in the order to be shown; ``held_in`` lists
+    the engines that a method was trained on. Our rows have low, high, k, n and seeds; the paper gives none. ``source``
+    keeps the two apart.
+    """
+    scores = summary[summary["metric"].isin(TABLE_1)]
+    reported = reported[reported["engine"].isin(summary["engine"])]
+    table = beside_paper(scores, reported, "tab1_main", labels, model=model, held_in=held_in)
+    columns = ["source", "family", "method", "held_in", "engine", "metric", "value", "low", "high", "k", "n", "seeds"]
+    return table.reindex(columns=[*columns, "citation"])
+
+
+def beside_paper(
+    scores: pd.DataFrame,
+    reported: pd.DataFrame,
+    artefact: str,
+    labels: Mapping[str, str],
+    *,
+    model: str,
+    held_in: Mapping[str, Sequence[str]],
+) -> pd.DataFrame:
+    """Our scores in percent, methods and engines in their order, and the rows that the paper reports for an artefact.
+
+    ``source`` keeps the two apart. ``reported`` is params/reported.csv. Columns that only one of the two has are empty
+    in the other.
+    """
+    rank = {name: number for number, name in enumerate([*labels, "all", *ENGINE_NAMES])}
+    keys = [name for name in ("method", "engine") if name in scores]
+    ours = scores.sort_values(keys, key=lambda names: names.map(rank), kind="stable")
+    trained = [engine in held_in.get(m, []) for m, engine in zip(ours["method"], ours["engine"], strict=True)]
+    ours = ours.assign(source=OURS, family=model, method=ours["method"].map(labels), held_in=trained)
+    ours[["value", "low", "high"]] = ours[["value", "low", "high"]].astype(float) * 100
+    return pd.concat([ours, paper_rows(reported, artefact)], ignore_index=True)
+
+
+def side_by_side(table: pd.DataFrame, metric: str = "progress") -> pd.DataFrame:
+    """One metric of a table of scores, to read: a row per method, a column per engine, a dash where there is no value."""
+    rows = [name for name in ("source", "family", "teacher", "method", "perturbation") if name in table]
+    part = table[table["metric"] == metric].fillna(dict.fromkeys(rows, ""))
+    wide = part.pivot_table(index=rows, columns="engine", values="value", sort=False)
+    return wide.rename(columns=ENGINE_NAMES).round(1).astype(object).fillna("–")
