@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pandas as pd
 from matplotlib.figure import Figure
 
@@ -27,7 +29,7 @@ def scaling(table: pd.DataFrame) -> Figure:
     figure, axes = panels(titles, 1.45, columns=3, sharey=True)
     for engine, ax in axes.items():
         part = shown[shown["engine"] == engine]
-        face = {"markerfacecolor": "white" if engine == PAPER else BLUE}
+        face: Any = {"markerfacecolor": "white" if engine == PAPER else BLUE}
         curves(ax, part, "conversations", "value", "method", **face)
         sizes = part["conversations"].unique()
         ax.set(xscale="log", ylim=(-3, 103))
@@ -86,7 +88,7 @@ def error_kinds(shares: pd.DataFrame) -> Figure:
     if axes:
         figure.legend(*ax.get_legend_handles_labels(), loc="outside right upper", frameon=False)
     ours = shares[shares["method"] == AGENTREFINE].groupby("error")["count"].sum().sort_values(ascending=False)
-    said = ", ".join(f"{part / ours.sum():.0%} {kind}".replace("%", " %") for kind, part in ours.items() if part)
+    said = ", ".join(f"{kind} {100 * part / ours.sum():.0f} %" for kind, part in ours.items() if part)
     finding = f"AgentRefine's {count(int(ours.sum()), 'step')}: {said}"
     return tell(
         figure, finding, "Share of steps (%): accepted, or refused for an error of logic, of a parameter, of format."

@@ -61,7 +61,9 @@ def _ending(episode: Episode) -> str:
 def _lines(episode: Episode, split: int, steps: int) -> list[tuple[str, dict[str, Any]]]:
     """The lines of a column and how each is written; ``SPLIT`` where the two part."""
     paint = BLUE if episode.policy.startswith("agentrefine") else "0.3"
-    lines: list[tuple[str, dict[str, Any]]] = [(_plain(episode.policy, 50), {"weight": "bold", "color": paint})]
+    lines: list[tuple[str, dict[str, Any]]] = [
+        (_plain(episode.policy, 50), {"weight": "bold", "fontsize": 9.5, "color": paint})
+    ]
     numbered = enumerate(episode.steps, start=1)
     groups = groupby(numbered, key=lambda turn: (turn[0] >= split, turn[1].action, turn[1].error, turn[1].observation))
     turns = [list(group) for _, group in groups]

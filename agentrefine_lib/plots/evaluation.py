@@ -45,7 +45,7 @@ def _scores(table: pd.DataFrame, by: str, titles: dict[str, str], columns: int) 
     """Panels of bars, the same rows in each: this run's methods, then the paper's."""
     rows = table[["source", "method"]].drop_duplicates()
     rows = pd.concat([rows[rows["source"] == OURS], rows[rows["source"] == PAPER]])
-    labels = [f"{row.method} (paper)" if row.source == PAPER else row.method for row in rows.itertuples()]
+    labels = [row["method"] + " (paper)" * (row["source"] == PAPER) for row in rows.to_dict("records")]
     figure, axes = panels(titles, 0.45 + 0.17 * len(labels), columns, sharex=True, sharey=True)
     for key, ax in axes.items():
         part = table[table[by] == key]
@@ -89,9 +89,10 @@ def outcomes(episodes: pd.DataFrame, labels: dict[str, str]) -> tuple[Figure, pd
     bar = figure.colorbar(plt.cm.ScalarMappable(cmap="Greys"), ax=figure.axes, fraction=0.025, pad=0.01)
     bar.set_label("progress", fontsize=8)
     won = shown.assign(won=shown["success"] == 1).groupby("method", observed=True)["won"].sum()
-    tasks, said = count(shown["task"].nunique(), "task"), ", ".join(f"{name} {wins}" for name, wins in won.items())
+    told = won[won.gt(0) | (won.index == AGENTREFINE)].sort_values(ascending=False, kind="stable")
+    tasks, said = count(shown["task"].nunique(), "task"), ", ".join(f"{wins} by {name}" for name, wins in told.items())
     reading = "A cell per task, from white (no progress) to dark; ×: unknown. Dot: every seed won, ring: some."
-    return tell(figure, f"Won of {tasks}: {said}" if won.any() else f"Nobody won any of {tasks}", reading), shown
+    return tell(figure, f"Of {tasks}, {said} were won" if won.any() else f"Nobody won any of {tasks}", reading), shown
 
 
 def _outcome_grid(ax: Axes, part: pd.DataFrame, labels: list[str]) -> None:
@@ -105,8 +106,8 @@ def _outcome_grid(ax: Axes, part: pd.DataFrame, labels: list[str]) -> None:
     for hidden, cmap in ((ours, "Greys"), (~ours, sns.blend_palette(["white", BLUE, "#00263D"], as_cmap=True))):
         sns.heatmap(grid, ax=ax, mask=grid.isna() | hidden, cmap=cmap, **look)
     for row, column in np.argwhere((grid.isna() | won.gt(0)).to_numpy()):
-        mark = "×" if pd.isna(grid.iloc[row, column]) else "•" if won.iloc[row, column] == 1 else "◦"
-        paint = INK if mark == "×" else "white"
+        known, share = pd.notna(grid.to_numpy()[row, column]), won.to_numpy()[row, column]
+        mark, paint = ("•" if share == 1 else "◦", "white") if known else ("×", INK)
         ax.text(column + 0.5, row + 0.5, mark, ha="center", va="center", color=paint, fontsize=8)
     name_rows(ax, labels, first=0.5)
     ax.set(xlabel="", ylabel="")

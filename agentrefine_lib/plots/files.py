@@ -1,4 +1,4 @@
-"""Figures and tables on disk; the CSV that a figure is drawn from lies beside it, and the same data gives the same bytes."""
+"""Figures and tables on disk: each figure beside its CSV; the same data gives the same bytes."""
 
 from __future__ import annotations
 

@@ -37,7 +37,7 @@ def leads(scores: pd.DataFrame, what: str) -> str:
     models = scores[~scores["method"].isin(NOT_TRAINED) & scores["value"].notna()]
     ours = models[models["method"] == AGENTREFINE].set_index("engine")[["value", "low"]]
     rest = models[~models["method"].str.startswith(AGENTREFINE)].groupby("engine")[["value", "high"]].max()
-    both = ours.join(rest, how="inner", rsuffix="_best")
+    both = ours.join(rest, how="inner", suffixes=("", "_best"))
     if both.empty:
         return "AgentRefine was not played beside another model"
     if not both[["value", "value_best"]].any(axis=None):
@@ -59,7 +59,7 @@ def changed(first: pd.Series, last: pd.Series, what: str, when: str) -> str:
 
 def _doubt(one: pd.Series, other: pd.Series) -> str:
     """What two marginal intervals leave open; nothing is said where one of them is unknown."""
-    ends = [row.get(end) for row in (one, other) for end in ("low", "high")]
+    ends = [row.get(end, float("nan")) for row in (one, other) for end in ("low", "high")]
     if any(pd.isna(end) for end in ends):
         return ""
     apart = ends[0] > ends[3] or ends[2] > ends[1]

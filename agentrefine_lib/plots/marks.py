@@ -33,7 +33,7 @@ def bars(ax: Axes, rows: pd.DataFrame, labels: Sequence[str]) -> None:
     for place, row in enumerate(rows.to_dict("records")):
         if pd.notna(row["source"]):
             paint, paper = colour(row["method"]), row["source"] != OURS
-            face = {"facecolor": "white" if paper else paint, "edgecolor": paint if paper else "white"}
+            face: Any = {"facecolor": "white" if paper else paint, "edgecolor": paint if paper else "white"}
             hatch = "////" if row.get("held_in") is True else None
             ax.barh(place, row["value"], height=0.72, linewidth=1.2 if paper else 0, hatch=hatch, **face)
             ax.hlines(place, row["low"], row["high"], color="0.1", linewidth=1)
@@ -42,7 +42,7 @@ def bars(ax: Axes, rows: pd.DataFrame, labels: Sequence[str]) -> None:
     ax.set(xlim=(0, 134), xticks=(0, 50, 100))
 
 
-def change(ax: Axes, place: float, row: Mapping[str, Any]) -> None:
+def change(ax: Axes, place: float, row: Mapping[Any, Any]) -> None:
     """A line from a tick at ``value`` to a dot at ``value_after``, its interval (``_after``) as a band; percent."""
     paint, before, after = colour(row["method"]), row["value"], row["value_after"]
     face = paint if row.get("source", OURS) == OURS else "white"

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import matplotlib.pyplot as plt
 import pandas as pd
 from matplotlib.figure import Figure
 
 from agentrefine_lib.metrics import UNPERTURBED
 from agentrefine_lib.plots.findings import compared
-from agentrefine_lib.plots.looks import ENGINE_NAMES, OURS, WIDTH, engines_of, sheet, tell
+from agentrefine_lib.plots.looks import ENGINE_NAMES, OURS, engines_of, panels, sheet, tell
 from agentrefine_lib.plots.marks import change, name_rows
 from agentrefine_lib.plots.tables import PAPER
 
@@ -18,29 +17,24 @@ PERTURBED = ["perturbed", "mean of P1 to P3"]  # what ``metrics.robustness`` and
 
 
 def perturbed(table: pd.DataFrame) -> Figure:
-    """fig3_perturbation: per engine and method, from unchanged commands to the mean over renamed ones; the paper below."""
+    """fig3_perturbation: per engine and method, from unchanged commands to the mean over renamed ones."""
     moves = _moves(table, "perturbation", UNPERTURBED, PERTURBED, ["source", "engine", "method", "metric"])
-    rows = [
-        (source, engine, method)
-        for source in (OURS, PAPER)
-        for engine in engines_of(moves[moves["source"] == source])
-        for method in ["", *moves.query("source == @source and engine == @engine")["method"].unique()]
-    ]
-    figure, axes = plt.subplots(1, 2, figsize=(WIDTH, 1.3 + 0.19 * len(rows)), layout="constrained", sharey=True)
-    for ax, metric in zip(axes, ("success", "progress"), strict=True):
+    rows = []
+    for source in (OURS, PAPER):
+        part = moves[moves["source"] == source]
+        for engine in engines_of(part):
+            there = part.loc[part["engine"] == engine, "method"].unique()
+            rows += [(source, engine, method) for method in ("", *there)]  # a head, then the methods
+    titles = {metric: f"{metric} (%)" for metric in ("success", "progress")}
+    figure, axes = panels(titles, 0.5 + 0.19 * len(rows), columns=2, sharey=True)
+    for metric, ax in axes.items():
         for row in moves[moves["metric"] == metric].to_dict("records"):
             change(ax, rows.index((row["source"], row["engine"], row["method"])), row)
-        name_rows(
-            ax,
-            [who or ENGINE_NAMES[engine] + (", the paper" if source == PAPER else "") for source, engine, who in rows],
-        )
+        name_rows(ax, [who or ENGINE_NAMES[at] + ", the paper" * (source == PAPER) for source, at, who in rows])
         for tick, (*_, who) in zip(ax.get_yticklabels(), rows, strict=False):
             tick.set_fontweight("normal" if who else "bold")
-        ax.set_title(f"{metric} (%)", fontsize=8.5)
         ax.set(xlim=(-4, 134), xticks=(0, 50, 100))
-    reading = (
-        "Tick: commands as they are; dot: mean over the renamed ones, band: its 95 % interval. Hollow: the paper's."
-    )
+    reading = "Tick: commands as they are; dot: mean over renamed ones, band: its 95 % interval. Hollow: the paper's."
     return tell(figure, _cost(moves[(moves["source"] == OURS) & (moves["metric"] == "progress")]), reading)
 
 

@@ -83,7 +83,7 @@ def beside_paper(
 
 
 def side_by_side(table: pd.DataFrame, metric: str = "progress") -> pd.DataFrame:
-    """One metric of a table of scores, to read: a row per method, a column per engine, a dash where there is no value."""
+    """One metric of a table of scores to read: a row per method, a column per engine, a dash for no value."""
     rows = [name for name in ("source", "family", "teacher", "method", "perturbation") if name in table]
     part = table[table["metric"] == metric].fillna(dict.fromkeys(rows, ""))
     wide = part.pivot_table(index=rows, columns="engine", values="value", sort=False)
