@@ -11,7 +11,7 @@ from agentrefine_lib.metrics.behaviour import ACCEPTED
 from agentrefine_lib.plots.findings import changed, compared, count
 from agentrefine_lib.plots.looks import AGENTREFINE, BLUE, engines_of, panels, sheet, tell
 from agentrefine_lib.plots.marks import curves, lines_of, name_rows
-from agentrefine_lib.plots.tables import PAPER
+from agentrefine_lib.plots.paper import PAPER
 
 KINDS = {ACCEPTED: "0.88", "logic": "#FDBE85", "parameter": "#E6550D", "format": "#7F2704"}
 ENDS = ["value", "low", "high"]

@@ -9,8 +9,9 @@ import seaborn as sns
 from matplotlib.figure import Figure
 
 from agentrefine_lib.plots.findings import changed
-from agentrefine_lib.plots.looks import AGENTREFINE, BLUE, ENGINE_NAMES, OURS, colour, engines_of, panels, sheet, tell
+from agentrefine_lib.plots.looks import AGENTREFINE, BLUE, ENGINE_NAMES, colour, engines_of, panels, sheet, tell
 from agentrefine_lib.plots.marks import MARKERS, curves
+from agentrefine_lib.plots.paper import OURS
 
 INVENTED = "synthesised"
 NAMES = {INVENTED: INVENTED} | ENGINE_NAMES
@@ -37,10 +38,12 @@ def environment_map(points: pd.DataFrame) -> Figure:
     for (name, part), marker in zip(groups.items(), "o" + MARKERS, strict=False):
         size, paint = (2.5, BLUE) if name == INVENTED else (5, "0.3")
         axes["map"].plot(part["x"], part["y"], marker, color=paint, markersize=size)
-        if name != INVENTED:
-            where: Any = {"xytext": (5, 4), "textcoords": "offset points", "fontsize": 8}
-            axes["map"].annotate(name, (part["x"].median(), part["y"].median()), **where)
     axes["map"].set(xticks=[], yticks=[])
+    middles = {name: part[["x", "y"]].median() for name, part in groups.items() if name != INVENTED}
+    line, above = (points["y"].max() - points["y"].min()) / 18, float("-inf")
+    for name in sorted(middles, key=lambda name: middles[name]["y"]):
+        above = max(middles[name]["y"], above + line)
+        axes["map"].text(middles[name]["x"], above, f"  {name}", fontsize=8)
     near = [part["nearest"].dropna() for part in groups.values()]
     axes["near"].boxplot(near, orientation="horizontal", tick_labels=list(groups), flierprops={"markersize": 2})
     axes["near"].set(xlabel="similarity to the nearest synthesised", xlim=(min(0, points["nearest"].min()), 1.02))
@@ -62,9 +65,10 @@ def similarity(table: pd.DataFrame) -> Figure:
     least, words = min(0.0, square.min().min()), {"fontsize": 9}
     sns.heatmap(square, vmin=least, vmax=1, cmap="Greys", annot=True, fmt=".2f", annot_kws=words, ax=ax)
     ax.set(xlabel="", ylabel="")
+    ax.grid(visible=False)
     ax.tick_params(axis="x", rotation=30)
     across = table[(table["engine"] == INVENTED) & (table["other"] != INVENTED)].sort_values("similarity").dropna()
-    said = [f"{NAMES[row.other]} {row.similarity:.2f}" for row in across.iloc[-1:].itertuples()]
+    said = [f"{NAMES[row['other']]} {row['similarity']:.2f}" for row in across.iloc[-1:].to_dict("records")]
     reading = (
         "Mean cosine similarity of two instructions, none compared with itself; white is zero or the lowest value."
     )

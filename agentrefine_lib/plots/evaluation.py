@@ -13,11 +13,11 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from agentrefine_lib.plots.findings import compared, count, leads
-from agentrefine_lib.plots.looks import AGENTREFINE, BLUE, INK, OURS, engines_of, panels, sheet, tell
+from agentrefine_lib.plots.looks import AGENTREFINE, BLUE, INK, engines_of, panels, sheet, tell
 from agentrefine_lib.plots.marks import bars, curves, name_rows
-from agentrefine_lib.plots.tables import PAPER
+from agentrefine_lib.plots.paper import OURS, PAPER
 
-READING = "{} (%), lines: 95 % intervals. Hatched: trained on this engine; hollow: the paper's, {}."
+READING = "{} (%), lines: 95 % intervals. Hatched, *: trained on this engine; hollow: the paper's, {}."
 
 
 def overall(table: pd.DataFrame, family: str) -> tuple[Figure, pd.DataFrame]:

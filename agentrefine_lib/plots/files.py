@@ -9,7 +9,6 @@ import matplotlib.pyplot as plt
 import pandas as pd
 import seaborn as sns
 from matplotlib.figure import Figure
-from PIL import Image
 
 
 def style() -> None:
@@ -34,12 +33,6 @@ def save(figure: Figure, table: pd.DataFrame, folder: Path, name: str) -> Path:
         plt.close(figure)
         display(Shown(path.with_suffix(".png"), alt=told, width=700))
     return path
-
-
-def alt_text(png: Path) -> str:
-    """The alternative text that ``save`` wrote into a PNG; empty where it has none."""
-    with Image.open(png) as image:
-        return str(image.info.get("Description", ""))
 
 
 def write_table(table: pd.DataFrame, folder: Path, name: str) -> Path:

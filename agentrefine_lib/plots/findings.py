@@ -37,14 +37,15 @@ def leads(scores: pd.DataFrame, what: str) -> str:
     models = scores[~scores["method"].isin(NOT_TRAINED) & scores["value"].notna()]
     ours = models[models["method"] == AGENTREFINE].set_index("engine")[["value", "low"]]
     rest = models[~models["method"].str.startswith(AGENTREFINE)].groupby("engine")[["value", "high"]].max()
-    both = ours.join(rest, how="inner", suffixes=("", "_best"))
+    both = ours.merge(rest, left_index=True, right_index=True, suffixes=("", "_best"))
     if both.empty:
         return "AgentRefine was not played beside another model"
     if not both[["value", "value_best"]].any(axis=None):
         return f"No trained model has any {what} on {count(len(both), 'engine')}"
-    more, apart = (both["value"] > both["value_best"]).sum(), (both["low"] > both["high"]).sum()
-    beyond = f", on {apart} of them beyond the intervals" if more else ""
-    return f"AgentRefine has more {what} than every other model on {more} of {count(len(both), 'engine')}{beyond}"
+    more, ties = (both["value"] > both["value_best"]).sum(), (both["value"] == both["value_best"]).sum()
+    beyond = f", beyond the intervals on {(both['low'] > both['high']).sum()}" if more else ""
+    told = f"AgentRefine has more {what} than every other model on {more} of {count(len(both), 'engine')}{beyond}"
+    return told + (f", as much as the best of them on {ties}" if ties else "")
 
 
 def changed(first: pd.Series, last: pd.Series, what: str, when: str) -> str:

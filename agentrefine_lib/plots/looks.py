@@ -16,7 +16,6 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-OURS = "this run"
 WIDTH = 7.0  # inches
 BLUE, PALE_BLUE, RED, INK = "#0072B2", "#80B9D9", "#D55E00", "0.35"
 ENGINE_NAMES = {
@@ -57,22 +56,14 @@ def engines_of(table: pd.DataFrame) -> dict[str, str]:
 
 def method_labels(methods: Iterable[str], more: Mapping[str, str] = {}) -> dict[str, str]:
     """What figures call the methods, in the order to be shown: ``agentrefine_500`` is "AgentRefine, 500"."""
-    found, names = list(dict.fromkeys(methods)), METHOD_NAMES | dict(more)
-    labels = {name: _label(name, names) for name in found}
-    ranks = list(names)
-    return dict(sorted(labels.items(), key=lambda item: (_rank(item[0], ranks), item[0])))
-
-
-def _label(method: str, names: Mapping[str, str]) -> str:
-    stem, _, size = method.rpartition("_")
-    return names.get(method) or (f"{names[stem]}, {int(size):,}" if stem in names and size.isdecimal() else method)
-
-
-def _rank(method: str, ranks: list[str]) -> tuple[int, int]:
-    stem, _, size = method.rpartition("_")
-    sized = stem in ranks and size.isdecimal() and method not in ranks
-    known = stem if sized else method
-    return (ranks.index(known) if known in ranks else len(ranks), int(size) if sized else sys.maxsize)
+    names, found = METHOD_NAMES | dict(more), {}
+    for method in methods:
+        stem, _, size = method.rpartition("_")
+        sized = method not in names and stem in names and size.isdecimal()
+        place = [*names, method].index(stem if sized else method)
+        label = f"{names[stem]}, {int(size):,}" if sized else names.get(method, method)
+        found[place, int(size) if sized else sys.maxsize, method] = label
+    return {method: label for (*_, method), label in sorted(found.items())}
 
 
 def colour(label: str) -> str:

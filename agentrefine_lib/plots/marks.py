@@ -10,7 +10,8 @@ from typing import Any
 import pandas as pd
 from matplotlib.axes import Axes
 
-from agentrefine_lib.plots.looks import AGENTREFINE, BLUE, OURS, colour
+from agentrefine_lib.plots.looks import AGENTREFINE, BLUE, colour
+from agentrefine_lib.plots.paper import OURS
 
 MARKERS, DASHES = "s^vDPX<>ph", ["--", "-.", ":", (0, (5, 1)), (0, (3, 1, 1, 1))] * 2
 
@@ -18,28 +19,28 @@ MARKERS, DASHES = "s^vDPX<>ph", ["--", "-.", ":", (0, (5, 1)), (0, (3, 1, 1, 1))
 def name_rows(ax: Axes, labels: Sequence[str], first: float = 0) -> None:
     """Methods as the names of rows from ``first`` on, downwards; AgentRefine's are blue."""
     ax.set_yticks([first + row for row in range(len(labels))], [fill(label, 24) for label in labels], fontsize=8)
-    ax.set_ylim(first + len(labels) - 0.5, first - 0.5)
+    ax.set_ylim(first + max(1, len(labels)) - 0.5, first - 0.5)
     for tick, label in zip(ax.get_yticklabels(), labels, strict=False):  # a panel that shares them has none
         tick.set(color=BLUE if label.startswith(AGENTREFINE) else "0.15", parse_math=False)
     ax.grid(visible=False, axis="y")
 
 
 def bars(ax: Axes, rows: pd.DataFrame, labels: Sequence[str]) -> None:
-    """A bar per row, in percent, and its number at the right edge, a dash where there is none; lines for intervals.
+    """A bar per row, in percent, its number at the right edge, a dash where there is none; lines for intervals.
 
-    ``rows`` is in the order of ``labels``: method, value, low, high, held_in (hatched) and source (the paper's are
-    hollow). A row whose ``source`` is unknown stays empty.
+    ``rows`` is in the order of ``labels``: method, value, low, high, held_in (hatched, with a star) and
+    source (the paper is hollow). A row whose ``source`` is unknown stays empty.
     """
     for place, row in enumerate(rows.to_dict("records")):
         if pd.notna(row["source"]):
             paint, paper = colour(row["method"]), row["source"] != OURS
             face: Any = {"facecolor": "white" if paper else paint, "edgecolor": paint if paper else "white"}
-            hatch = "////" if row.get("held_in") is True else None
+            hatch, star = ("////", "*") if row.get("held_in") is True else (None, "")
             ax.barh(place, row["value"], height=0.72, linewidth=1.2 if paper else 0, hatch=hatch, **face)
             ax.hlines(place, row["low"], row["high"], color="0.1", linewidth=1)
-            _number(ax, place, f"{row['value']:.1f}" if pd.notna(row["value"]) else "–")
+            _number(ax, place, f"{row['value']:.1f}{star}" if pd.notna(row["value"]) else "–")
     name_rows(ax, labels)
-    ax.set(xlim=(0, 134), xticks=(0, 50, 100))
+    ax.set(xlim=(0, 146), xticks=(0, 50, 100))
 
 
 def change(ax: Axes, place: float, row: Mapping[Any, Any]) -> None:
@@ -54,7 +55,7 @@ def change(ax: Axes, place: float, row: Mapping[Any, Any]) -> None:
 
 
 def _number(ax: Axes, place: float, said: str) -> None:
-    ax.text(133, place, said, ha="right", va="center", fontsize=8, color="0.15")
+    ax.text(144, place, said, ha="right", va="center", fontsize=8, color="0.15")
 
 
 def lines_of(names: Sequence[str]) -> dict[str, dict[str, Any]]:

@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from agentrefine_lib.plots.findings import count
 from agentrefine_lib.plots.looks import BLUE, INK, RED, method_labels, panels, sheet, tell
 from agentrefine_lib.plots.marks import bars, curves, name_rows
-from agentrefine_lib.plots.tables import PAPER
+from agentrefine_lib.plots.paper import PAPER
 from agentrefine_lib.verify import Reason
 
 ACCEPTED = "accepted"

@@ -9,9 +9,9 @@ from matplotlib.figure import Figure
 
 from agentrefine_lib.metrics import UNPERTURBED
 from agentrefine_lib.plots.findings import compared
-from agentrefine_lib.plots.looks import ENGINE_NAMES, OURS, engines_of, panels, sheet, tell
+from agentrefine_lib.plots.looks import ENGINE_NAMES, engines_of, panels, sheet, tell
 from agentrefine_lib.plots.marks import change, name_rows
-from agentrefine_lib.plots.tables import PAPER
+from agentrefine_lib.plots.paper import OURS, PAPER
 
 PERTURBED = ["perturbed", "mean of P1 to P3"]  # what ``metrics.robustness`` and the paper call it
 
@@ -33,7 +33,7 @@ def perturbed(table: pd.DataFrame) -> Figure:
         name_rows(ax, [who or ENGINE_NAMES[at] + ", the paper" * (source == PAPER) for source, at, who in rows])
         for tick, (*_, who) in zip(ax.get_yticklabels(), rows, strict=False):
             tick.set_fontweight("normal" if who else "bold")
-        ax.set(xlim=(-4, 134), xticks=(0, 50, 100))
+        ax.set(xlim=(-4, 146), xticks=(0, 50, 100))
     reading = "Tick: commands as they are; dot: mean over renamed ones, band: its 95 % interval. Hollow: the paper's."
     return tell(figure, _cost(moves[(moves["source"] == OURS) & (moves["metric"] == "progress")]), reading)
 
@@ -65,6 +65,6 @@ def mended(table: pd.DataFrame) -> Figure:
     for place, row in enumerate(moves.to_dict("records")):
         change(ax, place, row)
     name_rows(ax, list(moves["method"]))
-    ax.set(xlim=(-4, 134), xticks=range(0, 101, 25), xlabel="replies that the world accepts (%)")
+    ax.set(xlim=(-4, 146), xticks=range(0, 101, 25), xlabel="replies that the world accepts (%)")
     finding = compared(percent[percent["reply"] == after], f"rate of accepted replies {after}")
     return tell(figure, finding, f"Tick: {before}; dot: {after}, band: its 95 % interval.")

@@ -1,4 +1,4 @@
-"""Tables: our numbers and the paper's (``params/reported.csv``) as rows that stand side by side and never mix."""
+"""Tables of scores: ours beside the paper's, which never mix."""
 
 from __future__ import annotations
 
@@ -6,37 +6,11 @@ from collections.abc import Mapping, Sequence
 
 import pandas as pd
 
-from agentrefine_lib.plots.looks import ENGINE_NAMES, OURS
+from agentrefine_lib.plots.looks import ENGINE_NAMES
+from agentrefine_lib.plots.paper import OURS, paper_rows
 
-PAPER = "paper"
 TABLE_1_ENGINES = ("alfworld", "babyai", "scienceworld", "pddl", "jericho")  # of the paper's table 1
 TABLE_1 = ("success", "progress", "grounding")
-
-
-def paper_rows(reported: pd.DataFrame, artefact: str) -> pd.DataFrame:
-    """What the paper reports for an artefact: ``source`` says so, ``citation`` where it stands.
-
-    A metric such as "success / P1" is the success under a perturbation: the column ``perturbation`` says which.
-    """
-    rows = reported[reported["artefact"] == artefact].drop(columns=["artefact", "confidence"])
-    rows = rows.assign(citation=rows["source"], source=PAPER)
-    if len(rows) and rows["metric"].str.contains(" / ").all():
-        rows[["metric", "perturbation"]] = rows["metric"].str.split(" / ", n=1, expand=True)
-    return rows
-
-
-def table_1_means(reported: pd.DataFrame, sizes: Mapping[str, float], engine: str) -> pd.DataFrame:
-    """The paper's table 1 averaged over the engines of ``sizes``, with these weights: rows of the engine ``engine``.
-
-    A row per family, method and metric that has a value for each of them, in the columns of ``reported``.
-    """
-    rows = reported[(reported["artefact"] == "tab1_main") & reported["engine"].isin(list(sizes))]
-    keys = ["family", "method", "metric"]
-    values = rows.pivot_table(index=keys, columns="engine", values="value", sort=False).dropna()
-    weights = pd.Series(dict(sizes), dtype=float)
-    means = (values[weights.index] @ weights / weights.sum()).rename("value").reset_index()
-    told = {"artefact": engine, "engine": engine, "confidence": "first-hand", "source": "computed from its table 1"}
-    return means.assign(**told)
 
 
 def main_table(
