@@ -5,17 +5,15 @@ from agentrefine_lib.plots.cases import case_table, cases
 from agentrefine_lib.plots.diversity import best_of_curves, environment_map, similarity, thought_maps
 from agentrefine_lib.plots.evaluation import ladder, outcomes, overall, question_answering
 from agentrefine_lib.plots.files import save, style, write_table
-from agentrefine_lib.plots.looks import ENGINE_NAMES, method_labels
+from agentrefine_lib.plots.looks import method_labels
 from agentrefine_lib.plots.paper import OURS, PAPER, paper_rows, table_1_means
 from agentrefine_lib.plots.pipeline import agreement, error_runs, errors_by_position, funnel, pipeline, training_curves
 from agentrefine_lib.plots.robustness import mended, perturbed
-from agentrefine_lib.plots.tables import TABLE_1_ENGINES, beside_paper, main_table, side_by_side
+from agentrefine_lib.plots.tables import beside_paper, main_table, side_by_side
 
 __all__ = [
-    "ENGINE_NAMES",
     "OURS",
     "PAPER",
-    "TABLE_1_ENGINES",
     "agreement",
     "beside_paper",
     "best_of_curves",

@@ -7,9 +7,10 @@ from typing import Any
 import pandas as pd
 from matplotlib.figure import Figure
 
+from agentrefine_lib.environments import titles
 from agentrefine_lib.metrics.behaviour import ACCEPTED
 from agentrefine_lib.plots.findings import changed, compared, count
-from agentrefine_lib.plots.looks import AGENTREFINE, BLUE, engines_of, panels, sheet, tell
+from agentrefine_lib.plots.looks import AGENTREFINE, BLUE, panels, sheet, tell
 from agentrefine_lib.plots.marks import curves, lines_of, name_rows
 from agentrefine_lib.plots.paper import PAPER
 
@@ -25,8 +26,9 @@ def scaling(table: pd.DataFrame) -> Figure:
     shown = table[table["metric"] == "progress"].sort_values("conversations").assign(method=AGENTREFINE)
     shown.loc[shown["source"] == PAPER, "engine"] = PAPER
     named = {PAPER: "the paper, table 1's tasks", "all": "this run, table 1's tasks"}
-    titles = {name: title for name, title in named.items() if name in set(shown["engine"])} | engines_of(shown)
-    figure, axes = panels(titles, 1.45, columns=3, sharey=True)
+    there = set(shown["engine"])
+    names = {name: title for name, title in named.items() if name in there} | titles(there - named.keys())
+    figure, axes = panels(names, 1.45, columns=3, sharey=True)
     for engine, ax in axes.items():
         part = shown[shown["engine"] == engine]
         face: Any = {"markerfacecolor": "white" if engine == PAPER else BLUE}
@@ -58,7 +60,7 @@ def refinement(points: pd.DataFrame, told: str) -> Figure:
     )
     ax.set(xlim=(-0.02 * right, right), ylim=(-0.02 * top, top), ylabel="progress, other half of the tasks (%)")
     ax.set(xlabel="recovery: refused actions whose next one is accepted (%)")
-    figure.legend(loc="outside right upper", frameon=False)
+    ax.legend(loc="upper left", bbox_to_anchor=(1.01, 1), frameon=False)
     return tell(figure, told, "A dot per trained model and seed; both axes begin at zero and show 20 points or more.")
 
 
@@ -78,15 +80,15 @@ def stuck(curves_of: pd.DataFrame) -> Figure:
 def error_kinds(shares: pd.DataFrame) -> Figure:
     """fig_taxonomy: a panel per engine, a bar per method, divided into accepted steps and kinds of errors."""
     methods = list(dict.fromkeys(shares["method"]))
-    figure, axes = panels(engines_of(shares), 0.4 + 0.2 * len(methods), sharex=True, sharey=True)
+    figure, axes = panels(titles(shares["engine"]), 0.4 + 0.2 * len(methods), sharex=True, sharey=True)
     for engine, ax in axes.items():
         part = 100 * shares[shares["engine"] == engine].pivot_table(index="method", columns="error", values="share")
         part = part.reindex(index=methods, columns=list(KINDS)).fillna(0)
         part.plot.barh(ax=ax, stacked=True, color=KINDS, width=0.75, linewidth=0, legend=False)
         name_rows(ax, methods)
         ax.set(xlim=(0, 100), xticks=(0, 50, 100), xlabel="", ylabel="")
-    if axes:
-        figure.legend(*ax.get_legend_handles_labels(), loc="outside right upper", frameon=False)
+        if engine == list(axes)[-1]:
+            ax.legend(loc="upper left", bbox_to_anchor=(1.05, 1), frameon=False)
     ours = shares[shares["method"] == AGENTREFINE].groupby("error")["count"].sum().sort_values(ascending=False)
     said = ", ".join(f"{kind} {100 * part / ours.sum():.0f} %" for kind, part in ours.items() if part)
     finding = f"AgentRefine's {count(int(ours.sum()), 'step')}: {said}"

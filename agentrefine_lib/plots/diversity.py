@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 import pandas as pd
 import seaborn as sns
 from matplotlib.figure import Figure
 
+from agentrefine_lib.environments import titles
 from agentrefine_lib.plots.findings import changed
-from agentrefine_lib.plots.looks import AGENTREFINE, BLUE, ENGINE_NAMES, colour, engines_of, panels, sheet, tell
+from agentrefine_lib.plots.looks import AGENTREFINE, BLUE, colour, panels, sheet, tell
 from agentrefine_lib.plots.marks import MARKERS, curves
 from agentrefine_lib.plots.paper import OURS
 
 INVENTED = "synthesised"
-NAMES = {INVENTED: INVENTED} | ENGINE_NAMES
 
 
 def thought_maps(points: pd.DataFrame) -> Figure:
@@ -33,7 +34,7 @@ def thought_maps(points: pd.DataFrame) -> Figure:
 
 def environment_map(points: pd.DataFrame) -> Figure:
     """fig_environments: synthesised and test environments on one map, and how near the nearest synthesised one is."""
-    groups = {NAMES[engine]: points[points["engine"] == engine] for engine in NAMES if engine in set(points["engine"])}
+    groups = {title: points[points["engine"] == kind] for kind, title in _kinds(points["engine"]).items()}
     figure, axes = panels({"map": "", "near": ""}, 2.8, columns=2, width_ratios=(3, 2))
     for (name, part), marker in zip(groups.items(), "o" + MARKERS, strict=False):
         size, paint = (2.5, BLUE) if name == INVENTED else (5, "0.3")
@@ -56,19 +57,25 @@ def environment_map(points: pd.DataFrame) -> Figure:
     return tell(figure, finding.format(*medians), reading)
 
 
+def _kinds(engines: Iterable[str]) -> dict[str, str]:
+    """The synthesised environments and the engines, with their titles in the order to be shown."""
+    there = set(engines)
+    return dict.fromkeys(there & {INVENTED}, INVENTED) | titles(there - {INVENTED})
+
+
 def similarity(table: pd.DataFrame) -> Figure:
     """fig7_similarity: mean similarity of two instructions, a row and a column per kind of environment."""
     square = table.pivot_table(index="engine", columns="other", values="similarity", dropna=False)
-    order = [kind for kind in NAMES if kind in square.index]
-    square = square.reindex(index=order, columns=order).rename(index=NAMES, columns=NAMES)
-    figure, ax = sheet(1.7 + 0.42 * len(order))
+    names = _kinds(square.index)
+    square = square.reindex(index=list(names), columns=list(names)).rename(index=names, columns=names)
+    figure, ax = sheet(1.7 + 0.42 * len(names))
     least, words = min(0.0, square.min().min()), {"fontsize": 9}
     sns.heatmap(square, vmin=least, vmax=1, cmap="Greys", annot=True, fmt=".2f", annot_kws=words, ax=ax)
     ax.set(xlabel="", ylabel="")
     ax.grid(visible=False)
     ax.tick_params(axis="x", rotation=30)
     across = table[(table["engine"] == INVENTED) & (table["other"] != INVENTED)].sort_values("similarity").dropna()
-    said = [f"{NAMES[row['other']]} {row['similarity']:.2f}" for row in across.iloc[-1:].to_dict("records")]
+    said = [f"{names[row['other']]} {row['similarity']:.2f}" for row in across.iloc[-1:].to_dict("records")]
     reading = (
         "Mean cosine similarity of two instructions, none compared with itself; white is zero or the lowest value."
     )
@@ -78,7 +85,7 @@ def similarity(table: pd.DataFrame) -> Figure:
 def best_of_curves(table: pd.DataFrame) -> Figure:
     """tab4_bestofn, drawn: the expected progress of the best of k samples; k = 0 stands for greedy decoding."""
     shown = table[(table["source"] == OURS) & (table["metric"] == "progress")]
-    figure, axes = panels(engines_of(shown), 2.5, columns=2, sharey=True)
+    figure, axes = panels(titles(shown["engine"]), 2.5, columns=2, sharey=True)
     ticks = sorted(shown["best_of"].unique())
     for engine, ax in axes.items():
         ax.set(ylim=(-3, 103), xlabel="best of", ylabel="progress (%)")

@@ -12,8 +12,9 @@ import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from agentrefine_lib.environments import titles
 from agentrefine_lib.plots.findings import compared, count, leads
-from agentrefine_lib.plots.looks import AGENTREFINE, BLUE, INK, engines_of, panels, sheet, tell
+from agentrefine_lib.plots.looks import AGENTREFINE, BLUE, INK, panels, sheet, tell
 from agentrefine_lib.plots.marks import bars, curves, name_rows
 from agentrefine_lib.plots.paper import OURS, PAPER
 
@@ -28,25 +29,25 @@ def overall(table: pd.DataFrame, family: str) -> tuple[Figure, pd.DataFrame]:
     shown = table[(table["metric"] == "progress") & ((table["source"] == OURS) | (table["family"] == family))]
     ours = shown[shown["source"] == OURS]
     sizes = ours.groupby("engine")["n"].max()
-    titles = {engine: f"{title}\nn = {sizes.get(engine, 0):.0f}" for engine, title in engines_of(shown).items()}
+    names = {name: f"{title}\nn = {sizes.get(name, 0):.0f}" for name, title in titles(shown["engine"]).items()}
     reading = READING.format(f"Progress of {', '.join(ours['family'].unique())}", family)
-    return tell(_scores(shown, "engine", titles, columns=4), leads(ours, "progress"), reading), shown
+    return tell(_scores(shown, "engine", names, columns=4), leads(ours, "progress"), reading), shown
 
 
 def question_answering(table: pd.DataFrame) -> Figure:
     """tab6_hotpotqa, drawn: a panel per score; this run above, the paper below."""
-    titles = {metric: f"{metric} (%)" for metric in dict.fromkeys(table["metric"])}
+    names = {metric: f"{metric} (%)" for metric in table["metric"].unique()}
     last = table[(table["metric"] == "F1") & (table["source"] == OURS)]
     reading = READING.format("Exact match (EM) and F1 on HotpotQA", "Llama-3-8B")
-    return tell(_scores(table, "metric", titles, columns=2), compared(last, "F1"), reading)
+    return tell(_scores(table, "metric", names, columns=2), compared(last, "F1"), reading)
 
 
-def _scores(table: pd.DataFrame, by: str, titles: dict[str, str], columns: int) -> Figure:
+def _scores(table: pd.DataFrame, by: str, names: dict[str, str], columns: int) -> Figure:
     """Panels of bars, the same rows in each: this run's methods, then the paper's."""
     rows = table[["source", "method"]].drop_duplicates()
     rows = pd.concat([rows[rows["source"] == OURS], rows[rows["source"] == PAPER]])
     labels = [row["method"] + " (paper)" * (row["source"] == PAPER) for row in rows.to_dict("records")]
-    figure, axes = panels(titles, 0.45 + 0.17 * len(labels), columns, sharex=True, sharey=True)
+    figure, axes = panels(names, 0.45 + 0.17 * len(labels), columns, sharex=True, sharey=True)
     for key, ax in axes.items():
         part = table[table[by] == key]
         there = set(part["source"])  # the paper reports some engines in another table: no dashes for these
@@ -64,7 +65,7 @@ def ladder(table: pd.DataFrame, labels: dict[str, str]) -> Figure:
     shown = shown.assign(place=shown["rung"].map(rungs.index), **(100 * shown[["value", "low", "high"]]))
     figure, ax = sheet(4.2)
     ax.set(ylim=(-3, 103), ylabel="progress (%)")
-    ax.set_xticks(range(len(rungs)), [f"{fill(rung, 15)}\nn = {counts[rung]}" for rung in rungs])
+    ax.set_xticks(range(len(rungs)), [f"{fill(rung, 12)}\nn = {counts[rung]}" for rung in rungs], fontsize=7.5)
     curves(ax, shown.sort_values(["method", "place"]), "place", "value", "method", height=2.8)
     ours = shown[(shown["method"] == AGENTREFINE) & shown["value"].notna()]
     said = (
@@ -80,7 +81,7 @@ def outcomes(episodes: pd.DataFrame, labels: dict[str, str]) -> tuple[Figure, pd
     """fig_outcomes: a cell per task and method, dark with progress; a dot where all seeds won, a ring where some."""
     shown = episodes.groupby(["method", "engine", "task"], as_index=False, sort=False)[["success", "progress"]].mean()
     shown["method"] = shown["method"].map(labels).astype("category").cat.set_categories([*labels.values()])
-    engines, sizes = engines_of(shown), shown.groupby("engine")["task"].nunique()
+    engines, sizes = titles(shown["engine"]), shown.groupby("engine")["task"].nunique()
     widths = {"width_ratios": [max(2, sizes[engine]) for engine in engines]} if engines else {}
     figure, axes = panels(dict.fromkeys(engines, ""), 0.7 + 0.24 * len(labels), len(engines), sharey=True, **widths)
     for engine, ax in axes.items():
@@ -89,10 +90,11 @@ def outcomes(episodes: pd.DataFrame, labels: dict[str, str]) -> tuple[Figure, pd
     bar = figure.colorbar(plt.cm.ScalarMappable(cmap="Greys"), ax=figure.axes, fraction=0.025, pad=0.01)
     bar.set_label("progress", fontsize=8)
     won = shown.assign(won=shown["success"] == 1).groupby("method", observed=True)["won"].sum()
-    told = won[won.gt(0) | (won.index == AGENTREFINE)].sort_values(ascending=False, kind="stable")
-    tasks, said = count(shown["task"].nunique(), "task"), ", ".join(f"{wins} by {name}" for name, wins in told.items())
+    best = won[~won.index.str.startswith(AGENTREFINE)].sort_values(ascending=False, kind="stable").head(3)
+    told = pd.concat([won[won.index == AGENTREFINE], best]).items()
+    tasks, said = count(shown["task"].nunique(), "task"), ", ".join(f"{wins} by {name}" for name, wins in told)
     reading = "A cell per task, from white (no progress) to dark; ×: unknown. Dot: every seed won, ring: some."
-    return tell(figure, f"Of {tasks}, {said} were won" if won.any() else f"Nobody won any of {tasks}", reading), shown
+    return tell(figure, f"Won of {tasks}: {said}" if won.any() else f"Nobody won any of {tasks}", reading), shown
 
 
 def _outcome_grid(ax: Axes, part: pd.DataFrame, labels: list[str]) -> None:

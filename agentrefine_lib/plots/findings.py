@@ -44,8 +44,8 @@ def leads(scores: pd.DataFrame, what: str) -> str:
         return f"No trained model has any {what} on {count(len(both), 'engine')}"
     more, ties = (both["value"] > both["value_best"]).sum(), (both["value"] == both["value_best"]).sum()
     beyond = f", beyond the intervals on {(both['low'] > both['high']).sum()}" if more else ""
-    told = f"AgentRefine has more {what} than every other model on {more} of {count(len(both), 'engine')}{beyond}"
-    return told + (f", as much as the best of them on {ties}" if ties else "")
+    told = f"AgentRefine has more {what} than every other model on {more or 'none'} of {count(len(both), 'engine')}"
+    return told + beyond + (f", as much as the best of them on {ties}" if ties else "")
 
 
 def changed(first: pd.Series, last: pd.Series, what: str, when: str) -> str:

@@ -12,27 +12,17 @@ from textwrap import fill
 from typing import Any
 
 import matplotlib.pyplot as plt
-import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 WIDTH = 7.0  # inches
 BLUE, PALE_BLUE, RED, INK = "#0072B2", "#80B9D9", "#D55E00", "0.35"
-ENGINE_NAMES = {
-    "alfworld": "AlfWorld",
-    "babyai": "BabyAI",
-    "scienceworld": "ScienceWorld",
-    "pddl": "PDDL",
-    "jericho": "Jericho",
-    "hotpotqa": "HotpotQA",
-    "embedded": "New synthetic worlds",  # of the embedded teacher: ours, none of the paper's
-}
 METHOD_NAMES = {  # in the order in which they are shown
     "random": "random valid action",
     "untuned": "untuned",
     "expert_only": "expert only",
-    "expert_three": "expert only, AlfWorld, BabyAI, ScienceWorld",
-    "expert_two": "expert only, BabyAI, ScienceWorld",
+    "expert_three": "expert only, 3 engines",
+    "expert_two": "expert only, 2 engines",
     "no_refinement": "no refinement data",
     "no_refinement_loss": "no loss on refinements",
     "all_turns": "loss on errors too",
@@ -46,12 +36,6 @@ METHOD_NAMES = {  # in the order in which they are shown
 }
 AGENTREFINE = METHOD_NAMES["agentrefine"]
 NOT_TRAINED = tuple(METHOD_NAMES[name] for name in ("random", "untuned", "expert"))
-
-
-def engines_of(table: pd.DataFrame) -> dict[str, str]:
-    """The engines in a table's column ``engine`` and their titles, in the order in which they are shown."""
-    there = set(table["engine"])
-    return {engine: title for engine, title in ENGINE_NAMES.items() if engine in there}
 
 
 def method_labels(methods: Iterable[str], more: Mapping[str, str] = {}) -> dict[str, str]:

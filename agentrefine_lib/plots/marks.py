@@ -88,7 +88,8 @@ def curves(
     places = {}
     for name in sorted(ends, key=lambda name: ends[name]) if height else ():
         places[name] = place = max(ends[name], place + (top - bottom) * 0.15 / height)
+    leader = {"arrowstyle": "-", "color": "0.75", "relpos": (0, 0.5)}
     for name, at in places.items():
-        where: Any = {"xycoords": beside, "textcoords": beside, "arrowprops": {"arrowstyle": "-", "color": "0.75"}}
+        where: Any = {"xycoords": beside, "textcoords": beside, "arrowprops": leader}
         text: Any = {"fontsize": 8, "va": "center", "color": BLUE if name.startswith(AGENTREFINE) else "0.25"}
         ax.annotate(name, (1, ends[name]), (1.05, at - max(0, place - top)), **where, **text)

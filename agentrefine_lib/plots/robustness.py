@@ -7,9 +7,10 @@ from collections.abc import Sequence
 import pandas as pd
 from matplotlib.figure import Figure
 
+from agentrefine_lib.environments import titles
 from agentrefine_lib.metrics import UNPERTURBED
 from agentrefine_lib.plots.findings import compared
-from agentrefine_lib.plots.looks import ENGINE_NAMES, engines_of, panels, sheet, tell
+from agentrefine_lib.plots.looks import panels, sheet, tell
 from agentrefine_lib.plots.marks import change, name_rows
 from agentrefine_lib.plots.paper import OURS, PAPER
 
@@ -19,18 +20,18 @@ PERTURBED = ["perturbed", "mean of P1 to P3"]  # what ``metrics.robustness`` and
 def perturbed(table: pd.DataFrame) -> Figure:
     """fig3_perturbation: per engine and method, from unchanged commands to the mean over renamed ones."""
     moves = _moves(table, "perturbation", UNPERTURBED, PERTURBED, ["source", "engine", "method", "metric"])
-    rows = []
+    rows, names = [], titles(moves["engine"])
     for source in (OURS, PAPER):
         part = moves[moves["source"] == source]
-        for engine in engines_of(part):
+        for engine in titles(part["engine"]):
             there = part.loc[part["engine"] == engine, "method"].unique()
             rows += [(source, engine, method) for method in ("", *there)]  # a head, then the methods
-    titles = {metric: f"{metric} (%)" for metric in ("success", "progress")}
-    figure, axes = panels(titles, 0.5 + 0.19 * len(rows), columns=2, sharey=True)
+    scores = {metric: f"{metric} (%)" for metric in ("success", "progress")}
+    figure, axes = panels(scores, 0.5 + 0.19 * len(rows), columns=2, sharey=True)
     for metric, ax in axes.items():
         for row in moves[moves["metric"] == metric].to_dict("records"):
             change(ax, rows.index((row["source"], row["engine"], row["method"])), row)
-        name_rows(ax, [who or ENGINE_NAMES[at] + ", the paper" * (source == PAPER) for source, at, who in rows])
+        name_rows(ax, [who or names[at] + ", the paper" * (source == PAPER) for source, at, who in rows])
         for tick, (*_, who) in zip(ax.get_yticklabels(), rows, strict=False):
             tick.set_fontweight("normal" if who else "bold")
         ax.set(xlim=(-4, 146), xticks=(0, 50, 100))
@@ -49,7 +50,7 @@ def _cost(moves: pd.DataFrame) -> str:
     home = moves[moves["engine"].isin(moves.loc[moves["held_in"].eq(True), "engine"])]
     if home.empty:
         return "No method was trained on an engine that is played here"
-    where = ", ".join(engines_of(home).values())
+    where = ", ".join(titles(home["engine"]).values())
     if not home[["value", "value_after"]].any(axis=None):
         return f"Nobody makes progress on {where}, with old or with renamed commands: nothing can be lost"
     said = [f"{row.method} from {row.value:.1f} % to {row.value_after:.1f} %" for row in home.itertuples()]

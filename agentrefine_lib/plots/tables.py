@@ -6,10 +6,9 @@ from collections.abc import Mapping, Sequence
 
 import pandas as pd
 
-from agentrefine_lib.plots.looks import ENGINE_NAMES
+from agentrefine_lib.environments import titles
 from agentrefine_lib.plots.paper import OURS, paper_rows
 
-TABLE_1_ENGINES = ("alfworld", "babyai", "scienceworld", "pddl", "jericho")  # of the paper's table 1
 TABLE_1 = ("success", "progress", "grounding")
 
 
@@ -47,7 +46,8 @@ def beside_paper(
     ``source`` keeps the two apart. ``reported`` is params/reported.csv. Columns that only one of the two has are empty
     in the other.
     """
-    rank = {name: number for number, name in enumerate([*labels, "all", *ENGINE_NAMES])}
+    order = dict.fromkeys([*labels, "all", *titles(scores.get("engine", ()))])
+    rank = {name: number for number, name in enumerate(order)}
     keys = [name for name in ("method", "engine") if name in scores]
     ours = scores.sort_values(keys, key=lambda names: names.map(rank), kind="stable")
     trained = [engine in held_in.get(m, []) for m, engine in zip(ours["method"], ours["engine"], strict=True)]
@@ -61,4 +61,4 @@ def side_by_side(table: pd.DataFrame, metric: str = "progress") -> pd.DataFrame:
     rows = [name for name in ("source", "family", "teacher", "method", "perturbation") if name in table]
     part = table[table["metric"] == metric].fillna(dict.fromkeys(rows, ""))
     wide = part.pivot_table(index=rows, columns="engine", values="value", sort=False)
-    return wide.rename(columns=ENGINE_NAMES).round(1).astype(object).fillna("–")
+    return wide.rename(columns=titles(wide.columns)).round(1).astype(object).fillna("–")
