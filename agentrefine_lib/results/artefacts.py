@@ -7,6 +7,7 @@ from typing import Literal
 
 import pandas as pd
 import yaml
+from PIL import Image
 from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
 
 from agentrefine_lib.runner.profile import NOT_YAML
@@ -66,6 +67,12 @@ def read_table(artefact: Artefact, folder: Path) -> pd.DataFrame | None:
     if missing := [column for column in artefact.columns if column not in table]:
         raise ValueError(f"{path.name}: found no column {', '.join(missing)}, which {FILE} promises; fix one of them")
     return table
+
+
+def alt_text(png: Path, otherwise: str) -> str:
+    """The alternative text that ``plots.save`` wrote into a PNG, in letters that mean nothing in Markdown."""
+    with Image.open(png) as image:
+        return str(image.info.get("Description") or otherwise).translate(str.maketrans("[]<>`\\\n", "()()'/ "))
 
 
 def read_claims(folder: Path) -> pd.DataFrame:

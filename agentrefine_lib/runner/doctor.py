@@ -98,8 +98,8 @@ def main() -> int:
     return 0 if ready else 1
 
 
-def check(what: str, fine: object, found: str, state: str, cost: str, mend: str) -> Finding:
-    """A finding, of which state, cost and mend count only where it is not fine."""
+def check(what: str, fine: object, found: str, state: str, cost: str, fix: str) -> Finding:
+    """A finding, of which state, cost and fix count only where it is not fine."""
     return Finding(what, FINE, found) if fine else Finding(what, state, found, cost, fix)
 
 
@@ -195,7 +195,7 @@ def engine(name: str, limit: float = LIMIT) -> Finding:
     code, said = run([sys.executable, "-c", OPEN, name], limit)
     reason, _, way = said.rpartition("Error: ")[2].partition(" To get it: ")
     look = f"{PYTHON} -m agentrefine_lib.environments {name} --check"
-    mend = way.replace("pip install -c constraints.txt", PIP) or look
+    fix = way.replace("pip install -c constraints.txt", PIP) or look
     return check(name, not code, reason, COSTS, "its tasks are left out: `without` in the profile says more", fix)
 
 
