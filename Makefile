@@ -16,7 +16,7 @@ REPRODUCE = $(BIN)/python -m agentrefine_lib.runner $(PROFILE) $(if $(ONLY),--on
 NODE := .venv/gpu-node
 NODE_PYTHON ?= 3.12
 
-.PHONY: reproduce base smoke sets doctor test check gpu gpunode gallery lab why locked lock audit licences sbom clean help
+.PHONY: reproduce base smoke sets compare sweep doctor test check gpu gpunode gallery lab why locked lock audit licences sbom clean help
 
 help: ## list the commands
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
@@ -33,12 +33,18 @@ smoke: ## the same, as small as it gets: does everything run?
 sets: ## all training sets of the paper's ablations, from the same seeds
 	$(MAKE) reproduce PROFILE=sets
 
-doctor: ## say what is missing on this machine, what it costs and what mends it (ARGS=--json for a bug report)
+doctor: ## say what is missing on this machine, what you lose without it, and how to fix it (ARGS=--json for a bug report)
 	@python=$(PYTHON); if [ -x $(BIN)/python ]; then python=$(BIN)/python; fi; \
 	  "$$python" agentrefine_lib/runner/doctor.py $(ARGS)
 
 why: .venv/ready ## say what is up to date, what is stale, and why
 	$(REPRODUCE) --why
+
+compare: .venv/ready ## two runs side by side (A=runs/x B=runs/y; without B the committed figures): what differs, tables, paired tests
+	@$(BIN)/python -m agentrefine_lib.results.compare $(A) $(or $(B),figures)
+
+sweep: .venv/ready .venv/base ## one value after the other, then side by side (P="train_steps=[10,20]")
+	$(subst agentrefine_lib.runner,agentrefine_lib.results.sweep,$(REPRODUCE))
 
 gallery: .venv/ready ## the executed notebooks as pages that open from disk
 	$(BIN)/python -m agentrefine_lib.results.gallery $(PROFILE)
@@ -102,10 +108,10 @@ ifeq ($(TORCH),cpu)
 endif
 	@$(PIP) -e . || { echo; echo "pip stopped: the end of .venv/pip.log says why, and \"make doctor\" what is missing."; exit 1; }
 	@if ! command -v c++ >/dev/null; then \
-	  echo "No C++ compiler: AlfWorld and Jericho drop out, everything else runs. \"make doctor\" says what mends it."; \
+	  echo "No C++ compiler: AlfWorld and Jericho drop out, everything else runs. \"make doctor\" says how to get one."; \
 	elif echo "Compiling the engines of AlfWorld and Jericho: some minutes"; ! $(PIP) -e ".[engines]"; then \
 	  echo; echo "AlfWorld and Jericho drop out, everything else runs: their engines are compiled at installation and that failed"; \
-	  echo "(.venv/pip.log). When it is mended: rm .venv/ready, and make again."; echo; fi
+	  echo "(.venv/pip.log). Once that is fixed: rm .venv/ready, and run make again."; echo; fi
 	@touch $@
 
 .venv/base: .venv/ready $(SUPPLY)/base.txt $(SUPPLY)/base.py

@@ -16,7 +16,8 @@ from hypothesis import strategies as st
 
 from agentrefine_lib.environments import make_environment
 from agentrefine_lib.environments.check import check_environment
-from agentrefine_lib.environments.pddl import DOMAINS, Pddl, benchmark_tasks
+from agentrefine_lib.environments.pddl.environment import Pddl, benchmark_tasks
+from agentrefine_lib.environments.pddl.problems import DOMAINS
 from agentrefine_lib.environments.signature import parse_command
 from agentrefine_lib.schema import Task
 
@@ -230,7 +231,7 @@ def test_the_contract(task: str) -> None:
 
 
 EXPERTS = """
-from agentrefine_lib.environments.pddl import Pddl
+from agentrefine_lib.environments.pddl.environment import Pddl
 from agentrefine_lib.schema import Task
 for name in ("gripper", "blocksworld", "barman", "tyreworld"):
     env = Pddl()
@@ -362,8 +363,8 @@ def test_any_strips_domain_plays_under_its_own_names(ferry: str) -> None:
         ("(seen ?p - place))", "(seen ?p - place)))", "found ')'"),
         ("north - place)", "north__import__('os') - place)", 'found "\'"'),
         ("(not (busy))", "(seen (busy))", ":precondition: found (seen (busy)); expected 1 argument(s)"),  # by fuzzing
-        ("(:action board", "(:action debark", ":action debark stands there twice"),
-        ("(:constants", "(:constants south - place) (:constants", "section :constants stands there twice"),
+        ("(:action board", "(:action debark", ":action debark is there twice"),
+        ("(:constants", "(:constants south - place) (:constants", "section :constants is there twice"),
         ("(busy) (seen", "(busy) (at) (seen", ":predicates: found (at); expected (name ?x ?y …), each name once"),
     ],
 )
@@ -392,8 +393,8 @@ def test_a_task_that_does_not_exist_is_named(name: str, told: str) -> None:
 @pytest.mark.parametrize(
     ("found", "instead", "told"),
     [
-        ("(:goal", "(:goal (at c2 south)) (:goal", "section :goal stands there twice"),
-        ("(:init", "(:init (busy)) (:init", "section :init stands there twice"),
+        ("(:goal", "(:goal (at c2 south)) (:goal", "section :goal is there twice"),
+        ("(:init", "(:init (busy)) (:init", "section :init is there twice"),
         ("south east - place c1", "south north - car c1", ":objects: north is a car, and a place among the domain's"),
         ("c1 c2 - car", "c1 c1 - car", "found c1 in a list of names"),
     ],
