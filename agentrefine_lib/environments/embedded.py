@@ -16,12 +16,8 @@ from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 
 from agentrefine_lib.environments.protocol import StepResult
-<<<<<<< HEAD
-from agentrefine_lib.schema import COMPLETED, Task, Trajectory
-=======
 from agentrefine_lib.environments.registry import Engine, Score
-from agentrefine_lib.schema import Task, Trajectory
->>>>>>> main
+from agentrefine_lib.schema import COMPLETED, Task, Trajectory
 from agentrefine_lib.teachers.embedded import MECHANICS, load_costumes
 from agentrefine_lib.teachers.embedded.errors import draw_blunder
 from agentrefine_lib.teachers.embedded.game import KIND, PLAIN, Game, Recipe, draw_game, purpose_of

@@ -47,12 +47,6 @@ def roll_out_on_ray(
                     journal.append(Episode.model_validate_json(line))
                     bar.update()
                 unplayed |= reasons
-<<<<<<< HEAD
-=======
-                failure = failure or stopped
-    if failure:
-        raise RuntimeError(f"{path}: a batch stopped; what was played is kept; run again to continue. {failure}")
->>>>>>> main
     refuse_unplayed(unplayed, len(wanted), path)
     return path
 

@@ -51,7 +51,7 @@ def map_on_ray(
         yield batch, result
         failure = failure or failed
     if failure:
-        raise RuntimeError(f"{keep}: a batch failed; what was made is kept, and another run goes on. {failure}")
+        raise RuntimeError(f"{keep}: a batch failed; what was made is kept; run again to continue. {failure}")
 
 
 def synthesize_on_ray(
@@ -74,16 +74,9 @@ def synthesize_on_ray(
         for some, made in map_on_ray(work, batches, in_flight, str(folder)):
             for job, packed in zip(some, made, strict=True):
                 if packed is not None:
-<<<<<<< HEAD
                     trajectory, rejections = packed
                     accepted = Trajectory.model_validate_json(trajectory) if trajectory is not None else None
                     store.add(job, Outcome(accepted, [Rejection.model_validate_json(text) for text in rejections]))
-=======
-                    store.add(job, unpack(packed))
-            failure = failure or failed
-        if failure:
-            raise RuntimeError(f"{folder}: a batch failed; what was made is kept; run again to continue. {failure}")
->>>>>>> main
     return folder / TRAJECTORIES
 
 

@@ -78,11 +78,7 @@ def play_head(play: Play) -> str:
     values = [e.progress for e in play.exchanges if e.progress is not None]
     mark = {"success": "✓ success", "no success": "✗ no success"}.get(play.outcome, play.outcome)
     words = [play.id, play.group, play.player, mark, f"{len(play.exchanges)} actions"]
-<<<<<<< HEAD
-    words += [f"{len(play.errors)} refused", f"{play.refinements} mended"] if play.outcome else []
-=======
-    words += [f"{play.errors} refused", f"{play.refinements} corrected"] if play.outcome else []
->>>>>>> main
+    words += [f"{len(play.errors)} refused", f"{play.refinements} corrected"] if play.outcome else []
     words += [f"progress {sparkline(values)} {values[-1]:.2f}"] if values else []
     told = [block("Persona", text(play.persona))] if play.persona else []
     told += [block("Goal", text(play.goal), "good")] if play.goal else []

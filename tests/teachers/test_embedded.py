@@ -11,7 +11,6 @@ from functools import cache
 import pytest
 
 from agentrefine_lib.dataset import to_conversation
-<<<<<<< HEAD
 from agentrefine_lib.schema import (
     COMPLETED,
     DMTurn,
@@ -23,12 +22,8 @@ from agentrefine_lib.schema import (
     parse_reply,
     render_example,
 )
-from agentrefine_lib.teachers import MECHANICS, Brief, EmbeddedTeacher, embedded_persona, load_costumes
-=======
-from agentrefine_lib.schema import DMTurn, Match, PlayerTurn, Script, Trajectory, match_action, render_example
 from agentrefine_lib.synthesis import Job, Limits, synthesize_one
-from agentrefine_lib.teachers import COMPLETED, MECHANICS, Brief, EmbeddedTeacher, embedded_persona, load_costumes
->>>>>>> main
+from agentrefine_lib.teachers import MECHANICS, Brief, EmbeddedTeacher, embedded_persona, load_costumes
 from agentrefine_lib.teachers.embedded.errors import FLAG_OF, KINDS
 from agentrefine_lib.teachers.embedded.game import MOVES, draw_game
 from agentrefine_lib.teachers.embedded.grammar import FORMS
