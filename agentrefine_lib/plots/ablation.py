@@ -84,9 +84,9 @@ def error_kinds(shares: pd.DataFrame) -> Figure:
         part.plot.barh(ax=ax, stacked=True, color=KINDS, width=0.75, linewidth=0, legend=False)
         name_rows(ax, methods)
         ax.set(xlim=(0, 100), xticks=(0, 50, 100), xlabel="", ylabel="")
-        if engine == list(axes)[-1]:
-            ax.legend(loc="upper left", bbox_to_anchor=(1.05, 1), frameon=False)
+    if axes:
+        figure.legend(*ax.get_legend_handles_labels(), loc="outside lower right", ncols=len(KINDS), frameon=False)
     ours = shares[shares["method"] == AGENTREFINE].groupby("error")["count"].sum().sort_values(ascending=False)
     said = ", ".join(f"{kind} {100 * part / ours.sum():.0f} %" for kind, part in ours.items() if part)
     finding = f"AgentRefine's {count(int(ours.sum()), 'step')}: {said}"
-    return tell(figure, finding, "Share of steps (%): accepted, or refused for an error of this kind.")
+    return tell(figure, finding, "Share of steps (%): accepted, or refused for an error.")

@@ -95,7 +95,7 @@ def outcomes(episodes: pd.DataFrame, labels: dict[str, str]) -> tuple[Figure, pd
 
 def _outcome_grid(ax: Axes, part: pd.DataFrame, labels: list[str]) -> None:
     """AgentRefine's row in shades of blue, all others in shades of grey."""
-    wide = {"index": "method", "columns": "task", "observed": False, "dropna": False}
+    wide: Any = {"index": "method", "columns": "task", "observed": False, "dropna": False}
     grid, won = (part.pivot_table(values=name, **wide).reindex(labels) for name in ("progress", "success"))
     ours = np.broadcast_to(grid.index.str.startswith(AGENTREFINE)[:, None], grid.shape)
     look: Any = {"vmin": 0, "vmax": 1, "cbar": False, "linewidths": 0.5, "linecolor": "0.85", "xticklabels": False}
