@@ -53,17 +53,18 @@ class Speech:
         self.costume = "" if rng.random() < MIXED else recipe.costume
         self.variant = rng.random()
         self.goal = draw_form(rng)
-        self.grammar = Grammar(rng, words["operations"], recipe.form, HAS)
+        self.grammar = Grammar(rng, words["operations"], recipe.form, HAS, recipe.plain)
         self.rendering = Rendering(rng, recipe.mechanic, recipe.plain)
         self.voice = Voice(rng, self.rendering, self.do, recipe.plain)
         self._drawn: dict[str, bytes] = {}  # seed → its world; to read one is faster than to draw it again
 
     def do(self, command: Command, rng: random.Random) -> str:
         """A command as what somebody does: "pick up the key"."""
+        if self.plain:
+            return self.grammar.write(command)
         sayings: list[str] = self.mechanic.words["operations"][command[0]]["do"]
         fitting = [saying for saying in sayings if f"{{{len(command) - 1}" not in saying]
-        saying = fitting[0] if self.plain else rng.choice(fitting)
-        return saying.format(*map(Noun, command[1:]))
+        return rng.choice(fitting).format(*map(Noun, command[1:]))
 
     def world(self, seed: str) -> World:
         """The world of a seed; all worlds of a game and its example are of one variant."""
