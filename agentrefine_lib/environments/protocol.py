@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from typing import Annotated, NamedTuple, Protocol
 
@@ -54,3 +55,35 @@ class Environment(Protocol):
 
     def close(self) -> None:
         """Release whatever the engine holds."""
+
+
+class TextEnvironment(ABC):
+    """What our environments share: nothing is played before ``reset`` or after the end, and results are made alike.
+
+    ``_play`` keeps ``_progress``, ``_success`` and ``_done`` up to date.
+    """
+
+    rules = goal = ""
+    commands: dict[str, str] = {}  # noqa: RUF012  (replaced, never changed)
+    _progress, _success, _done = 0.0, False, True
+
+    def step(self, action: str) -> StepResult:
+        """Play one action; it is refused once the episode is over."""
+        return self._result("The episode is over.", "logic") if self._done else self._play(action)
+
+    @abstractmethod
+    def valid_actions(self) -> list[str]:
+        """Every action that would be accepted now, sorted; none once the episode is over."""
+
+    def close(self) -> None:  # noqa: B027  (most hold nothing)
+        """Release whatever is held outside this object."""
+
+    @abstractmethod
+    def _play(self, action: str) -> StepResult: ...
+
+    def _offer(self) -> StepResult:
+        """What AgentBoard answers to whoever asks what can be done."""
+        return self._result(f"You can do one of these now: {', '.join(self.valid_actions())}.")
+
+    def _result(self, observation: str, error: str | None = None) -> StepResult:
+        return StepResult(observation, self._progress, self._success, self._done, error)

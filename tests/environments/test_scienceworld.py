@@ -23,6 +23,7 @@ from agentrefine_lib.environments.protocol import Environment
 from agentrefine_lib.environments.scienceworld import actions, expert, jvm
 from agentrefine_lib.environments.scienceworld.environment import _SOLUTIONS, ScienceWorld
 from agentrefine_lib.environments.signature import parse_command
+from agentrefine_lib.environments.words import load_words
 from agentrefine_lib.schema import Task
 
 LABELS = Path(__file__).resolve().parents[3] / "shared" / "benchmarks" / "scienceworld.jsonl"
@@ -227,6 +228,7 @@ def test_valid_actions_leave_the_episode_alone() -> None:
 EPISODES = """
 import hashlib, random, sys
 from agentrefine_lib.environments.scienceworld.environment import ScienceWorld
+from agentrefine_lib.environments.words import load_words
 from agentrefine_lib.environments.signature import parse_command
 from agentrefine_lib.schema import Task
 for name in sys.argv[1].split(","):
@@ -288,7 +290,7 @@ def test_the_expert_takes_up_an_episode_where_it_is_and_stops_off_its_path() -> 
 
 
 def test_thoughts_exist_for_every_command_and_name_the_aim() -> None:
-    assert set(expert.THOUGHTS) == set(actions.COMMANDS)
+    assert set(load_words(expert.__file__)) == set(actions.COMMANDS)
     assert expert.aim("Your task is to find a(n) animal. First, focus on it.") == "find an animal"
     thought = expert.think("pick up metal pot", "Your task is to boil water. First, focus.", 0)
     assert "metal pot" in thought and "{" not in thought
@@ -361,6 +363,7 @@ def test_a_jvm_that_died_is_replaced(boil: ScienceWorld) -> None:
 HOLDER = """
 import time
 from agentrefine_lib.environments.scienceworld.environment import ScienceWorld
+from agentrefine_lib.environments.words import load_words
 from agentrefine_lib.environments.signature import parse_command
 from agentrefine_lib.schema import Task
 env = ScienceWorld()

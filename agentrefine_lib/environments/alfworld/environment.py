@@ -20,7 +20,7 @@ from agentrefine_lib.environments.alfworld.expert import Expert
 from agentrefine_lib.environments.alfworld.games import TASK_TYPES, generate
 from agentrefine_lib.environments.alfworld.goal import read_goal, subgoals
 from agentrefine_lib.environments.alfworld.official import read_game
-from agentrefine_lib.environments.protocol import StepResult
+from agentrefine_lib.environments.protocol import StepResult, TextEnvironment
 from agentrefine_lib.environments.signature import parse_command
 from agentrefine_lib.schema import Task
 
@@ -44,7 +44,7 @@ PLACED = ("gotolocation", "openobject")  # actions whose answer "look" repeats
 SHOWING = (*PLACED, "examinereceptacle")  # actions that show what is in a receptacle
 
 
-class AlfWorld:
+class AlfWorld(TextEnvironment):
     """One AlfWorld episode; implements ``Environment``. ``reset`` raises ValueError for a task that does not exist."""
 
     engine = "alfworld"
@@ -83,13 +83,11 @@ class AlfWorld:
         self._observe()
         return self._scene
 
-    def step(self, action: str) -> StepResult:
-        """Play one command."""
-        if self._done or self._engine is None:
-            return self._result("The episode is over.", "logic")
+    def _play(self, action: str) -> StepResult:
+        assert self._engine
         text = " ".join(action.lower().split()).rstrip(". ")
         if "check" in text:  # AgentBoard: a step that lists what is possible
-            return self._result(f"You can do one of these now: {', '.join(self.valid_actions())}.")
+            return self._offer()
         if text not in self._possible:
             return self._result("Nothing happens.", self._kind_of_error(text))
         operation = self._possible[text]
@@ -105,7 +103,6 @@ class AlfWorld:
         return self._result(observation)
 
     def valid_actions(self) -> list[str]:
-        """Every command that is possible now, sorted; none once the episode is over."""
         return sorted(self._possible)
 
     def expert(self) -> Iterator[tuple[str, str]]:
@@ -119,22 +116,19 @@ class AlfWorld:
         """Give the engine back. The environment can be reset again."""
         if self._engine:
             self._engine.close()
-        self._engine, self._possible = None, {}
+        self._engine, self._possible, self._done = None, {}, True
 
     def _observe(self) -> None:
         assert self._engine
-        self._done = self._engine.won
+        self._done = self._success = self._engine.won
         self._possible = {} if self._done else self._engine.operations()
+        self._progress = 1.0 if self._done else len(self._met) / (len(self._subgoals) + 1)
 
     def _kind_of_error(self, text: str) -> str:
         command = parse_command(text, COMMANDS)
         if command is None:
             return "format"
         return "logic" if self._names.issuperset(command.arguments.values()) else "parameter"
-
-    def _result(self, observation: str, error: str | None = None) -> StepResult:
-        progress = 1.0 if self._done else len(self._met) / (len(self._subgoals) + 1)
-        return StepResult(observation, progress, self._done, self._done, error)
 
 
 def _path(name: str) -> Path:

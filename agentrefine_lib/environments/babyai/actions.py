@@ -16,12 +16,11 @@ import re
 from typing import Any
 
 from agentrefine_lib.environments.babyai.mission import move
-from agentrefine_lib.environments.babyai.view import DEPTH, SIDE, Thing, View
+from agentrefine_lib.environments.babyai.view import DEPTH, FRONT, SIDE, Thing, View
 from agentrefine_lib.environments.protocol import Refusal
 
 LEFT, RIGHT, FORWARD, PICKUP, DROP, TOGGLE = range(6)  # the engine's actions
 HEADINGS = ((0, 1), (1, 0), (0, -1), (-1, 0))  # ahead, right, back, left: what one step forward adds to a cell
-FRONT = (0, 1)
 CHECK = "check available actions"
 
 COMMANDS = {

@@ -12,6 +12,7 @@ from minigrid.core.constants import IDX_TO_COLOR, IDX_TO_OBJECT, STATE_TO_IDX
 
 SIDE = 3  # how far the view reaches to the left and to the right
 DEPTH = 6  # how far it reaches ahead
+FRONT = (0, 1)  # the cell right ahead
 DOOR_STATES = {index: name for name, index in STATE_TO_IDX.items()}
 
 

@@ -16,10 +16,10 @@ import random
 import re
 from collections.abc import Iterator
 
-from agentrefine_lib.environments.hotpotqa.corpus import Corpus, Question, find_question
+from agentrefine_lib.environments.hotpotqa.corpus import find_question
 from agentrefine_lib.environments.hotpotqa.expert import Reader
 from agentrefine_lib.environments.hotpotqa.scoring import exact_match, f1
-from agentrefine_lib.environments.protocol import StepResult
+from agentrefine_lib.environments.protocol import StepResult, TextEnvironment
 from agentrefine_lib.environments.signature import parse_command
 from agentrefine_lib.schema import Task
 
@@ -32,7 +32,7 @@ COMMANDS = {
 _NAME = re.compile(r"(?:[A-ZÀ-Þ][\w'’-]*|\d[\d,.]*)(?: (?:of |the |and )*(?:[A-ZÀ-Þ][\w'’-]*|\d[\d,.]*))*")
 
 
-class HotpotQA:
+class HotpotQA(TextEnvironment):
     """One question at a time; implements ``Environment``. ``reset`` raises ValueError for an unknown question."""
 
     engine = "hotpotqa"
@@ -45,38 +45,25 @@ class HotpotQA:
     )
     commands = COMMANDS
 
-    def __init__(self) -> None:
-        self.goal = ""
-        self._corpus: Corpus
-        self._question: Question
-        self._task: Task
-        self._open: str | None = None  # title of the article that lookups search
-        self._keyword, self._found = "", 0  # of the last lookup: the keyword and how many of its sentences were read
-        self._shown: set[tuple[str, int]] = set()  # sentences displayed so far: title, number
-        self._seen = ""  # the question and all observations
-        self._progress, self._success, self._done = 0.0, False, False
-
     def reset(self, task: Task) -> str:
         """Start a question: "<id>" of the shipped set, or "<file>#<id or index>". The seed makes no difference."""
         self._corpus, self._question = find_question(task.name)
         self._task = task
         self.version = f"{HotpotQA.version}, questions {self._corpus.digest}"
         self.goal = " ".join(self._question.question.split())
-        self._open, self._keyword, self._found = None, "", 0
-        self._shown = set()
+        self._open: str | None = None  # title of the article that lookups search
+        self._keyword, self._found = "", 0  # of the last lookup: the keyword and how many of its sentences were read
+        self._shown: set[tuple[str, int]] = set()  # sentences displayed so far: title, number
         self._progress, self._success, self._done = 0.0, False, False
         observation = f"No article is open. {len(self._corpus.articles)} articles can be searched."
-        self._seen = f"{self.goal}\n{observation}"
+        self._seen = f"{self.goal}\n{observation}"  # the question and all observations
         return observation
 
-    def step(self, action: str) -> StepResult:
-        """Search, look up or answer."""
-        if self._done:
-            return self._result("The episode is over.", "logic")
+    def _play(self, action: str) -> StepResult:
         text = re.sub(r"\s+\[", "[", action.encode(errors="replace").decode(), count=1).strip().rstrip(".")
         command = parse_command(text, COMMANDS)
         if command is None and "check" in text.lower():  # AgentBoard: any text with this word asks for the list
-            return self._result(f"You can do one of these now: {', '.join(self.valid_actions())}.")
+            return self._offer()
         if command is None:
             return self._result(f"That is not a command. The commands are: {', '.join(COMMANDS)}.", "format")
         argument = next(iter(command.arguments.values())).strip()
@@ -103,9 +90,6 @@ class HotpotQA:
         reader = Reader(self._corpus, self._question, random.Random(f"{self._task.id} expert"))
         while not self._done:
             yield reader.choose(self._open, self._shown, self._seen)
-
-    def close(self) -> None:
-        """Nothing is held outside this object."""
 
     def _search(self, title: str) -> tuple[str, str | None]:
         found = self._corpus.find(title)
@@ -147,9 +131,6 @@ class HotpotQA:
 
     def _read_already(self, keyword: str) -> int:
         return self._found if keyword.casefold() == self._keyword else 0
-
-    def _result(self, observation: str, error: str | None = None) -> StepResult:
-        return StepResult(observation, self._progress, self._success, self._done, error)
 
 
 def _short(text: str) -> str:

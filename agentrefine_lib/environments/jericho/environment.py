@@ -27,14 +27,14 @@ from agentrefine_lib.environments.jericho import actions
 from agentrefine_lib.environments.jericho.expert import Plan, find_plan
 from agentrefine_lib.environments.jericho.quest import FOLDER, GAMES, Quest, games_version, load_quest
 from agentrefine_lib.environments.jericho.story import HALTED, Reply, Story
-from agentrefine_lib.environments.protocol import StepResult
+from agentrefine_lib.environments.protocol import StepResult, TextEnvironment
 from agentrefine_lib.schema import SCORE_UNKNOWN, Task
 
 EXPLORE = Quest(goal="Explore the story and make as many of its points as you can.", subgoals=[], walkthrough=[])
 NO_POINTS = Quest(goal="Explore the story and bring it to a good end.", subgoals=[], walkthrough=[])
 
 
-class Jericho:
+class Jericho(TextEnvironment):
     """One story in text; implements ``Environment``. ``reset`` raises ValueError for a name that is no game or file,
     and for a file that is no whole story; ``step`` raises RuntimeError where the interpreter breaks down."""
 
@@ -47,11 +47,7 @@ class Jericho:
         "Some mistakes end the story."
     )
     commands = actions.COMMANDS
-
-    def __init__(self) -> None:
-        self.goal = ""
-        self._story: Story | None = None
-        self._progress, self._success, self._done = 0.0, False, True
+    _story: Story
 
     def reset(self, task: Task) -> str:
         """Start the game named by the task, or the story file at that path."""
@@ -74,33 +70,28 @@ class Jericho:
         self._progress, self._success, self._done = 0.0, False, bool(self._story.first.ending)
         return self._story.first.text
 
-    def step(self, action: str) -> StepResult:
-        """Play one command."""
-        if self._story is None or self._done:
-            return self._result("The episode is over.", "logic")
+    def _play(self, action: str) -> StepResult:
         command = actions.normal(action)
         if "check" in command and "action" in command:  # AgentBoard's "check valid actions"
-            return self._result(f"You can do one of these now: {', '.join(self.valid_actions())}.")
+            return self._offer()
         if not command or command.split()[0] in actions.INTERPRETER:
             return self._result("That is not a command of the story.", "format")
         reply = self._story.send(command)
         if reply.ending == HALTED:
             raise RuntimeError(f"{self._path}: the interpreter halts at {command!r}; is this file a whole story?")
         self._played.append(command)
-        self._credit(self._story, reply)
+        self._credit(reply)
         return self._result(reply.text or "Nothing happens.", reply.error)
 
     def valid_actions(self) -> list[str]:
         """Every filled signature of ``commands`` that the story accepts now, sorted; none once the episode is over."""
-        if self._story is None or self._done:
-            return []
-        return actions.acceptable(self._story, self.commands, self._quest.values)
+        return [] if self._done else actions.acceptable(self._story, self.commands, self._quest.values)
 
     def expert(self) -> Iterator[tuple[str, str]]:
         """Yield (thought, action) until the game is won; stops early where no plan is found, and for files by path."""
         plan: Plan = []
         expected: list[str] | None = None
-        while self._story is not None and not self._done and self._quest.walkthrough:
+        while not self._done and self._quest.walkthrough:
             if self._played != expected:  # nothing planned yet, or somebody else has acted
                 plan = find_plan(self._story, self._quest)
             if not plan:
@@ -111,20 +102,18 @@ class Jericho:
 
     def close(self) -> None:
         """Free the interpreter."""
-        self._story, self._done = None, True
+        self._done = True
+        vars(self).pop("_story", None)
 
-    def _credit(self, story: Story, reply: Reply) -> None:
+    def _credit(self, reply: Reply) -> None:
         said = _letters(reply.text)
         reached = next((subgoal for subgoal in self._open if _letters(subgoal) in said), None)
         if reached is not None:
             self._open.remove(reached)
         total = len(self._quest.subgoals)
-        share = (total - len(self._open)) / total if total else story.score() or 0.0
+        share = (total - len(self._open)) / total if total else self._story.score() or 0.0
         self._success, self._done = reply.won, bool(reply.ending)
         self._progress = 1.0 if self._success else max(self._progress, share)
-
-    def _result(self, observation: str, error: str | None = None) -> StepResult:
-        return StepResult(observation, self._progress, self._success, self._done, error)
 
 
 def _letters(text: str) -> str:

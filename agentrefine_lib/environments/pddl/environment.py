@@ -28,12 +28,12 @@ from agentrefine_lib.environments.pddl.planner import Planner
 from agentrefine_lib.environments.pddl.strips import Action, State, holds, is_useful, reachable_actions
 from agentrefine_lib.environments.pddl.text import LOOK, wording_for
 from agentrefine_lib.environments.pddl.thoughts import think
-from agentrefine_lib.environments.protocol import Refusal, StepResult
+from agentrefine_lib.environments.protocol import Refusal, StepResult, TextEnvironment
 from agentrefine_lib.environments.signature import parse_command
 from agentrefine_lib.schema import Task
 
 
-class Pddl:
+class Pddl(TextEnvironment):
     """One PDDL episode in text; implements ``Environment``.
 
     ``reset`` raises ValueError for a name that is neither a domain nor two files, and for files it cannot understand.
@@ -41,11 +41,6 @@ class Pddl:
 
     engine = "pddl"
     version = f"agentrefine_lib {__version__}, pddl problems {problems.VERSION}"
-
-    def __init__(self) -> None:
-        self.rules = self.goal = ""
-        self.commands: dict[str, str] = {}
-        self._progress, self._success, self._done = 0.0, False, True
 
     def reset(self, task: Task) -> str:
         """Start the problem that the task names, e.g. name "gripper" and seed 3."""
@@ -61,10 +56,7 @@ class Pddl:
         self._first_thought = zlib.crc32(task.id.encode())
         return self._words.paragraph(self._state)
 
-    def step(self, action: str) -> StepResult:
-        """Play one command."""
-        if self._done:
-            return self._result("The episode is over.", "logic")
+    def _play(self, action: str) -> StepResult:
         result = self._answer(action)
         if not self._done and self._holds():
             self._progress, self._success, self._done = 1.0, True, True
@@ -76,14 +68,13 @@ class Pddl:
         if text == LOOK:
             return self._result(self._words.paragraph(self._state))
         if "check" in text and parse_command(text, self.commands) is None:  # AgentBoard: asks for the list
-            return self._result(f"You can do one of these now: {', '.join(self.valid_actions())}.")
+            return self._offer()
         accepted = accept(text, self._problem, self._state, self._words)
         if isinstance(accepted, Refusal):
             return self._result(accepted.message, accepted.kind)
-        return self._play(accepted)
+        return self._do(accepted)
 
     def valid_actions(self) -> list[str]:
-        """Every command that would be accepted now, sorted; none once the episode is over."""
         if self._done:
             return []
         possible = (action for action in self._actions if is_useful(action, self._state))
@@ -107,13 +98,10 @@ class Pddl:
             number += 1
             yield thought, self._words.command(action)
 
-    def close(self) -> None:
-        """Nothing is held outside this object."""
-
     def _holds(self) -> bool:
         return all(holds(fact, self._state) for fact in self._problem.goal)
 
-    def _play(self, action: Action) -> StepResult:
+    def _do(self, action: Action) -> StepResult:
         before, self._state = self._state, action.result(self._state)
         reached = [holds(fact, self._state) for fact in self._problem.goal]
         self._progress = max(self._progress, sum(reached) / len(reached))
@@ -121,9 +109,6 @@ class Pddl:
         told = self._state if self._words.full_state else self._state - before
         observation = self._words.paragraph(told) or "Done. Nothing new has become true."
         return self._result(f"{observation} The goal is satisfied." if self._success else observation)
-
-    def _result(self, observation: str, error: str | None = None) -> StepResult:
-        return StepResult(observation, self._progress, self._success, self._done, error)
 
 
 def benchmark_tasks(folder: Path) -> list[Task]:
