@@ -87,3 +87,28 @@ class TextEnvironment(ABC):
 
     def _result(self, observation: str, error: str | None = None) -> StepResult:
         return StepResult(observation, self._progress, self._success, self._done, error)
+
+
+class Wrapper:
+    """An environment around another, which it passes on but for what a subclass changes; implements ``Environment``."""
+
+    version = rules = goal = ""
+    commands: dict[str, str] = {}  # noqa: RUF012  (replaced, never changed)
+
+    def __init__(self, environment: Environment) -> None:
+        self._environment, self.engine = environment, environment.engine
+
+    def _reset(self, task: Task) -> str:
+        """Start the task in the environment inside, and tell what that tells."""
+        inner = self._environment
+        observation = inner.reset(task)
+        self.version, self.rules, self.goal, self.commands = inner.version, inner.rules, inner.goal, inner.commands
+        return observation
+
+    def expert(self) -> Iterator[tuple[str, str]]:
+        """The expert of the environment inside."""
+        return self._environment.expert()
+
+    def close(self) -> None:
+        """Close the environment inside."""
+        self._environment.close()

@@ -1,4 +1,4 @@
-"""The sentences of an engine, kept as YAML beside the module that says them."""
+"""The sentences of an engine, kept as YAML beside the modules that say them."""
 
 from __future__ import annotations
 
@@ -10,6 +10,6 @@ import yaml
 
 
 @cache
-def load_words(module: str, name: str = "thoughts") -> Any:
-    """The contents of ``<name>.yaml`` beside a module's ``__file__``; no caller changes what it gets."""
-    return yaml.safe_load(Path(module).with_name(f"{name}.yaml").read_text(encoding="utf-8"))
+def load_words(module: str) -> Any:
+    """The contents of wording.yaml beside a module's ``__file__``; no caller changes what it gets."""
+    return yaml.safe_load(Path(module).with_name("wording.yaml").read_text(encoding="utf-8"))

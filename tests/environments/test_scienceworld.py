@@ -290,7 +290,7 @@ def test_the_expert_takes_up_an_episode_where_it_is_and_stops_off_its_path() -> 
 
 
 def test_thoughts_exist_for_every_command_and_name_the_aim() -> None:
-    assert set(load_words(expert.__file__)) == set(actions.COMMANDS)
+    assert set(load_words(expert.__file__)["thoughts"]) == set(actions.COMMANDS)
     assert expert.aim("Your task is to find a(n) animal. First, focus on it.") == "find an animal"
     thought = expert.think("pick up metal pot", "Your task is to boil water. First, focus.", 0)
     assert "metal pot" in thought and "{" not in thought

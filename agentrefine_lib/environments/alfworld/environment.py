@@ -22,24 +22,10 @@ from agentrefine_lib.environments.alfworld.goal import read_goal, subgoals
 from agentrefine_lib.environments.alfworld.official import read_game
 from agentrefine_lib.environments.protocol import StepResult, TextEnvironment
 from agentrefine_lib.environments.signature import parse_command
+from agentrefine_lib.environments.words import load_words
 from agentrefine_lib.schema import Task
 
-COMMANDS = {
-    "go to {receptacle}": "walk to a piece of furniture or an appliance and see what is on it, e.g. go to shelf 2",
-    "open {receptacle}": "open what you stand at and see what is inside",
-    "close {receptacle}": "close what you stand at",
-    "take {object} from {receptacle}": "pick something up, with empty hands",
-    "move {object} to {receptacle}": "put what you hold in or on what you stand at",
-    "examine {thing}": "look closely at what you hold, at what lies here or at what you stand at",
-    "use {object}": "switch a lamp on",
-    "heat {object} with {receptacle}": "make what you hold hot, at a microwave",
-    "clean {object} with {receptacle}": "make what you hold clean, at a sinkbasin",
-    "cool {object} with {receptacle}": "make what you hold cool, at a fridge",
-    "slice {object} with {knife}": "slice what lies here with the knife you hold",
-    "inventory": "list what you hold",
-    "look": "repeat what you saw here",
-    "help": "list the commands of the game",
-}
+COMMANDS: dict[str, str] = load_words(__file__)["commands"]
 PLACED = ("gotolocation", "openobject")  # actions whose answer "look" repeats
 SHOWING = (*PLACED, "examinereceptacle")  # actions that show what is in a receptacle
 
@@ -49,13 +35,7 @@ class AlfWorld(TextEnvironment):
 
     engine = "alfworld"
     version = VERSION
-    rules = (
-        "You are in a room with furniture and appliances, each named with a number, e.g. cabinet 3. You see what lies "
-        "on one of them when you go there, and what is inside a closed one when you open it. You can hold one thing at "
-        "a time. To heat, cool or clean something, hold it and go to a microwave, a fridge or a sinkbasin. To look at "
-        "something in the light, hold it and switch the lamp on. An action that is not possible is answered with "
-        '"Nothing happens.".'
-    )
+    rules = load_words(__file__)["rules"]
     commands = COMMANDS
 
     def __init__(self) -> None:

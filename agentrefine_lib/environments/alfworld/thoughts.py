@@ -12,13 +12,13 @@ STATES = {"clean": "clean", "heat": "hot", "cool": "cool"}
 
 
 def think(rng: random.Random, situation: str, place: str, thing: str = "", kind: str = "", **words: str) -> str:
-    """One sentence or two for a situation, a key of thoughts.yaml. ``place`` and ``thing`` are names, as "shelf 2"."""
+    """One sentence or two for a situation, of wording.yaml; ``place`` and ``thing`` are names, as "shelf 2"."""
     where = preposition(place)
     words |= {"place": place, "thing": thing, "kind": kind, "in_place": f"{where} the {place}", "in_it": f"{where} it"}
     words.setdefault("a_kind", f"{'an' if kind[:1] in 'aeiou' else 'a'} {kind}")
     words["state"] = STATES.get(words.get("treat", ""), "")
     words["in_last"] = f"{preposition(words.get('last', ''))} the {words.get('last', '')}"
-    sentence: str = rng.choice(load_words(__file__)[situation])
+    sentence: str = rng.choice(load_words(__file__)["thoughts"][situation])
     return sentence.format(**words)
 
 

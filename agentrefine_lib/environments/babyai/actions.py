@@ -18,23 +18,13 @@ from typing import Any
 from agentrefine_lib.environments.babyai.mission import move
 from agentrefine_lib.environments.babyai.view import DEPTH, FRONT, SIDE, Thing, View
 from agentrefine_lib.environments.protocol import Refusal
+from agentrefine_lib.environments.words import load_words
 
 LEFT, RIGHT, FORWARD, PICKUP, DROP, TOGGLE = range(6)  # the engine's actions
 HEADINGS = ((0, 1), (1, 0), (0, -1), (-1, 0))  # ahead, right, back, left: what one step forward adds to a cell
 CHECK = "check available actions"
 
-COMMANDS = {
-    "turn left": "turn a quarter to the left",
-    "turn right": "turn a quarter to the right",
-    "move forward": "walk one step ahead",
-    "go to {object}": "walk up to an object or a door in view and face it, e.g. go to red ball 1",
-    "pickup {object}": "walk up to a key, ball or box in view and take it, with empty hands, e.g. pickup grey key 1",
-    "drop": "put what you carry on the free cell in front of you",
-    "toggle": "open or close the door in front of you; a locked door needs the key of its color",
-    "go through {door}": "walk into the doorway of an open door, e.g. go through red open door 1",
-    "toggle and go through {door}": "walk up to a closed or locked door, open it and step into its doorway",
-    CHECK: "list every action that is possible now",
-}
+COMMANDS: dict[str, str] = load_words(__file__)["commands"]
 
 Cell = tuple[int, int]  # in the agent's frame, as in view.py
 Pose = tuple[Cell, int]  # a cell and an index into HEADINGS

@@ -24,6 +24,7 @@ from agentrefine_lib.environments.babyai import actions, expert
 from agentrefine_lib.environments.babyai.mission import subgoals
 from agentrefine_lib.environments.babyai.view import describe, look
 from agentrefine_lib.environments.protocol import StepResult, TextEnvironment
+from agentrefine_lib.environments.words import load_words
 from agentrefine_lib.schema import Task
 
 gymnasium.register_envs(minigrid)  # importing it has registered the levels; this says so
@@ -42,13 +43,7 @@ class BabyAI(TextEnvironment):
 
     engine = "babyai"
     version = f"minigrid {importlib.metadata.version('minigrid')}"
-    rules = (
-        "You are in a maze of rooms and see only the 7 by 7 cells ahead of you, as far as walls and shut doors allow. "
-        "Things are named by color, kind and a number, e.g. red ball 1 or grey locked door 1; name them exactly as the "
-        "last observation does, since the numbers change as you move. You can carry one thing at a time. A locked door "
-        "opens only with the key of its own color in your hands. An action may take several moves and ends early when "
-        "something unseen blocks the way."
-    )
+    rules = load_words(__file__)["rules"]
     commands = actions.COMMANDS
     _engine: Any = None
 

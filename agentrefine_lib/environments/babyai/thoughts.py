@@ -18,7 +18,7 @@ class Errand(NamedTuple):
 
 def think(view: View, command: str, errand: Errand, completes: bool, number: int) -> str:
     """The thought before a command; the same arguments give the same sentence, neighbouring steps differ."""
-    said = load_words(__file__)
+    said = load_words(__file__)["thoughts"]
     thing = next((thing for thing in view.things if command.endswith(f" {thing.label}")), view.at(FRONT))
     spotted = _spot(view, errand)
     words = {

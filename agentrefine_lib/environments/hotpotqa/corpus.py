@@ -13,7 +13,7 @@ from typing import Self
 import numpy as np
 from pydantic import AliasChoices, ConfigDict, Field, TypeAdapter, ValidationError, model_validator
 
-from agentrefine_lib.schema import SchemaError, Task, explain, read_jsonl
+from agentrefine_lib.schema import SchemaError, explain, read_jsonl
 from agentrefine_lib.schema.models import Record
 
 SHIPPED = Path(__file__).with_name("questions.jsonl")
@@ -100,12 +100,6 @@ def load_corpus(path: Path | str = SHIPPED) -> Corpus:
 @lru_cache(maxsize=2)
 def _load(path: Path, _modified: int) -> Corpus:
     return Corpus(path)
-
-
-def question_tasks(path: Path | str = SHIPPED) -> list[Task]:
-    """The tasks of a file, in its order; of the shipped questions by default."""
-    prefix = "" if path == SHIPPED else f"{path}{SEPARATOR}"
-    return [Task(engine="hotpotqa", name=prefix + key) for key in load_corpus(path).questions]
 
 
 def find_question(name: str) -> tuple[Corpus, Question]:

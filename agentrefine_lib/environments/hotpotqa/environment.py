@@ -21,14 +21,11 @@ from agentrefine_lib.environments.hotpotqa.expert import Reader
 from agentrefine_lib.environments.hotpotqa.scoring import exact_match, f1
 from agentrefine_lib.environments.protocol import StepResult, TextEnvironment
 from agentrefine_lib.environments.signature import parse_command
+from agentrefine_lib.environments.words import load_words
 from agentrefine_lib.schema import Task
 
 SHOWN = 5  # sentences of an article that a search displays, as in ReAct; the others are found by lookup
-COMMANDS = {
-    "search[{title}]": "open the article of this title, or be told the titles that fit these words best",
-    "lookup[{keyword}]": "read the next sentence of the open article that contains this keyword",
-    "finish[{answer}]": "give the answer and end the episode",
-}
+COMMANDS: dict[str, str] = load_words(__file__)["commands"]
 _NAME = re.compile(r"(?:[A-ZÀ-Þ][\w'’-]*|\d[\d,.]*)(?: (?:of |the |and )*(?:[A-ZÀ-Þ][\w'’-]*|\d[\d,.]*))*")
 
 
@@ -37,12 +34,7 @@ class HotpotQA(TextEnvironment):
 
     engine = "hotpotqa"
     version = f"bm25s {importlib.metadata.version('bm25s')}"  # reset adds the digest of the question file
-    rules = (
-        "Answer a question by reading articles. Usually one article leads to the next: search for a name from the "
-        "question, read, and search for what you need then. A search shows only the first sentences of an article; a "
-        "lookup finds a keyword in the rest, and the same lookup again finds the next place. Answer in as few words as "
-        "possible: a name, a date, a number, yes or no. You can answer once."
-    )
+    rules = load_words(__file__)["rules"]
     commands = COMMANDS
 
     def reset(self, task: Task) -> str:

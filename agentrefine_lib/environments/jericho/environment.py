@@ -28,6 +28,7 @@ from agentrefine_lib.environments.jericho.expert import Plan, find_plan
 from agentrefine_lib.environments.jericho.quest import FOLDER, GAMES, Quest, games_version, load_quest
 from agentrefine_lib.environments.jericho.story import HALTED, Reply, Story
 from agentrefine_lib.environments.protocol import StepResult, TextEnvironment
+from agentrefine_lib.environments.words import load_words
 from agentrefine_lib.schema import SCORE_UNKNOWN, Task
 
 EXPLORE = Quest(goal="Explore the story and make as many of its points as you can.", subgoals=[], walkthrough=[])
@@ -40,12 +41,7 @@ class Jericho(TextEnvironment):
 
     engine = "jericho"
     version = f"jericho {importlib.metadata.version('jericho')}, games {games_version()}"
-    rules = (
-        "You are in a story that understands short commands, one at a time. Name things as the story names them. "
-        "You see only the place where you are; walk in the directions that its description mentions. Take a thing "
-        "before you use it, open what is closed before you look inside, and read or examine what may tell you more. "
-        "Some mistakes end the story."
-    )
+    rules = load_words(__file__)["rules"]
     commands = actions.COMMANDS
     _story: Story
 

@@ -111,21 +111,6 @@ class Pddl(TextEnvironment):
         return self._result(f"{observation} The goal is satisfied." if self._success else observation)
 
 
-def benchmark_tasks(folder: Path) -> list[Task]:
-    """AgentBoard's problems in a folder that holds ``domain.pddl`` beside a folder ``domain/`` of problem files.
-
-    In lexicographic order, which is AgentBoard's within a domain. Raises ValueError when there is none.
-    """
-    tasks = [
-        Task(engine="pddl", name=f"{domain}:{problem}")
-        for domain in sorted(folder.glob("*.pddl"))
-        for problem in sorted((folder / domain.stem).glob("*.pddl"))
-    ]
-    if not tasks:
-        raise ValueError(f"{folder}: found no problems; expected files such as gripper.pddl and gripper/prob01.pddl")
-    return tasks
-
-
 def _problem(task: Task) -> tuple[Problem, str]:
     """The task's problem, and the version of what it was made from."""
     if task.name in problems.DOMAINS:

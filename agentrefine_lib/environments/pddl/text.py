@@ -68,7 +68,7 @@ class Wording(NamedTuple):
 def wording_for(domain: Domain) -> Wording:
     """The wording written for this domain, if there is one that covers it, otherwise one made of its own names."""
     arities = {name: len(schema.parameters) for name, schema in domain.schemas.items()}
-    for entry in load_words(__file__, "wording")["domains"].values():
+    for entry in load_words(__file__)["domains"].values():
         sentences, signatures = _templates(entry["facts"]), _templates(entry["actions"])
         if domain.name in entry["names"] and _covers(sentences, domain.predicates) and _covers(signatures, arities):
             meanings = {head.split()[0]: action["meaning"] for head, action in entry["actions"].items()}

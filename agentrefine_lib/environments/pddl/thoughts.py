@@ -31,7 +31,7 @@ def think(plan: Sequence[Action], state: State, goal: Sequence[Fact], wording: W
         aim = purposes[aim.user]
     named = set(purpose.fact).intersection(plan[0].arguments)
     kind = "closing" if purpose is aim else "leading" if named else "clearing"
-    choice: list[str] = load_words(__file__, "wording")["thoughts"][kind]
+    choice: list[str] = load_words(__file__)["thoughts"][kind]
     return choice[number % len(choice)].format(
         fact=wording.clause(purpose.fact),
         deed=wording.command(plan[0]),

@@ -18,6 +18,7 @@ from typing import Any
 
 from agentrefine_lib.environments.protocol import StepResult, TextEnvironment
 from agentrefine_lib.environments.scienceworld import actions, expert, jvm
+from agentrefine_lib.environments.words import load_words
 from agentrefine_lib.schema import Task
 
 SIMPLIFICATIONS = "selfWateringFlowerPots,openContainers,openDoors,noElectricalAction"
@@ -35,14 +36,7 @@ class ScienceWorld(TextEnvironment):
 
     engine = "scienceworld"
     version = f"scienceworld {importlib.metadata.version('scienceworld')} ({SIMPLIFICATIONS})"
-    rules = (
-        "You are in a building of ten places and solve a small science task with the things you find there. You reach "
-        "only what is in the place where you are, or in your inventory. Name things as the observations do, adding "
-        "where they are if several are alike, e.g. look at cup in table. A focus counts as your answer where the task "
-        "asks for one, and a wrong focus fails the task at once. Time passes with each action that does something, and "
-        "with most that fail: use wait to let things heat, cool or grow. If a request is ambiguous, answer with the "
-        "number of the line you meant; anything else cancels it."
-    )
+    rules = load_words(__file__)["rules"]
     commands = actions.COMMANDS
 
     def __init__(self, *, verdict_ends: bool = True) -> None:

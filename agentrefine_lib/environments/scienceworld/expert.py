@@ -48,7 +48,7 @@ def think(action: str, goal: str, number: int) -> str:
     signature, names = (command.signature, command.arguments.values()) if command else ("look around", ())
     a, b = [*(re.sub(r" in inventory\b", " that I carry", name) for name in names), "", ""][:2]
     words = {"a": a, "b": b, "aim": aim(goal)}
-    every: list[str] = load_words(__file__)[signature]
+    every: list[str] = load_words(__file__)["thoughts"][signature]
     fitting = [text for text in every if "{aim}" not in text or not a or a not in words["aim"]] or every
     return fitting[(zlib.crc32(goal.encode()) + number) % len(fitting)].format(**words)
 
