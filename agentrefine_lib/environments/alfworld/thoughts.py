@@ -18,8 +18,7 @@ def think(rng: random.Random, situation: str, place: str, thing: str = "", kind:
     words.setdefault("a_kind", f"{'an' if kind[:1] in 'aeiou' else 'a'} {kind}")
     words["state"] = STATES.get(words.get("treat", ""), "")
     words["in_last"] = f"{preposition(words.get('last', ''))} the {words.get('last', '')}"
-    sentence: str = rng.choice(load_words(__file__)["thoughts"][situation])
-    return sentence.format(**words)
+    return rng.choice(load_words(__file__)["thoughts"][situation]).format(**words)
 
 
 def preposition(place: str) -> str:

@@ -40,8 +40,7 @@ def think(view: View, command: str, errand: Errand, completes: bool, number: int
         choice = ["I face the {spotted} already, but only an arrival counts. I turn {side} and come back to it."]
     else:
         choice = said["lining_up" if spotted else "searching"][command.partition(" ")[0]]
-    sentence: str = choice[(zlib.crc32(errand.noun.encode()) + number) % len(choice)]
-    return sentence.format(**words)
+    return choice[(zlib.crc32(errand.noun.encode()) + number) % len(choice)].format(**words)
 
 
 def place(cell: tuple[int, int]) -> str:

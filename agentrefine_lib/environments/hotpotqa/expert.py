@@ -56,8 +56,7 @@ class Reader:
         return asked.find(title) % (len(asked) + 1), -len(shared)  # not found is -1, which becomes the last place
 
     def _think(self, purpose: str, **words: str) -> str:
-        sentence: str = self._rng.choice(load_words(__file__)["thoughts"][purpose])
-        return sentence.format(**words).strip()
+        return self._rng.choice(load_words(__file__)["thoughts"][purpose]).format(**words).strip()
 
     def _quote(self, fact: tuple[str, int]) -> str:
         sentence = self._corpus.articles[fact[0]][fact[1]]
