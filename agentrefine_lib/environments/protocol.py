@@ -20,9 +20,8 @@ class StepResult(NamedTuple):
     progress: Annotated[float, Field(ge=0.0, le=1.0)]  # never decreasing within an episode
     success: bool
     done: bool
-    error: (
-        Annotated[Text, Field(min_length=1)] | None
-    )  # "format" (not a command), "parameter" (no such object), "logic" (impossible now)
+    # "format" (not a command), "parameter" (no such object), "logic" (impossible now)
+    error: Annotated[Text, Field(min_length=1)] | None
 
 
 class Refusal(NamedTuple):

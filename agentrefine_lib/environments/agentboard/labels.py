@@ -77,13 +77,8 @@ class PddlLabel(Label):
     domain: str = Field(validation_alias=AliasPath("additional_info", "subtask"))
 
 
-LABELS: dict[str, type[Label]] = {
-    "babyai": BabyAILabel,
-    "scienceworld": ScienceWorldLabel,
-    "alfworld": AlfWorldLabel,
-    "jericho": JerichoLabel,
-    "pddl": PddlLabel,
-}
+KINDS = (BabyAILabel, ScienceWorldLabel, AlfWorldLabel, JerichoLabel, PddlLabel)
+LABELS: dict[str, type[Label]] = {kind.__name__.removesuffix("Label").lower(): kind for kind in KINDS}
 
 
 def load_labels(path: Path | str, engine: str, data: Path | str = ".") -> dict[str, LabelledTask]:

@@ -1,10 +1,6 @@
-"""AlfWorld as text: TextWorld's PDDL games in alfworld's words, under AgentBoard's rules.
+"""AlfWorld as text: TextWorld's PDDL games in alfworld's words. docs/agentboard.md: what is AgentBoard's, what is not.
 
-A task is one of six task types, played in a game that its seed determines (games.py), or the path of an official game
-(official.py). Kept from AgentBoard: the first observation without banner, no "You arrive at …" before what is seen
-there, "look" repeats what was seen on arrival or behind the last door opened, "Nothing happens." for every refusal, and
-progress is sub-goals met / (their number + 1), 1 on success (goal.py). Not AgentBoard's: the wording, which is that of
-alfworld 0.4 ("move X to Y" for "put X in/on Y").
+A task is one of six task types, played in a game that its seed determines, or the path of an official game.
 """
 
 from __future__ import annotations
@@ -114,8 +110,6 @@ class AlfWorld(TextEnvironment):
 def _path(name: str) -> Path:
     path = Path(name)
     if not path.exists():
-        raise ValueError(
-            f"unknown AlfWorld task {name!r}: expected a task type such as {', '.join(TASK_TYPES[:2])}, "
-            "or the path of an official game.tw-pddl"
-        )
+        types = ", ".join(TASK_TYPES)
+        raise ValueError(f"unknown AlfWorld task {name!r}: expected a task type such as {types}, or a game.tw-pddl")
     return path

@@ -1,14 +1,4 @@
-"""The text commands: each is a short plan of the engine's own moves, or is refused with a reason.
-
-AgentBoard's rules, kept: a plan is a shortest path inside the current 7 × 7 view; cells that the view does not show are
-taken for free, and the plan stops at the first move that the engine does not make; among equally short paths the one
-found last counts; "go through" ends in the doorway; boxes are not toggled.
-
-Changed, because there the rule offers actions that do nothing or names the wrong thing: closed doors are obstacles; the
-region of paths is 7 × 7 (there one row or column more, depending on the direction); a thing has one number, that of the
-observation, in every command; "move forward", "drop" and "go to" are refused where the engine would do nothing. Added:
-an open door can be toggled, that is, closed; "pick up" is understood as "pickup".
-"""
+"""The text commands: each is a short plan of the engine's own moves, or is refused with a reason."""
 
 from __future__ import annotations
 

@@ -1,13 +1,4 @@
-"""BabyAI as text: the MiniGrid engine under AgentBoard's observations and commands (28 levels × 4 seeds).
-
-Parity with AgentBoard's labels, measured with minigrid 3.2.0: initial observations and goals are identical except in
-GoToObjS6, whose generator changed (v1). Goals are the engine's mission as it stands, and so are the labels'; the run of
-AgentBoard replaces "then" and "after you" by "and", which hides the order that its engine still demands.
-
-Not AgentBoard's: progress comes from the engine's state, not from text patterns (subgoals that are true from the start
-do not count, just as the labels leave them out); success is the engine's verdict; a command stops where the engine ends
-the episode, and a failed mission is over. The engine's own step limit is ignored, there and here.
-"""
+"""BabyAI as text: the MiniGrid engine (28 levels × 4 seeds). docs/agentboard.md: what is AgentBoard's, what is not."""
 
 from __future__ import annotations
 

@@ -90,9 +90,8 @@ def describe(view: View) -> str:
     if barriers:
         steps, barrier = min(barriers)
         text += f"You are facing a {barrier} {steps} steps away. "
-    return text + (
-        f"You are carrying a {' '.join(view.carrying)}." if view.carrying else "You are not carrying anything."
-    )
+    held = f"a {' '.join(view.carrying)}" if view.carrying else ""
+    return text + (f"You are carrying {held}." if held else "You are not carrying anything.")
 
 
 def absolute(engine: Any, cell: tuple[int, int]) -> tuple[int, int]:

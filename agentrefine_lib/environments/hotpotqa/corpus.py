@@ -115,10 +115,8 @@ def find_question(name: str) -> tuple[Corpus, Question]:
     if file and key not in corpus.questions and key.isdecimal() and int(key) < len(ids):
         key = ids[int(key)]
     if key not in corpus.questions:
-        raise ValueError(
-            f"unknown HotpotQA task {name!r}: expected a question of {file or 'the shipped set'}, e.g. "
-            f"{', '.join(ids[:3])}; for a file of your own write path/to/file.jsonl#<id or index>"
-        )
+        expected = f"{', '.join(ids[:3])}, …, or path/to/file.jsonl#<id or index>"
+        raise ValueError(f"unknown HotpotQA task {name!r}: expected a question such as {expected}")
     return corpus, corpus.questions[key]
 
 

@@ -1,11 +1,6 @@
 """HotpotQA as a ReAct environment (Yao et al. 2023): search, lookup and finish over a local set of articles.
 
-Not ReAct's: the live Wikipedia there is a BM25 index here, over all articles of the question's file together. The
-shipped file holds 40 questions of our own about an invented valley, so that nothing a model knows of the world
-helps; official distractor files play as "path/to/file.json#<id or index>".
-
-Success is exact match, progress the F1 of the answer given, both by the official script (0 before ``finish``). The
-paper reports their means as EM and F1 (AgentBoard has no HotpotQA).
+Success is exact match, progress the F1 of the answer given (0 before ``finish``): the paper reports their means.
 """
 
 from __future__ import annotations
@@ -71,11 +66,8 @@ class HotpotQA(TextEnvironment):
         names = {name.rstrip(".,") for name in _NAME.findall(self._seen)}
         titles = {*self._corpus.named_in(self._seen), *(name for name in names if self._corpus.similar(name))}
         places = [name for name in names if self._open and len(self._places(name)) > self._read_already(name)]
-        return sorted(
-            [f"search[{title}]" for title in titles]
-            + [f"lookup[{name}]" for name in places]
-            + [f"finish[{answer}]" for answer in names | {"yes", "no"}]
-        )
+        choices = {"search": titles, "lookup": places, "finish": names | {"yes", "no"}}
+        return sorted(f"{verb}[{text}]" for verb, texts in choices.items() for text in texts)
 
     def expert(self) -> Iterator[tuple[str, str]]:
         """Yield (thought, action): read the supporting sentences one after the other, then answer."""

@@ -1,19 +1,7 @@
-"""Jericho: interactive fiction under AgentBoard's rules, with small games of our own for want of free story files.
+"""Jericho: interactive fiction. docs/agentboard.md says what is AgentBoard's, and what is not.
 
-AgentBoard plays the first steps of twenty published games, whose files cannot be shipped. Twelve short games in
-Inform 7 take their place (games/): a task's name is one of ``GAMES``, and its seed decides the facts that differ from
-episode to episode, such as a combination or who owns what. A name that is the path of a story file (.z3, .z5, .z8)
-plays that file; AgentBoard's quests for its games are laid over it by the caller, who has the labels.
-
-AgentBoard's rules, kept: sub-goals are texts of the game, compared by their letters and digits, one credited per step
-in any order; the first clause counts, with at most 20 words; death ends the episode.
-
-Not AgentBoard's: success is the game's own end, won (there, all sub-goals); our games say whether they accepted a
-command, and in any other game the usual sentences of interactive fiction are recognised, unless jericho, which knows
-some games from inside, sees that something was done; valid actions are found by trying the signatures in ``commands``
-(there, by jericho's search, which would download a language model). A file played by its path has no expert; where
-neither jericho nor the story itself tells its score, ``version`` says so, progress is 0 until it is won, and that is
-shown as unknown.
+A task's name is one of ``GAMES``, and its seed decides the facts that differ from episode to episode, such as a
+combination; or it is the path of a story file (.z3, .z5, .z8).
 """
 
 from __future__ import annotations
@@ -49,9 +37,8 @@ class Jericho(TextEnvironment):
         """Start the game named by the task, or the story file at that path."""
         path = FOLDER / f"{task.name}.z8.xz" if task.name in GAMES else Path(task.name)
         if not path.is_file():
-            raise ValueError(
-                f"unknown game {task.name!r}: expected one of {', '.join(GAMES)}, or the path of a story file"
-            )
+            games = ", ".join(GAMES)
+            raise ValueError(f"unknown game {task.name!r}: expected one of {games}, or the path of a story file")
         self._path, self._story = path, Story(path, task.seed)
         if task.name in GAMES:
             self._quest, self.version = load_quest(task.name), Jericho.version

@@ -1,15 +1,7 @@
 """PDDL planning problems as text: our four domains with generated problems, or any STRIPS domain and problem file.
 
 A task is named "gripper", "blocksworld", "barman" or "tyreworld" (the seed picks the problem), or
-"path/domain.pddl:path/problem.pddl" (the seed means nothing; a path may hold a colon itself). AgentBoard's files of the
-four domains read like ours.
-
-AgentBoard's rules, kept: goals and observations are the sentences of the facts, sorted; barman and tyreworld tell only
-what is new, and "look around" tells all; progress is the largest share of the goal's facts that was true after an
-action that changed something; actions that change nothing are refused; text that names an action of the domain file and
-then its objects, in order, is understood whatever else it says. Changed: commands are worded as sentences, refusals say
-what is missing (there: only that the action is not valid), lists are sorted (there: in the order of Python's sets), and
-a goal that is true from the start is won by the first command that leaves it so (there: that also changes something).
+"path/domain.pddl:path/problem.pddl". docs/agentboard.md says what is AgentBoard's, and what is not.
 """
 
 from __future__ import annotations
@@ -118,10 +110,8 @@ def _problem(task: Task) -> tuple[Problem, str]:
     named = [(task.name[:at], task.name[at + 1 :]) for at, sign in enumerate(task.name) if sign == ":"]
     found = [pair for pair in named if all(map(os.path.isfile, pair))]
     if not named or len(found) > 1:
-        raise ValueError(
-            f"unknown PDDL task {task.name!r}: expected one of {', '.join(problems.DOMAINS)}, "
-            "or two files such as gripper.pddl:gripper/prob01.pddl"
-        )
+        expected = f"expected one of {', '.join(problems.DOMAINS)}, or two files such as a.pddl:a/prob01.pddl"
+        raise ValueError(f"unknown PDDL task {task.name!r}: {expected}")
     domain, problem = map(Path, max(named, key=lambda pair: sum(map(os.path.isfile, pair))))
     read = read_problem(read_domain(domain), problem)
     content = hashlib.sha256(domain.read_bytes() + problem.read_bytes()).hexdigest()

@@ -37,10 +37,8 @@ class Perturbed(Wrapper):
         renamed = set(self._renaming.signatures)
         unknown = renamed - set(commands)
         if unknown == renamed or (unknown and not get_engine(self.engine).commands_by_task):
-            raise ValueError(
-                f"perturbation {self._renaming.name}: {task.id} has no command {min(unknown)!r}; expected some of "
-                f"{', '.join(commands)}"
-            )
+            told = f"{task.id} has no command {min(unknown)!r}; expected some of {', '.join(commands)}"
+            raise ValueError(f"perturbation {self._renaming.name}: {told}")
         self._wording = Wording(commands, self._renaming.signatures)
         self.version += f", commands renamed: {self._renaming.name}"
         self.rules = self._wording.rewrite(self.rules, about=[s for s in commands if not parameters(s)])

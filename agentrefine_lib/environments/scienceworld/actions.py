@@ -1,9 +1,4 @@
-"""The commands: the engine's own templates, how other spellings map to them, and what its refusals mean.
-
-Changed with respect to the engine: an answer to "which one did you mean" is written "choose 0" rather than "0", so that
-every action has one signature (the number alone is still understood); "reset task" is refused, since it takes a failure
-back; and its list of valid actions is mended (see ``mended``).
-"""
+"""The commands: the engine's own templates, how other spellings map to them, and what its refusals mean."""
 
 from __future__ import annotations
 

@@ -1,12 +1,6 @@
-"""ScienceWorld: elementary-school science as a text game, played by the original engine (30 tasks, 7207 variations).
+"""ScienceWorld: elementary-school science as a text game, by the original engine (30 tasks, 7207 variations).
 
-AgentBoard's: the simplifications, the first observation (the room, then the inventory), the engine's own commands and
-answers. Not AgentBoard's: progress is the engine's score and success a full one, where AgentBoard matches its labels'
-patterns against observations and goes on after the engine's verdict (see ``verdict_ends``); the goal is the engine's
-text, where the labels have rewritten some; "check valid actions" adds the names of what is here to the templates.
-
-Containers are open at the start, as the simplifications say. In releases before 1.2.3 they were not, and 18 of
-AgentBoard's sub-goals wait for one to be opened.
+docs/agentboard.md says what is AgentBoard's, and what is not.
 """
 
 from __future__ import annotations
