@@ -74,6 +74,10 @@ class TextEnvironment(ABC):
     def valid_actions(self) -> list[str]:
         """Every action that would be accepted now, sorted; none once the episode is over."""
 
+    def expert(self) -> Iterator[tuple[str, str]]:
+        """Yield (thought, action) pairs; none where nobody knows what to do."""
+        return iter(())
+
     def close(self) -> None:  # noqa: B027  (most hold nothing)
         """Release whatever is held outside this object."""
 

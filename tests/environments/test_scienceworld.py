@@ -60,8 +60,8 @@ def task(name: str, seed: int) -> Task:
     return Task(engine="scienceworld", name=name, seed=seed)
 
 
-def start(name: str, seed: int, *, verdict_ends: bool = True) -> ScienceWorld:
-    env = ScienceWorld(verdict_ends=verdict_ends)
+def start(name: str, seed: int) -> ScienceWorld:
+    env = ScienceWorld()
     env.reset(task(name, seed))
     return env
 
@@ -179,13 +179,6 @@ def test_a_wrong_focus_fails_the_task_and_nothing_revives_it(boil: ScienceWorld)
     assert boil.valid_actions() == [] and boil.step("reset task") == failed._replace(
         observation="The episode is over.", error="logic"
     )
-
-
-def test_a_wrapper_with_its_own_rules_can_play_on_after_the_verdict() -> None:
-    env = start("boil", 0, verdict_ends=False)
-    env.step("focus on hallway")
-    assert not env.step("go to kitchen").done and env.valid_actions()
-    env.close()
 
 
 def test_check_lists_commands_and_things(boil: ScienceWorld) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 from agentrefine_lib.environments.babyai.mission import move
 from agentrefine_lib.environments.babyai.view import DEPTH, FRONT, SIDE, Thing, View
 from agentrefine_lib.environments.protocol import Refusal
+from agentrefine_lib.environments.signature import short
 from agentrefine_lib.environments.words import load_words
 
 LEFT, RIGHT, FORWARD, PICKUP, DROP, TOGGLE = range(6)  # the engine's actions
@@ -114,7 +115,7 @@ def refuse(view: View, command: str) -> Refusal:
         return _not_now(view, command)
     aimed = re.fullmatch(r"(pickup|go to|go through|toggle and go through) (.+)", command)
     if aimed is None:
-        return Refusal("format", f'"{_short(command)}" is not a command. The commands are: {", ".join(COMMANDS)}.')
+        return Refusal("format", f'"{short(command)}" is not a command. The commands are: {", ".join(COMMANDS)}.')
     verb, label = aimed.groups()
     thing = next((thing for thing in view.things if thing.label == label), None)
     if thing is not None:
@@ -123,11 +124,7 @@ def refuse(view: View, command: str) -> Refusal:
         message = "Name one thing with its number, as it appears in the observation, e.g. red ball 1."
         return Refusal("parameter", message)
     names = ", ".join(thing.label for thing in view.things) or "nothing"
-    return Refusal("parameter", f'You do not see "{_short(label)}" from here. In view: {names}.')
-
-
-def _short(text: str) -> str:
-    return text if len(text) <= 40 else text[:37] + "..."
+    return Refusal("parameter", f'You do not see "{short(label)}" from here. In view: {names}.')
 
 
 def _not_now(view: View, verb: str) -> Refusal:

@@ -15,7 +15,7 @@ from agentrefine_lib.environments.hotpotqa.corpus import find_question
 from agentrefine_lib.environments.hotpotqa.expert import Reader
 from agentrefine_lib.environments.hotpotqa.scoring import exact_match, f1
 from agentrefine_lib.environments.protocol import StepResult, TextEnvironment
-from agentrefine_lib.environments.signature import parse_command
+from agentrefine_lib.environments.signature import parse_command, short
 from agentrefine_lib.environments.words import load_words
 from agentrefine_lib.schema import Task
 
@@ -80,8 +80,8 @@ class HotpotQA(TextEnvironment):
         if found is None:
             similar = self._corpus.similar(title)
             if not similar:
-                return f"Could not find {_short(title)}, and no article contains any word of it.", "parameter"
-            return f"Could not find {_short(title)}. Similar: {json.dumps(similar, ensure_ascii=False)}.", None
+                return f'Could not find "{short(title, 80)}", and no article contains any word of it.', "parameter"
+            return f'Could not find "{short(title, 80)}". Similar: {json.dumps(similar, ensure_ascii=False)}.', None
         self._open, self._keyword = found, ""
         sentences = self._corpus.articles[found][:SHOWN]
         self._shown |= {(found, number) for number in range(len(sentences))}
@@ -92,10 +92,10 @@ class HotpotQA(TextEnvironment):
             return "No article is open: search for one first.", "logic"
         places = self._places(keyword)
         if not places:
-            return f"The article {self._open} does not contain {_short(keyword)}.", "parameter"
+            return f'The article {self._open} does not contain "{short(keyword, 80)}".', "parameter"
         read = self._read_already(keyword)
         if read == len(places):
-            return f"No more results for {_short(keyword)} in the article {self._open}.", "logic"
+            return f'No more results for "{short(keyword, 80)}" in the article {self._open}.', "logic"
         self._keyword, self._found = keyword.casefold(), read + 1
         self._shown.add((self._open, places[read]))
         return f"(Result {read + 1} / {len(places)}) {self._corpus.articles[self._open][places[read]]}", None
@@ -105,7 +105,7 @@ class HotpotQA(TextEnvironment):
         self._success = exact_match(answer, self._question.answer)
         self._progress = f1(answer, self._question.answer)
         verdict = "the one expected" if self._success else "not the one expected"
-        return f"You answered {_short(answer)}. This answer is {verdict}.", None
+        return f'You answered "{short(answer, 80)}". This answer is {verdict}.', None
 
     def _places(self, keyword: str) -> list[int]:
         """Numbers of the sentences of the open article that contain a keyword, whatever its case."""
@@ -115,7 +115,3 @@ class HotpotQA(TextEnvironment):
 
     def _read_already(self, keyword: str) -> int:
         return self._found if keyword.casefold() == self._keyword else 0
-
-
-def _short(text: str) -> str:
-    return f'"{text}"' if len(text) <= 80 else f'"{text[:77]}..."'

@@ -36,5 +36,11 @@ def perturb_episode(name: str, episode: Episode) -> Episode:
 
 
 __all__ = [
-    *("PERTURBATIONS", "Perturbed", "Renaming", "make_perturbed", "perturb_episode", "perturbations", "read_renamings")
+    "PERTURBATIONS",
+    "Perturbed",
+    "Renaming",
+    "make_perturbed",
+    "perturb_episode",
+    "perturbations",
+    "read_renamings",
 ]

@@ -24,8 +24,7 @@ class ScienceWorld(TextEnvironment):
     """One ScienceWorld episode; implements ``Environment``. ``reset`` raises ValueError for an unknown task.
 
     A task's name is the engine's, e.g. "find-plant", its seed the number of the variation, counted from 0. The JVM is
-    taken at the first ``reset`` and given back by ``close``. With ``verdict_ends=False`` the episode goes on after
-    success or failure, for wrappers that judge by rules of their own.
+    taken at the first ``reset`` and given back by ``close``.
     """
 
     engine = "scienceworld"
@@ -33,10 +32,9 @@ class ScienceWorld(TextEnvironment):
     rules = load_words(__file__)["rules"]
     commands = actions.COMMANDS
 
-    def __init__(self, *, verdict_ends: bool = True) -> None:
+    def __init__(self) -> None:
         """Raises ImportError where there is no Java."""
         jvm.java()
-        self._verdict_ends = verdict_ends
         self._jvm: jvm.Jvm | None = None
 
     def reset(self, task: Task) -> str:
@@ -69,7 +67,7 @@ class ScienceWorld(TextEnvironment):
         score = round(100 * self._engine.getScore())
         self._progress = max(self._progress, score / 100)
         self._success = self._success or score >= 100
-        self._done = self._verdict_ends and (self._success or score < 0)
+        self._done = self._success or score < 0
         return self._result(observation, actions.error_kind(text, observation))
 
     def valid_actions(self) -> list[str]:
