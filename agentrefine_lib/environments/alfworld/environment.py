@@ -33,14 +33,7 @@ class AlfWorld(TextEnvironment):
     version = VERSION
     rules = load_words(__file__)["rules"]
     commands = COMMANDS
-
-    def __init__(self) -> None:
-        self.goal = ""
-        self._engine: Engine | None = None
-        self._possible: dict[str, Operation] = {}
-        self._subgoals: list[re.Pattern[str]] = []
-        self._met: set[int] = set()  # numbers of sub-goals
-        self._done = False
+    _engine: Engine | None = None
 
     def reset(self, task: Task) -> str:
         """Start the game of a task type and a seed, or of an official game's path."""
@@ -52,7 +45,7 @@ class AlfWorld(TextEnvironment):
         self.goal = game.sentence
         self.version = f"{VERSION}, {'generated' if task.name in TASK_TYPES else 'official'} games"
         self._subgoals = subgoals(self._aim)
-        self._met = set()
+        self._met: set[int] = set()  # numbers of sub-goals
         self._seen: set[str] = set()
         self._names = {e.name for e in self._engine.entities.values() if e.type in ("object", "receptacle")}
         self._scene = self._engine.text("look.feedback")
@@ -79,7 +72,7 @@ class AlfWorld(TextEnvironment):
         return self._result(observation)
 
     def valid_actions(self) -> list[str]:
-        return sorted(self._possible)
+        return [] if self._done else sorted(self._possible)
 
     def expert(self) -> Iterator[tuple[str, str]]:
         """Yield (thought, action) until the goal is reached; stops early where what is needed cannot be found."""
@@ -92,12 +85,12 @@ class AlfWorld(TextEnvironment):
         """Give the engine back. The environment can be reset again."""
         if self._engine:
             self._engine.close()
-        self._engine, self._possible, self._done = None, {}, True
+        self._engine, self._done = None, True
 
     def _observe(self) -> None:
         assert self._engine
         self._done = self._success = self._engine.won
-        self._possible = {} if self._done else self._engine.operations()
+        self._possible: dict[str, Operation] = {} if self._done else self._engine.operations()
         self._progress = 1.0 if self._done else len(self._met) / (len(self._subgoals) + 1)
 
     def _kind_of_error(self, text: str) -> str:
