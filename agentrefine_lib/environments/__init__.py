@@ -18,11 +18,10 @@ def make_environment(task: Task) -> Environment:
     """The environment that plays this task. Raises ValueError for an unknown engine, EngineMissingError."""
     engine = get_engine(task.engine)
     try:
-        environment: Environment = engine.load()()
+        return engine.load()()
     except ImportError as error:  # of the package, or of what only its environment asks for, such as Java
         told = f"{task.engine} cannot be played here: {error}. To get it: {engine.install}"
         raise EngineMissingError(told + (f" (needs {engine.needs})" if engine.needs else "")) from error
-    return environment
 
 
 def playable(tasks: Iterable[Task]) -> list[Task]:

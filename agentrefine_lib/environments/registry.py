@@ -84,8 +84,7 @@ def get_engine(name: str) -> Engine:
 
 
 def _own(name: str) -> Engine:
-    engine: Engine = import_module(f"agentrefine_lib.environments.{name}").ENGINE
-    return engine
+    return import_module(f"agentrefine_lib.environments.{name}").ENGINE
 
 
 def titles(names: Iterable[str]) -> dict[str, str]:
