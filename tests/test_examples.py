@@ -13,7 +13,7 @@ from agentrefine_lib.environments.perturbations import PERTURBATIONS, Perturbed,
 from agentrefine_lib.environments.process import Opening
 from agentrefine_lib.environments.registry import OURS
 from agentrefine_lib.runner.profile import spelt_out
-from agentrefine_lib.schema import EXAMPLE_STEPS, Task, render_example, reply
+from agentrefine_lib.schema import EXAMPLE_STEPS, Task, format_example, format_reply
 
 ROOT = Path(__file__).parents[1]
 EXAMPLES = {episode.task.engine: episode for episode in read_examples(ROOT / "params" / "examples")}
@@ -60,7 +60,7 @@ def test_an_example_is_renamed_as_the_engine_is(engine):
             renamed.observation,
             *(step.observation for step in renamed.steps),
         ]
-        assert all(step.reply == reply(step.thought, step.action) for step in renamed.steps)
+        assert all(step.reply == format_reply(step.thought, step.action) for step in renamed.steps)
 
 
 def test_every_engine_has_an_example_and_it_is_short(tiny):
@@ -69,8 +69,8 @@ def test_every_engine_has_an_example_and_it_is_short(tiny):
     for episode in EXAMPLES.values():
         steps = [(step.thought, step.action, step.observation) for step in episode.steps]
         assert len(steps) <= EXAMPLE_STEPS
-        assert len(tokenizer(render_example(episode.goal, episode.observation, steps))["input_ids"]) <= TOKENS
-        assert all(step.reply == reply(step.thought, step.action) for step in episode.steps)
+        assert len(tokenizer(format_example(episode.goal, episode.observation, steps))["input_ids"]) <= TOKENS
+        assert all(step.reply == format_reply(step.thought, step.action) for step in episode.steps)
 
 
 def panels(value):

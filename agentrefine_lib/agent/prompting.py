@@ -14,7 +14,16 @@ from typing import Literal, get_args
 
 from agentrefine_lib.dataset import instruction
 from agentrefine_lib.environments.process import Opening
-from agentrefine_lib.schema import Episode, Step, Task, begins_with_action, observe, parse_reply, read_jsonl, reply
+from agentrefine_lib.schema import (
+    Episode,
+    Step,
+    Task,
+    begins_with_action,
+    format_observation,
+    format_reply,
+    parse_reply,
+    read_jsonl,
+)
 
 Chat = list[dict[str, str]]  # [{"role": "user" | "assistant", "content": text}]
 Layout = Literal["chat", "single"]
@@ -54,7 +63,7 @@ class Prompting:
         chat = [{"role": "user", "content": told}]
         for step in steps:
             chat.append({"role": "assistant", "content": parse_reply(step.reply).said})
-            chat.append({"role": "user", "content": observe(step.observation)})
+            chat.append({"role": "user", "content": format_observation(step.observation)})
         return chat
 
     def reply(self, written: str) -> str:
@@ -66,7 +75,7 @@ class Prompting:
         read = parse_reply(written)
         if read.well_formed:
             return written
-        return reply(read.thought, read.action) if read.thought else f"Action: {read.action}"
+        return format_reply(read.thought, read.action) if read.thought else f"Action: {read.action}"
 
     def _example(self, task: Task) -> str:
         fitting = [episode for episode in self.examples if episode.task.engine == task.engine]
@@ -90,9 +99,9 @@ def read_examples(folder: Path) -> tuple[Episode, ...]:
 
 
 def _single_message(opening: Opening, steps: Iterable[Step], example: str) -> str:
-    history = [observe(opening.observation)]
+    history = [format_observation(opening.observation)]
     for step in steps:
-        history += [f"Action: {step.action}", observe(step.observation)]
+        history += [f"Action: {step.action}", format_observation(step.observation)]
     return SINGLE.format(
         rules=f"{opening.rules}\n" if opening.rules else "",
         commands="\n".join(f"- {signature}: {meaning}" for signature, meaning in opening.commands.items()),

@@ -14,7 +14,7 @@ def same_plays(sets: Mapping[str, Sequence[Conversation]]) -> dict[str, list[Con
     return {name: [row for row in rows if row.id in shared] for name, rows in sets.items()}
 
 
-def in_turn(groups: Sequence[Sequence[Conversation]], count: int) -> list[Conversation]:
+def interleave(groups: Sequence[Sequence[Conversation]], count: int) -> list[Conversation]:
     """The first ``count`` of several groups, one of each in turn; where a group ends the others go on."""
     dealt = chain.from_iterable(zip_longest(*groups))
     return list(islice((row for row in dealt if row is not None), count))

@@ -7,8 +7,8 @@ from html import escape
 
 import ipywidgets as widgets
 
-from agentrefine_lib.dataset import reply
 from agentrefine_lib.policies.protocol import LiveEpisode
+from agentrefine_lib.schema import format_reply
 
 
 class HumanPolicy:
@@ -58,7 +58,7 @@ class HumanPolicy:
     def _submit(self) -> None:
         action = self.action.value.strip()
         if action and self._pending and not self._pending.done():
-            self._pending.set_result(reply(self.thought.value.strip(), action))
+            self._pending.set_result(format_reply(self.thought.value.strip(), action))
 
 
 def _scene(episode: LiveEpisode) -> str:

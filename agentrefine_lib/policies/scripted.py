@@ -6,10 +6,10 @@ import asyncio
 import random
 from collections.abc import Callable, Mapping
 
-from agentrefine_lib.dataset import reply
 from agentrefine_lib.policies.protocol import LiveEpisode, Policy
+from agentrefine_lib.schema import format_reply
 
-AT_A_LOSS = reply("I know of nothing else to do.", "wait")
+AT_A_LOSS = format_reply("I know of nothing else to do.", "wait")
 
 
 class RandomPolicy:
@@ -27,7 +27,7 @@ class RandomPolicy:
     async def _choose(self, episode: LiveEpisode) -> str:
         rng = random.Random(f"{self.seed} {episode.task.id} {len(episode.steps)}")
         actions = await episode.engine.valid_actions()
-        return reply("I try something.", rng.choice(actions)) if actions else AT_A_LOSS
+        return format_reply("I try something.", rng.choice(actions)) if actions else AT_A_LOSS
 
 
 class ExpertPolicy:
@@ -40,7 +40,7 @@ class ExpertPolicy:
 
     async def act(self, episodes: list[LiveEpisode]) -> list[str]:
         choices = await asyncio.gather(*(episode.engine.expert_action() for episode in episodes))
-        return [reply(*choice) if choice else AT_A_LOSS for choice in choices]
+        return [format_reply(*choice) if choice else AT_A_LOSS for choice in choices]
 
 
 class AfterMistake:

@@ -13,7 +13,7 @@ from agentrefine_lib.environments.process import MakeEnvironment
 from agentrefine_lib.policies import EndpointPolicy, Policy
 from agentrefine_lib.rollout.engines import EnginePool
 from agentrefine_lib.rollout.loop import DEFAULT_LIMITS, Limits, UnplayedError, roll_out
-from agentrefine_lib.schema import Task, inside
+from agentrefine_lib.schema import Task, child_path
 
 
 async def roll_out_all(
@@ -28,7 +28,7 @@ async def roll_out_all(
     A policy is made when its turn comes; all share their engines. Raises ValueError for a name that is none of a file;
     UnplayedError when all have played, where tasks are left that could not be.
     """
-    paths, left = {name: inside(folder, f"{name}.jsonl") for name in policies}, []
+    paths, left = {name: child_path(folder, f"{name}.jsonl") for name in policies}, []
     with EnginePool(make, limits.time) as engines:
         for name, policy in policies.items():
             try:
@@ -71,7 +71,7 @@ async def roll_out_served(
         async with Endpoint(settings.model_copy(update={"model": model}), recording) as endpoint:
             own = partial(EndpointPolicy, endpoint, name, seed=seed, prompting=prompting)
             policy = wrap(own) if wrap else own()
-            paths.append(inside(folder, f"{name}.jsonl"))
+            paths.append(child_path(folder, f"{name}.jsonl"))
             try:
                 await roll_out(policy, tasks, paths[-1], limits, make)
             except UnplayedError as error:

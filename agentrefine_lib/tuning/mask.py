@@ -15,7 +15,7 @@ from functools import cache
 from itertools import islice, zip_longest
 from typing import Any, Literal, NamedTuple
 
-from agentrefine_lib.dataset.exports import why_unfit
+from agentrefine_lib.dataset.exports import unfit_reason
 from agentrefine_lib.schema import ACTION_LINE, Conversation
 
 IGNORED = -100  # the label of a token that is read but not learned from
@@ -78,7 +78,7 @@ def usable(
 
     def fit() -> Iterator[Conversation]:
         for conversation in conversations:
-            if reason := why_unfit(conversation):
+            if reason := unfit_reason(conversation):
                 left_out.setdefault(reason, []).append(conversation.id)
             else:
                 names.append(conversation.id)

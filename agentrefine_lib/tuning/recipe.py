@@ -13,7 +13,7 @@ from typing import Any, Literal
 import torch
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from agentrefine_lib.schema import Conversation, explain, held, write_whole
+from agentrefine_lib.schema import Conversation, atomic_write_text, explain, file_lock
 from agentrefine_lib.tuning.base import FOLDER, SMOLLM2
 
 MODEL_FILES = {".safetensors", ".bin", ".gguf", ".json", ".jinja", ".model", ".txt"}  # weights, shape, tokenizer
@@ -128,7 +128,7 @@ def claim(folder: Path, job: Job) -> None:
         raise FileExistsError(f"{folder} holds the base {base}, which must stay as it is; take another folder")
     if not path.exists():
         require_no_model(folder)
-        write_whole(path, job.model_dump_json(indent=1))
+        atomic_write_text(path, job.model_dump_json(indent=1))
         return
     try:
         there = Job.model_validate_json(path.read_text(encoding="utf-8"))
@@ -137,8 +137,8 @@ def claim(folder: Path, job: Job) -> None:
     if there == job:
         return
     if not _of_a_model(folder):  # the other job came to nothing
-        with held(path):
-            write_whole(path, job.model_dump_json(indent=1))
+        with file_lock(path):
+            atomic_write_text(path, job.model_dump_json(indent=1))
         return
     old, new = ({**j.model_dump(exclude={"recipe"}), **j.recipe.model_dump()} for j in (there, job))
     changes = "; ".join(f"{key} was {old[key]!r}, is {new[key]!r}" for key in new if old[key] != new[key])

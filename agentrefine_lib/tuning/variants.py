@@ -12,7 +12,7 @@ import pandas as pd
 from joblib import Parallel, delayed
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from agentrefine_lib.schema import Conversation, explain, inside
+from agentrefine_lib.schema import Conversation, child_path, explain
 from agentrefine_lib.tuning.launch import KEPT_MEMORY, launch
 from agentrefine_lib.tuning.recipe import Recipe
 from agentrefine_lib.tuning.released import take
@@ -76,7 +76,9 @@ def tune_all(
     ValueError where a set is smaller than a model asks for.
     """
     taken = {
-        model.policy: take(Path(model.released) / model.policy, inside(folder, model.policy), base, chosen(data, model))
+        model.policy: take(
+            Path(model.released) / model.policy, child_path(folder, model.policy), base, chosen(data, model)
+        )
         for model in planned
         if model.released
     }
@@ -85,7 +87,7 @@ def tune_all(
         (
             base,
             chosen(data, model),
-            inside(folder, model.policy),
+            child_path(folder, model.policy),
             recipe.model_copy(update={"seed": recipe.seed + model.seed}),
         )
         for model in tuned

@@ -18,9 +18,9 @@ from agentrefine_lib.schema import (
     PlayerTurn,
     Script,
     Trajectory,
+    format_example,
     match_action,
     parse_reply,
-    render_example,
 )
 from agentrefine_lib.synthesis import Job, Limits, synthesize_one
 from agentrefine_lib.teachers import MECHANICS, Brief, EmbeddedTeacher, embedded_persona, load_costumes
@@ -206,7 +206,7 @@ def test_half_of_the_scripts_show_an_example_of_another_world_in_the_same_words(
     assert 0.3 < len(shown) / PLAYS < 0.7
     for game in shown:
         goal, observation, steps = read_example(game.script.example)
-        assert render_example(goal, observation, steps) == game.script.example
+        assert format_example(goal, observation, steps) == game.script.example
         assert 1 <= len(steps) <= 8
         heads = tuple(signature.split("{")[0] for signature in game.script.available_actions)
         assert all(action.startswith(heads) for _, action, _ in steps)

@@ -8,7 +8,7 @@ from functools import lru_cache
 from operator import contains
 from typing import NamedTuple
 
-from agentrefine_lib.schema import COMPLETED, EXAMPLE_DRAWS, EXAMPLE_STEPS, Script, render_example
+from agentrefine_lib.schema import COMPLETED, EXAMPLE_DRAWS, EXAMPLE_STEPS, Script, format_example
 from agentrefine_lib.schema.actions import MAX_ACTION_CHARS, is_plain, placeholders, read_arguments
 from agentrefine_lib.teachers.embedded.goals import condition, draw_form, put_goal
 from agentrefine_lib.teachers.embedded.grammar import EXTRAS, Grammar
@@ -313,7 +313,7 @@ def _example(recipe: Recipe, speech: Speech) -> str:
         thought = speech.voice.think(rng, purpose_of(game, step), step, action, last)
         shown.append((thought, action, said))
         last = said
-    return render_example(game.script.goal, game.observation, shown)
+    return format_example(game.script.goal, game.observation, shown)
 
 
 def purpose_of(game: Game, step: Step) -> str:
