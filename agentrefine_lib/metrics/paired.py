@@ -18,12 +18,12 @@ YES, NO, OPEN = "yes", "no", "not decided"
 class Difference(NamedTuple):
     """Ours minus theirs: a mean over tasks and seeds, its 95 % interval, a two-sided p over tasks, and the sizes."""
 
-    difference: float
-    low: float
-    high: float
-    p: float
-    n: int  # tasks that both played
-    seeds: int  # models of the method that has fewer
+    difference: float = float("nan")
+    low: float = float("nan")
+    high: float = float("nan")
+    p: float = float("nan")
+    n: int = 0  # tasks that both played
+    seeds: int = 0  # models of the method that has fewer
 
 
 def compare(episodes: pd.DataFrame, method: str, baseline: str, seed: int = 0) -> pd.DataFrame:
@@ -79,7 +79,7 @@ def difference(
     """Two ``grid``s compared on the tasks that they share; engines weigh as ``sizes`` says, without it the same."""
     tasks, seeds = shared_tasks(ours, theirs), min(len(ours), len(theirs))
     if not tasks:
-        return Difference(np.nan, np.nan, np.nan, np.nan, 0, seeds)
+        return Difference(seeds=seeds)
     engines = [engine_of(task) for task in tasks]
     cells = [table[tasks].to_numpy(float) for table in (ours, theirs)]
     change = np.nanmean(cells[0], axis=0) - np.nanmean(cells[1], axis=0)
@@ -121,15 +121,12 @@ def paired_permutation(change: np.ndarray, seed: int = 0) -> float:
     moved = change[change != 0]
     if len(moved) < 2:
         return 1.0
-    zeros = np.zeros_like(moved)
-    result = permutation_test(
-        (moved, zeros), _sum_of_differences, permutation_type="samples", n_resamples=RESAMPLES, rng=seed
-    )
-    return float(result.pvalue)
 
+    def total(x: np.ndarray, y: np.ndarray, axis: int) -> np.ndarray:
+        return np.sum(x - y, axis=axis)
 
-def _sum_of_differences(x: np.ndarray, y: np.ndarray, axis: int) -> np.ndarray:
-    return np.sum(x - y, axis=axis)
+    both, how = (moved, np.zeros_like(moved)), {"permutation_type": "samples", "n_resamples": RESAMPLES}
+    return float(permutation_test(both, total, **how, rng=seed).pvalue)
 
 
 def verdict(low: float, high: float, p: float = float("nan"), against: float = 0.0) -> str:

@@ -26,9 +26,8 @@ def slope(grids: Mapping[int, pd.DataFrame], seed: int = 0, sizes: Mapping[str, 
     give a row of nothing. Engines weigh the same, or as ``sizes`` says.
     """
     tasks, seeds = shared_tasks(*grids.values()), min((len(table) for table in grids.values()), default=0)
-    nothing = float("nan")
     if len(grids) < 2 or not tasks:
-        return Difference(nothing, nothing, nothing, nothing, len(tasks), seeds)
+        return Difference(n=len(tasks), seeds=seeds)
     engines = [engine_of(task) for task in tasks]
     cells = [table[tasks].to_numpy(float) for table in grids.values()]
     x = np.log2(np.array(list(grids), float))
@@ -37,7 +36,7 @@ def slope(grids: Mapping[int, pd.DataFrame], seed: int = 0, sizes: Mapping[str, 
     drawn = task_weights(len(tasks), rng, engines, sizes)
     low, high = percentiles(pull @ np.array([resampled_means(table, drawn, rng) for table in cells]))
     value = pull @ np.array([np.nanmean(table, axis=0) @ fixed_weights(engines, sizes) for table in cells])
-    return Difference(float(value), low, high, nothing, len(tasks), seeds)
+    return Difference(float(value), low, high, n=len(tasks), seeds=seeds)
 
 
 def rank_correlation(x: np.ndarray, y: np.ndarray, seed: int = 0) -> Difference:
@@ -45,16 +44,12 @@ def rank_correlation(x: np.ndarray, y: np.ndarray, seed: int = 0) -> Difference:
 
     Nothing where there are fewer than four pairs or one side never varies.
     """
-    nothing = float("nan")
     if len(x) < 4 or np.ptp(x) == 0 or np.ptp(y) == 0:
-        return Difference(nothing, nothing, nothing, nothing, len(x), 1)
-    found = bootstrap(
-        (x, y), _rho, paired=True, confidence_level=CONFIDENCE, n_resamples=RESAMPLES, method="percentile", rng=seed
-    )
+        return Difference(n=len(x), seeds=1)
+    same = {"n_resamples": RESAMPLES, "rng": seed}
+    found = bootstrap((x, y), _rho, paired=True, confidence_level=CONFIDENCE, method="percentile", **same)
     low, high = found.confidence_interval
-    shuffled = permutation_test(
-        (x,), lambda drawn, axis: _rho(drawn, y, axis), permutation_type="pairings", n_resamples=RESAMPLES, rng=seed
-    )
+    shuffled = permutation_test((x,), lambda drawn, axis: _rho(drawn, y, axis), permutation_type="pairings", **same)
     return Difference(float(_rho(x, y)), float(low), float(high), float(shuffled.pvalue), len(x), 1)
 
 

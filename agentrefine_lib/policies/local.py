@@ -81,10 +81,8 @@ class LocalPolicy:
             written = self._generator.generate(prompts, self._reply_tokens, self._sampling, seeds)
         for episode, prompt, reply in zip(episodes, prompts, written, strict=True):
             if not reply.ids and not reply.ended:
-                raise RuntimeError(
-                    f"{self.name}, {episode.task.id}: nothing came back for a prompt of {len(prompt)} tokens; "
-                    "lower context, or play through another server"
-                )
+                told = f"{self.name}, {episode.task.id}: nothing came back for a prompt of {len(prompt)} tokens"
+                raise RuntimeError(f"{told}; lower context, or play through another server")
             reason = "stop" if reply.ended else "length"
             episode.ending = Ending(reason=reason, tokens=len(reply.ids), cut=not reply.ended)
         texts = [self.tokenizer.decode(reply.ids, skip_special_tokens=True) for reply in written]
@@ -98,10 +96,9 @@ class LocalPolicy:
             chat = self._prompting.chat(episode.task, episode.opening, episode.steps[dropped:])
             return chat_ids(self.tokenizer, chat)
 
+        steps = len(episode.steps)
         try:
-            episode.dropped = drop_oldest(
-                len(episode.steps), episode.dropped, lambda dropped: len(encode(dropped)), self._room
-            )
+            episode.dropped = drop_oldest(steps, episode.dropped, lambda dropped: len(encode(dropped)), self._room)
         except ValueError as error:
             raise ValueError(f"{self.name}, {episode.task.id}: {error}") from None
         return encode(episode.dropped)

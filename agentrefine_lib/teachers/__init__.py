@@ -9,15 +9,3 @@ from agentrefine_lib.teachers.embedded import (
     load_personas,
 )
 from agentrefine_lib.teachers.protocol import COMPLETED, Brief, Teacher
-
-__all__ = [
-    "COMPLETED",
-    "MECHANICS",
-    "Brief",
-    "EmbeddedTeacher",
-    "Teacher",
-    "costume_of",
-    "embedded_persona",
-    "load_costumes",
-    "load_personas",
-]

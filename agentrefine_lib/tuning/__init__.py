@@ -8,20 +8,3 @@ from agentrefine_lib.tuning.mask import IGNORED, Example, MaskError, chat_ids, e
 from agentrefine_lib.tuning.recipe import Recipe
 from agentrefine_lib.tuning.sets import sets_table
 from agentrefine_lib.tuning.train import prepare, tune
-
-__all__ = [
-    "IGNORED",
-    "SMOLLM2",
-    "Example",
-    "MaskError",
-    "Recipe",
-    "base_folder",
-    "chat_ids",
-    "encode",
-    "estimate",
-    "launch",
-    "merge",
-    "prepare",
-    "sets_table",
-    "tune",
-]
