@@ -71,15 +71,9 @@ def tune_all(
     one thread each; with an ``accelerate_config`` one after the other. What is finished is not done again, and what a
     stop interrupted continues from its last checkpoint. Raises ValueError where a set is smaller than a model asks for.
     """
-    jobs = [
-        (
-            base,
-            chosen(data, model),
-            inside(folder, model.policy),
-            recipe.model_copy(update={"seed": recipe.seed + model.seed}),
-        )
-        for model in planned
-    ]
+    recipes = [recipe.model_copy(update={"seed": recipe.seed + model.seed}) for model in planned]
+    folders, sets = [inside(folder, model.policy) for model in planned], [chosen(data, model) for model in planned]
+    jobs = [(base, *job) for job in zip(sets, folders, recipes, strict=True)]
     if accelerate_config or processes == 1:
         logs = [launch(*job, accelerate_config) for job in jobs]
     else:
@@ -105,10 +99,8 @@ def chosen(data: Mapping[str, Sequence[Conversation]], model: Planned) -> list[C
         raise ValueError(f"models: {model.method}: no training set {model.variant!r}; there are: {', '.join(data)}")
     found = list(data[model.variant])[: model.conversations]
     if model.conversations and len(found) < model.conversations:
-        raise ValueError(
-            f"models: {model.method}: found {len(found)} conversations in {model.variant}, expected at least "
-            f"{model.conversations}; make more of them (n_trajectories) or ask for fewer"
-        )
+        told = f"found {len(found)} conversations in {model.variant}, expected at least {model.conversations}"
+        raise ValueError(f"models: {model.method}: {told}; make more of them (n_trajectories) or ask for fewer")
     return found
 
 
