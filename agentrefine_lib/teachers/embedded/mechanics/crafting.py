@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import random
-
-from pydantic import JsonValue
+from typing import Any
 
 from agentrefine_lib.teachers.embedded import mechanic
 from agentrefine_lib.teachers.embedded.mechanic import Command, Fact, Refusal, Rule, Step
@@ -101,9 +100,9 @@ class World(mechanic.World):
     def holds(self, aim: Fact) -> bool:
         return aim[1] in self.owned
 
-    def layout(self) -> dict[str, JsonValue]:
-        recipes: dict[str, JsonValue] = {thing: [*parts, at] for thing, (parts, at) in self.recipes.items()}
-        return {"recipes": recipes, "offers": [list[JsonValue](offer) for offer in self.offers]}
+    def layout(self) -> dict[str, Any]:
+        recipes = {thing: [*parts, at] for thing, (parts, at) in self.recipes.items()}
+        return {"recipes": recipes, "offers": [list(offer) for offer in self.offers]}
 
     def expert(self) -> mechanic.Expert:
         return Expert(self.aims, self.recipes)

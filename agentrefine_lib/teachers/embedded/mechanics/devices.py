@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import random
 from itertools import pairwise
-
-from pydantic import JsonValue
+from typing import Any
 
 from agentrefine_lib.teachers.embedded import mechanic
 from agentrefine_lib.teachers.embedded.mechanic import Command, Fact, Refusal, Step
@@ -91,8 +90,8 @@ class World(mechanic.World):
     def holds(self, aim: Fact) -> bool:
         return self.runs
 
-    def layout(self) -> dict[str, JsonValue]:
-        return {self.device: {"parts": dict[str, JsonValue](self.at), "wanted": dict[str, JsonValue](self.right)}}
+    def layout(self) -> dict[str, Any]:
+        return {self.device: {"parts": self.at, "wanted": self.right}}
 
     def expert(self) -> mechanic.Expert:
         return Expert(self.device)

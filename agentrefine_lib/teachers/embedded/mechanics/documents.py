@@ -5,8 +5,6 @@ from __future__ import annotations
 import random
 from typing import Any
 
-from pydantic import JsonValue
-
 from agentrefine_lib.teachers.embedded import mechanic
 from agentrefine_lib.teachers.embedded.mechanic import Command, Fact, Refusal, Step
 from agentrefine_lib.teachers.embedded.names import Names, load_words
@@ -97,8 +95,8 @@ class World(mechanic.World):
     def holds(self, aim: Fact) -> bool:
         return self.answered == self.right
 
-    def layout(self) -> dict[str, JsonValue]:
-        return {title: {line[0]: list[JsonValue](line[1:]) for line in lines} for title, lines in self.pages.items()}
+    def layout(self) -> dict[str, Any]:
+        return {title: {line[0]: list(line[1:]) for line in lines} for title, lines in self.pages.items()}
 
     def expert(self) -> mechanic.Expert:
         return Expert(self.aims[0][2], self.path, self.finds)

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import random
-
-from pydantic import JsonValue
+from typing import Any
 
 from agentrefine_lib.teachers.embedded import mechanic
 from agentrefine_lib.teachers.embedded.mechanic import Fact, Refusal, Step
@@ -92,8 +91,8 @@ class World(mechanic.World):
         fields = self.fields.get(self.meant[aim])
         return fields is None or fields[aim[2] if aim[0] == "field" else "folder"] == aim[-1]
 
-    def layout(self) -> dict[str, JsonValue]:
-        return {"records": {file: dict[str, JsonValue](fields) for file, fields in self.fields.items()}}
+    def layout(self) -> dict[str, Any]:
+        return {"records": self.fields}
 
     def expert(self) -> mechanic.Expert:
         return Expert(self.aims, self.clues)

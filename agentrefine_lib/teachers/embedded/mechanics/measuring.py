@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import random
-
-from pydantic import JsonValue
+from typing import Any
 
 from agentrefine_lib.teachers.embedded import mechanic
 from agentrefine_lib.teachers.embedded.mechanic import Command, Fact, Refusal, Rule, Step
@@ -93,9 +92,8 @@ class World(mechanic.World):
     def reached(self) -> float:
         return sum(self.where.get(sample) == name for sample, name in self.right.items()) / len(self.right)
 
-    def layout(self) -> dict[str, JsonValue]:
-        readings: dict[str, JsonValue] = {f"{prop} of {s}": fact[2] for (s, prop), fact in self.value.items()}
-        return readings | dict[str, JsonValue](self.right) | dict[str, JsonValue](self.tools)
+    def layout(self) -> dict[str, Any]:
+        return {f"{prop} of {s}": fact[2] for (s, prop), fact in self.value.items()} | self.right | self.tools
 
     def expert(self) -> mechanic.Expert:
         return Expert(self.aims[0], self.rules)

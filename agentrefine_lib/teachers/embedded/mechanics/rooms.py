@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable
-
-from pydantic import JsonValue
+from typing import Any
 
 from agentrefine_lib.teachers.embedded import mechanic
 from agentrefine_lib.teachers.embedded.mechanic import Command, Fact, NoPlanError, Refusal, Step
@@ -100,9 +99,8 @@ class World(mechanic.World):
     def holds(self, aim: Fact) -> bool:
         return self.at[aim[1]] == (*aim, BAG)[2]
 
-    def layout(self) -> dict[str, JsonValue]:
-        rooms: dict[str, JsonValue] = {room: dict[str, JsonValue](ways) for room, ways in self.exits.items()}
-        return {"exits": rooms, "things": dict[str, JsonValue](self.at)}
+    def layout(self) -> dict[str, Any]:
+        return {"exits": self.exits, "things": self.at}
 
     def expert(self) -> mechanic.Expert:
         return Expert(self.aims[0], self.back)

@@ -5,8 +5,7 @@ from __future__ import annotations
 import random
 from collections.abc import Collection, Iterable
 from itertools import pairwise
-
-from pydantic import JsonValue
+from typing import Any
 
 from agentrefine_lib.teachers.embedded import mechanic
 from agentrefine_lib.teachers.embedded.mechanic import Command, Fact, Refusal, Step
@@ -95,9 +94,9 @@ class World(mechanic.World):
     def holds(self, aim: Fact) -> bool:
         return self.at[aim[1]] == aim[2]
 
-    def layout(self) -> dict[str, JsonValue]:
-        roads: dict[str, JsonValue] = {" - ".join(pair): length for pair, length in self.roads.items()}
-        return {"start": self.here, "roads": roads, "cargo": dict[str, JsonValue](self.at)}
+    def layout(self) -> dict[str, Any]:
+        roads = {" - ".join(pair): length for pair, length in self.roads.items()}
+        return {"start": self.here, "roads": roads, "cargo": self.at}
 
     def expert(self) -> mechanic.Expert:
         return Expert(self.aims, self.capacity, "ask" not in self.unused)

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Iterable
-
-from pydantic import JsonValue
+from typing import Any
 
 from agentrefine_lib.teachers.embedded import mechanic
 from agentrefine_lib.teachers.embedded.mechanic import Command, Fact, Refusal, Step
@@ -86,9 +85,8 @@ class World(mechanic.World):
         suits = all(self.booked in self.free[guest] for guest in self.guests)
         return suits and (aim[0] == "suits" or aim[1] in self.told)
 
-    def layout(self) -> dict[str, JsonValue]:
-        free: dict[str, JsonValue] = {guest: list[JsonValue](hours) for guest, hours in self.free.items()}
-        return {"free": free, "asked_of": dict[str, JsonValue](self.keeper), "hours": list[JsonValue](self.hours)}
+    def layout(self) -> dict[str, Any]:
+        return {"free": self.free, "asked_of": self.keeper, "hours": self.hours}
 
     def expert(self) -> mechanic.Expert:
         return Expert(self.guests, [aim[1] for aim in self.aims[1:]], self.meeting)

@@ -5,8 +5,7 @@ from __future__ import annotations
 import random
 from collections.abc import Iterable
 from itertools import pairwise
-
-from pydantic import JsonValue
+from typing import Any
 
 from agentrefine_lib.teachers.embedded import mechanic
 from agentrefine_lib.teachers.embedded.mechanic import Command, Fact, Refusal, Step
@@ -85,7 +84,7 @@ class World(mechanic.World):
             return all(thing in self.lanes[aim[2]] for thing, mark in self.mark.items() if mark == aim[1])
         return all(self.mark[one] < self.mark[other] for one, other in pairwise(self.lanes[aim[1]]))
 
-    def layout(self) -> dict[str, JsonValue]:
+    def layout(self) -> dict[str, Any]:
         return {lane: {thing: self.mark[thing] for thing in things} for lane, things in self.lanes.items()}
 
     def expert(self) -> mechanic.Expert:

@@ -3,34 +3,21 @@
 from __future__ import annotations
 
 import random
+from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from functools import lru_cache
 from heapq import heappop, heappush
 from itertools import product
 from typing import Any, NamedTuple
 
-from pydantic import JsonValue
-
 from agentrefine_lib.teachers.embedded import mechanic
 from agentrefine_lib.teachers.embedded.mechanic import Command, Fact, Kind, NoPlanError, Refusal, Rule, Step
 from agentrefine_lib.teachers.embedded.names import Names, load_words
 
 STATES = 1_500  # that a search looks at, at most
-
-
 SLOTS = {  # kind of parameter → types of the families
-    "vehicle": "v",
-    "room": "p",
-    "thing": "x",
-    "tool": "t",
-    "place": "f",
-    "vessel": "u",
-    "substance": "q",
-    "device": "mns",
-    "cable": "c",
-    "person": "h",
-    "permit": "k",
-    "surface": "xb",
+    **{"vehicle": "v", "room": "p", "thing": "x", "tool": "t", "place": "f", "vessel": "u", "substance": "q"},
+    **{"device": "mns", "cable": "c", "person": "h", "permit": "k", "surface": "xb"},
 }
 UNIONS = {"d": "ns", "y": "xb"}  # types of parameters that are more than one type of thing
 
@@ -149,12 +136,10 @@ class World(mechanic.World):
     def holds(self, aim: Fact) -> bool:
         return aim in self.state
 
-    def layout(self) -> dict[str, JsonValue]:
-        held: dict[str, JsonValue] = {}
+    def layout(self) -> dict[str, Any]:
+        held = defaultdict[str, list[list[str]]](list)
         for name, *values in self.start:
-            known = held.setdefault(name, [])
-            assert isinstance(known, list)
-            known.append(list[JsonValue](values))
+            held[name].append(values)
         return held
 
     def expert(self) -> mechanic.Expert:
