@@ -237,10 +237,19 @@ def load_base(base: Path | str, recipe: Recipe) -> PreTrainedModel:
     half = recipe.lora_rank and recipe.precision == "bfloat16"  # frozen weights need no float32
     how = {"dtype": torch.bfloat16 if half else torch.float32, "attn_implementation": recipe.attention}
     model = AutoModelForCausalLM.from_pretrained(base, trust_remote_code=False, **how)
-    if recipe.lora_rank == 0:
-        return model
-    torch.manual_seed(recipe.seed)
-    return add_adapter(model, recipe.lora_rank, recipe.lora_alpha)
+    if recipe.lora_rank:
+        torch.manual_seed(recipe.seed)
+        model = add_adapter(model, recipe.lora_rank, recipe.lora_alpha)
+    if recipe.compiled:
+        compile_layers(model)
+    return model
+
+
+def compile_layers(model: PreTrainedModel) -> None:
+    """Compile all of every layer but its attention, whose calls differ from conversation to conversation."""
+    for name, part in model.named_modules():
+        if name.endswith(("layernorm", ".mlp")):
+            part.compile(dynamic=True)
 
 
 def last_checkpoint(folder: Path) -> str | None:
