@@ -16,8 +16,8 @@ from agentrefine_lib.teachers.embedded.names import Names, load_words
 
 STATES = 1_500  # that a search looks at, at most
 SLOTS = {  # kind of parameter → types of the families
-    **{"vehicle": "v", "room": "p", "thing": "x", "tool": "t", "place": "f", "vessel": "u", "substance": "q"},
-    **{"device": "mns", "cable": "c", "person": "h", "permit": "k", "surface": "xb"},
+    "vehicle": "v", "room": "p", "thing": "x", "tool": "t", "place": "f", "vessel": "u", "substance": "q",
+    "device": "mns", "cable": "c", "person": "h", "permit": "k", "surface": "xb",
 }
 UNIONS = {"d": "ns", "y": "xb"}  # types of parameters that are more than one type of thing
 
