@@ -80,8 +80,7 @@ def _misnamed(rng: random.Random, game: Game, right: Command) -> Iterator[str]:
 
 def _misjudged(rng: random.Random, game: Game, right: Command, kind: str) -> Iterator[str]:
     """Commands about things that were told of, near the right one first; those refused for the reason wanted first."""
-    forms = game.speech.grammar.forms
-    slots = {name: kinds for name, kinds in game.slots.items() if name not in game.world.unused}
+    forms, slots = game.speech.grammar.forms, game.slots
     told = {slot: game.told(slot) for slot in {slot: None for kinds in slots.values() for slot in kinds}}
     others = []
     for tried in range(TRIES):

@@ -12,8 +12,8 @@ from typing import Any
 import yaml
 
 STYLES = {"traits": 45, "bare": 15, "mixed": 15, "numbered": 15, "invented": 10}  # how names are made, and how often
-ONSETS = ["b", "d", "f", "g", "k", "l", "m", "n", "p", "r", "s", "t", "v", "z", "br", "dr", "gl", "kr", "pl", "st", "tr"]
-RIMES = ["a", "e", "i", "o", "u", "ab", "ad", "al", "an", "el", "en", "er", "et", "ib", "il", "im", "on", "or", "um", "us"]
+ONSETS = (*"bdfgklmnprstvz", "br", "dr", "gl", "kr", "pl", "st", "tr")
+RIMES = (*"aeiou", "ab", "ad", "al", "an", "el", "en", "er", "et", "ib", "il", "im", "on", "or", "um", "us")
 _ALONE = re.compile(r"\d|[_./#]|^[A-Z]|^(?:the|a|an|your|my) ")  # names that stand without an article
 SIDES = ("left", "right", "north", "south", "east", "west")
 _THERE = re.compile(r"(?<!\bup )\b(?:at|to|on|in|into|inside) \0it\b")

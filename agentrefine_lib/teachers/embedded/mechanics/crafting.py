@@ -24,10 +24,8 @@ def count(purse: str) -> int:
 class World(mechanic.World):
     def __init__(self, rng: random.Random, variant: random.Random, names: Names) -> None:
         trades, deep = variant.random() < 0.6, variant.random() < 0.6
-        raw, self.stations = (
-            names.draw("materials", rng.randint(4, 6)),
-            names.draw("stations", rng.randint(2, 3), "bare"),
-        )
+        raw = names.draw("materials", rng.randint(4, 6))
+        self.stations = names.draw("stations", rng.randint(2, 3), "bare")
         self.places, made = names.draw("rooms", rng.randint(1, 3), "bare"), names.draw("wares", rng.randint(2, 4))
         self.recipes: Recipes = {}
         for index, thing in enumerate(made):
@@ -82,8 +80,8 @@ class World(mechanic.World):
         if thing not in self.recipes:
             return Refusal("precondition", ("no_recipe", thing))
         parts, station = self.recipes[thing]
-        if at and at[0] != station:
-            return Refusal("place", ("wrong_station", thing, at[0]))
+        if at not in ([], [station]):
+            return Refusal("place", ("wrong_station", thing, *at))
         missing = [part for part in parts if part not in self.owned]
         return Refusal("precondition", ("no_part", missing[0], thing)) if missing else None
 

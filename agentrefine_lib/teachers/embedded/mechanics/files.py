@@ -50,9 +50,8 @@ class World(mechanic.World):
         return [*(("folder", folder) for folder in self.folders), *inside]
 
     def _contents(self, folder: str) -> list[Fact]:
-        return [("in", file, folder) for file in self.fields if self.fields[file]["folder"] == folder] or [
-            ("bare", folder)
-        ]
+        files = [file for file, fields in self.fields.items() if fields["folder"] == folder]
+        return [("in", file, folder) for file in files] or [("bare", folder)]
 
     def check(self, command: tuple[str, ...]) -> Refusal | None:
         operation, first, *rest = command

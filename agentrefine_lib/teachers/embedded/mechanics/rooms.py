@@ -168,12 +168,8 @@ class Expert(mechanic.Expert):
         tool, (bar, _) = self.tool[0], self.bar
         if not bar or not tool or target in (tool, bar):
             raise NoPlanError
-        need: Fact = ("serves", *self.tool)
-        return (
-            self._reach(bar, ("clear", bar, tool), need)
-            if self.at[tool] == BAG
-            else self._reach(tool, ("take", tool), need)
-        )
+        what, goal = (bar, ("clear", bar, tool)) if self.at[tool] == BAG else (tool, ("take", tool))
+        return self._reach(what, goal, ("serves", *self.tool))
 
     def _route(self, is_goal: Callable[[str], bool]) -> str:
         """The first way to the nearest such room, or ""."""

@@ -96,11 +96,9 @@ class Expert(mechanic.Expert):
     """Asks until one hour is left, frees the calendar of any other, books that hour and tells of it."""
 
     def __init__(self, guests: list[str], informed: list[str], meeting: str) -> None:
-        self.guests, self.informed, self.meeting = guests, informed, meeting
+        self.guests, self.informed, self.meeting, self.booked = guests, informed, meeting, ""
         self.left: list[str] = []  # hours that suit all who answered
-        self.free: dict[str, list[str]] = {}
-        self.keeper: dict[str, str] = {}
-        self.booked, self.told = "", set[str]()
+        self.free, self.keeper, self.told = dict[str, list[str]](), dict[str, str](), set[str]()
 
     def notice(self, facts: Iterable[Fact]) -> None:
         super().notice(facts)
@@ -126,9 +124,8 @@ class Expert(mechanic.Expert):
         unfit = [guest for guest, hours in self.free.items() if self.booked and self.booked not in hours]
         if unfit:
             then: Command | None = ("book", self.left[0]) if len(self.left) == 1 or not unknown else None
-            return Step(
-                ("cancel",), ("in_the_way", self.booked), ("cannot", unfit[0], self.booked), None, then, self.meeting
-            )
+            cannot: Fact = ("cannot", unfit[0], self.booked)
+            return Step(("cancel",), ("in_the_way", self.booked), cannot, None, then, self.meeting)
         if unknown and len(self.left) > 1:
             return self._ask(unknown[0])
         best, tell = self.booked or self.left[0], next(person for person in self.informed if person not in self.told)
@@ -143,6 +140,5 @@ class Expert(mechanic.Expert):
         keeper = self.keeper.get(guest, "")
         why: Fact = ("keeps", keeper, guest) if keeper else ("must_come", guest, self.meeting)
         fact: Fact | None = ("left", " or ".join(self.left)) if self.free and len(self.left) < 4 else None
-        return Step(
-            ("ask", keeper or guest), why, fact, ("unknown", guest), None, f"an hour for the {self.meeting}", True
-        )
+        target = f"an hour for the {self.meeting}"
+        return Step(("ask", keeper or guest), why, fact, ("unknown", guest), None, target, explores=True)

@@ -16,8 +16,18 @@ from agentrefine_lib.teachers.embedded.names import Names, load_words
 
 STATES = 1_500  # that a search looks at, at most
 SLOTS = {  # kind of parameter → types of the families
-    "vehicle": "v", "room": "p", "thing": "x", "tool": "t", "place": "f", "vessel": "u", "substance": "q",
-    "device": "mns", "cable": "c", "person": "h", "permit": "k", "surface": "xb",
+    "vehicle": "v",
+    "room": "p",
+    "thing": "x",
+    "tool": "t",
+    "place": "f",
+    "vessel": "u",
+    "substance": "q",
+    "device": "mns",
+    "cable": "c",
+    "person": "h",
+    "permit": "k",
+    "surface": "xb",
 }
 UNIONS = {"d": "ns", "y": "xb"}  # types of parameters that are more than one type of thing
 
@@ -28,14 +38,9 @@ def facts_of(text: str) -> tuple[Fact, ...]:
     return tuple(tuple(fact.split()) for fact in text.split(", ") if fact)
 
 
-@lru_cache
-def _numbered(text: str) -> tuple[tuple[str, tuple[int, ...]], ...]:
-    return tuple((name, tuple(map(int, indices))) for name, *indices in facts_of(text))
-
-
 def _with(values: Sequence[str], text: str) -> list[Fact]:
     """Facts with arguments for the numbers."""
-    return [(name, *[values[index] for index in indices]) for name, indices in _numbered(text)]
+    return [(name, *[values[int(index)] for index in indices]) for name, *indices in facts_of(text)]
 
 
 class Ground(NamedTuple):
@@ -64,7 +69,12 @@ class World(mechanic.World):
             for letter, (kind, least, most) in family["types"].items():
                 count = most if len(chosen) == 1 else rng.randint(least, most)
                 self.objects[letter] = self.objects.get(letter) or names.draw(kind, count)
-            self.aims += self._pile(rng) if name == "piles" else self._begin(rng, family)
+            if name == "piles":
+                self.aims += self._pile(rng)
+            else:
+                self.state |= set(self._each(rng, family["start"]))
+                goals = [fact for fact in self._each(rng, family["goal"]) if fact not in self.state]
+                self.aims += goals[: rng.choice((2, 2, 3))]
             for operation, operator in family["operators"].items():
                 values = [_with("XYZ", operator[part]) for part in Ground._fields]
                 self.rules.append(Rule((operation, *"XYZ"[: len(operator["of"])]), *values))
@@ -73,11 +83,6 @@ class World(mechanic.World):
         self.unused = tuple(sorted({name for family in families.values() for name in family["operators"]} - used))
         self.start = sorted(self.state)
         rng.shuffle(self.start)
-
-    def _begin(self, rng: random.Random, family: dict[str, Any]) -> list[Fact]:
-        self.state |= set(self._each(rng, family["start"]))
-        goals = [fact for fact in self._each(rng, family["goal"]) if fact not in self.state]
-        return goals[: rng.choice((2, 2, 3))]
 
     def _each(self, rng: random.Random, text: str) -> Iterator[Fact]:
         """Facts for every object of a type; a type with "?" is any one of it."""
@@ -125,10 +130,9 @@ class World(mechanic.World):
         return Refusal(kind, ("not", *missing[0])) if missing else None
 
     def act(self, command: Command) -> list[Fact]:
-        ground = self.grounds[command]
-        new = sorted(ground.makes - self.state)
-        self.state = self.state - ground.ends | ground.makes
-        return list[Fact](new)
+        ground, before = self.grounds[command], self.state
+        self.state = before - ground.ends | ground.makes
+        return sorted(ground.makes - before)
 
     def commands(self, slots: dict[str, tuple[str, ...]]) -> Iterator[Command]:
         yield from self.grounds
