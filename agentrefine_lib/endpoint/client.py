@@ -1,7 +1,5 @@
 """The client: one call that answers a chat, from the recording or from the server, whatever happens on the way."""
 
-from __future__ import annotations
-
 import asyncio
 import logging
 import random

@@ -1,7 +1,5 @@
 """Texts as vectors from an OpenAI-compatible ``/embeddings`` URL; what was paid for is kept and never asked again."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from hashlib import sha256
 from pathlib import Path

@@ -1,7 +1,5 @@
 """What can go wrong with one attempt, what it means for the next one, and what people are told."""
 
-from __future__ import annotations
-
 import math
 import re
 import time

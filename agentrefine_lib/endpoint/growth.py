@@ -1,7 +1,5 @@
 """Servers that cut a long prompt and say nothing: their count of its tokens stands still while the transcript grows."""
 
-from __future__ import annotations
-
 import logging
 
 log = logging.getLogger(__name__)

@@ -1,7 +1,5 @@
 """What tokens cost, and what a run will cost before its first request."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Mapping
 from datetime import date

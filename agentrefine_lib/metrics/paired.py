@@ -1,7 +1,5 @@
 """Two methods on the same tasks: the difference with its interval, a paired test, and what that decides of a claim."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from typing import NamedTuple
 

@@ -1,7 +1,5 @@
 """How one number goes with another: progress with the size of the training set, or with self-refinement."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 
 import numpy as np

@@ -1,14 +1,12 @@
 """Continuous batching by transformers, in this process: how a GPU plays where vLLM is not installed."""
 
-from __future__ import annotations
-
 import gc
 from typing import Any
 from weakref import WeakSet
 
 from agentrefine_lib.policies.generation import Prompts, Sampling, Written, decoding, stop_ids, written
 
-_ALIVE: WeakSet[Batching] = WeakSet()  # models in this process
+_ALIVE: WeakSet[Any] = WeakSet()  # models in this process
 PATIENCE = 1.0  # seconds between two looks at whether the generating thread is still alive
 
 

@@ -1,7 +1,5 @@
 """How a local model writes, token ids in and out: openvino-genai on processors, vLLM or transformers on GPUs."""
 
-from __future__ import annotations
-
 import logging
 import os
 import tempfile

@@ -1,7 +1,5 @@
 """A local Hugging Face model as a policy: all live episodes of a batch are answered in one call."""
 
-from __future__ import annotations
-
 import asyncio
 import copy
 import threading
@@ -55,13 +53,13 @@ class LocalPolicy:
         self._playing: WeakSet[LiveEpisode] = WeakSet()
         self._writing = threading.Lock()  # of a thread, not of an event loop: a policy may outlive loops
 
-    def sampled(self, name: str, sampling: Sampling) -> LocalPolicy:
+    def sampled(self, name: str, sampling: Sampling) -> "LocalPolicy":
         """The same model, which stays loaded, under another name and with other draws."""
         other = copy.copy(self)
         other.name, other._sampling, other._playing = name, sampling, WeakSet()
         return other
 
-    def prompted(self, prompting: Prompting) -> LocalPolicy:
+    def prompted(self, prompting: Prompting) -> "LocalPolicy":
         """The same model, which stays loaded, with other prompts."""
         other = copy.copy(self)
         other._prompting, other._playing = prompting, WeakSet()

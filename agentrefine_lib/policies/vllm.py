@@ -1,7 +1,5 @@
 """vLLM, started for whoever plays on a GPU and stopped again: one server for the adapters of a run."""
 
-from __future__ import annotations
-
 import atexit
 import json
 import os

@@ -2,8 +2,6 @@
 
 # mypy: disable-error-code="import-untyped"
 
-from __future__ import annotations
-
 import json
 import re
 from collections.abc import Iterable, Sequence
@@ -43,7 +41,7 @@ def for_inspect(episodes: Iterable[Episode], folder: Path) -> list[Path]:
     return paths
 
 
-def to_datasets(episodes: Iterable[Episode]) -> datasets.Dataset:
+def to_datasets(episodes: Iterable[Episode]) -> "datasets.Dataset":
     """A row per episode with its task, first message and steps; to publish it: ``.push_to_hub("name/of-the-set")``."""
     from datasets import Dataset, Features, List, Value
 

@@ -1,7 +1,5 @@
 """Rollouts: every task is played once by the policy, many at a time, and nothing that was finished is lost."""
 
-from __future__ import annotations
-
 import asyncio
 import logging
 from collections import Counter

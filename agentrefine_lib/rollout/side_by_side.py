@@ -1,7 +1,5 @@
 """Several policies on the same tasks, one file of episodes each: local models, or served ones."""
 
-from __future__ import annotations
-
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
 from functools import partial

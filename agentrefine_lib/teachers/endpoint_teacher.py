@@ -1,7 +1,5 @@
 """The endpoint teacher: a language model behind an OpenAI-compatible URL, asked for the paper's JSON."""
 
-from __future__ import annotations
-
 from collections import Counter, OrderedDict
 from pathlib import Path
 from typing import Any

@@ -1,7 +1,5 @@
 """What can go wrong with an endpoint, on demand: which fault befalls which request, and how an answer is spoilt."""
 
-from __future__ import annotations
-
 import dataclasses
 import random
 import re

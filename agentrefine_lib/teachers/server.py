@@ -4,8 +4,6 @@
 embedded teacher until interrupted; ``with serve(make_app(EmbeddedTeacher())) as base_url`` does it in this process.
 """
 
-from __future__ import annotations
-
 import argparse
 import asyncio
 import copy

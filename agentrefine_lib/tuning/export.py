@@ -2,8 +2,6 @@
 
 # mypy: disable-error-code="import-untyped"
 
-from __future__ import annotations
-
 import warnings
 from collections.abc import Iterable, Iterator
 from pathlib import Path

@@ -1,7 +1,5 @@
 """Training in several processes: the job goes to files, ``accelerate launch`` runs it, its output is passed on."""
 
-from __future__ import annotations
-
 import os
 import subprocess
 import sys
@@ -34,7 +32,7 @@ def launch(
     folder: Path,
     recipe: Recipe,
     accelerate_config: str | None = None,
-) -> pd.DataFrame:
+) -> "pd.DataFrame":
     """``tune``, in the processes that an accelerate configuration describes; without one, in this process.
 
     The configurations of this suite are ``params/accelerate/*.yaml``. Every process must see ``folder``. The output of

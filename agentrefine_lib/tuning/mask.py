@@ -6,8 +6,6 @@ through the tokenizer's own offsets. Only the template may write control tokens:
 from, and is broken up when a model plays, so that no observation ends a turn.
 """
 
-from __future__ import annotations
-
 import re
 from bisect import bisect_left
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence

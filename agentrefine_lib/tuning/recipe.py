@@ -1,7 +1,5 @@
 """How a model is tuned, and the record of it that lies beside every tuned model."""
 
-from __future__ import annotations
-
 import hashlib
 import json
 import warnings

@@ -4,8 +4,6 @@ Rows are padding-free (``batches``), and the model's last layer, its largest, is
 loss of a step is its mean over all trained tokens of the step, however many processes or parts share it.
 """
 
-from __future__ import annotations
-
 import csv
 import io
 import os
@@ -130,7 +128,7 @@ def prepare(
     return list(usable(conversations, tokenizer, max_tokens, left_out)), left_out
 
 
-def tune(base: Path | str, conversations: Sequence[Conversation], folder: Path, recipe: Recipe) -> pd.DataFrame:
+def tune(base: Path | str, conversations: Sequence[Conversation], folder: Path, recipe: Recipe) -> "pd.DataFrame":
     """``train``, and the loss log: step, loss, loss_refinement, loss_ordinary (nats per trained token, mean over the
     steps since the row before), learning_rate, and in every row examples and dropped: how many conversations were
     learned from and left out, and REASONS: how many for each."""
@@ -138,7 +136,7 @@ def tune(base: Path | str, conversations: Sequence[Conversation], folder: Path, 
     return read_log(folder)
 
 
-def read_log(folder: Path) -> pd.DataFrame:
+def read_log(folder: Path) -> "pd.DataFrame":
     """The loss log of a finished model."""
     import pandas as pd  # here: training needs none, and compute nodes may have none
 

@@ -1,7 +1,5 @@
 """The models of an experiment as data: training set, size and seeds of each; several are tuned side by side."""
 
-from __future__ import annotations
-
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager

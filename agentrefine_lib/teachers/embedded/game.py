@@ -1,7 +1,5 @@
 """One game: a world of a mechanic, the way it is spoken of, the script of both, and the dungeon master who answers."""
 
-from __future__ import annotations
-
 import pickle
 import random
 from functools import lru_cache

@@ -7,8 +7,6 @@ so, ``("aim", …)`` the goal wants it so. The same facts are told to the
 Player as text and to the expert as they are; the expert has no way to the world, so that it cannot know more.
 """
 
-from __future__ import annotations
-
 import random
 from collections.abc import Iterable, Iterator
 from itertools import product
@@ -79,7 +77,7 @@ class World(Protocol):
     def layout(self) -> dict[str, Any]:
         """All of it, hidden things too, as the script's ``Environment``."""
 
-    def expert(self) -> Expert:
+    def expert(self) -> "Expert":
         """Somebody who was told the goal and the rules, and nothing else."""
 
     def check(self, command: Command) -> Refusal | None:

@@ -1,7 +1,5 @@
 """Names of things, drawn from a costume in one style a play, and the articles before them."""
 
-from __future__ import annotations
-
 import random
 import re
 from collections.abc import Iterable
@@ -48,7 +46,7 @@ class Nouns(str):
 
     parts: list[Noun]
 
-    def __new__(cls, names: list[str], noun: type[Noun] = Noun) -> Nouns:
+    def __new__(cls, names: list[str], noun: type[Noun] = Noun) -> "Nouns":
         made = super().__new__(cls, ", ".join(names))
         made.parts = [noun(name) for name in names]
         return made

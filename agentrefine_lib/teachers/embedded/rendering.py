@@ -1,7 +1,5 @@
 """How facts become text: an observation's style, its words, and the things in it that do not matter."""
 
-from __future__ import annotations
-
 import random
 import re
 from collections.abc import Callable, Iterable, Sequence

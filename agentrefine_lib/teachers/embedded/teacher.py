@@ -1,7 +1,5 @@
 """The embedded teacher: a procedural dungeon master and Player, free, offline and deterministic."""
 
-from __future__ import annotations
-
 import random
 from collections import Counter
 from collections.abc import Collection, Sequence

@@ -1,7 +1,5 @@
 """Cells and facing: what lies ahead is told by its distance, and the expert keeps a map of where it has been."""
 
-from __future__ import annotations
-
 import random
 import re
 from collections import deque

@@ -1,7 +1,5 @@
 """Crafting: recipes told as rules, places to gather at, stations to work at, and people who buy and sell."""
 
-from __future__ import annotations
-
 import random
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Devices: dials, switches and buttons, and a manual that says what belongs where, in which order, on what terms."""
 
-from __future__ import annotations
-
 import random
 from itertools import pairwise
 from typing import Any

@@ -1,7 +1,5 @@
 """Documents: invented articles that name one another, read line by line, and a question whose answer stands in one."""
 
-from __future__ import annotations
-
 import random
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Files: records of fields in folders; they have to be found, by name or by a field, and put in order."""
 
-from __future__ import annotations
-
 import random
 from typing import Any
 

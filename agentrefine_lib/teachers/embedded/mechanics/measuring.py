@@ -1,7 +1,5 @@
 """Samples with a hidden property: instruments tell it, and limits say what follows from a reading."""
 
-from __future__ import annotations
-
 import random
 from typing import Any
 

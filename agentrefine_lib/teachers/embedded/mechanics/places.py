@@ -1,7 +1,5 @@
 """Things in places: some of them shut, one perhaps locked, few hands, and perhaps something to be done to a thing."""
 
-from __future__ import annotations
-
 import random
 from typing import Any
 

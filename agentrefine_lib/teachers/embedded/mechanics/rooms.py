@@ -1,7 +1,5 @@
 """Rooms and exits: unknown ways, boxes to look into, a way that is barred, and a thing to find, bring or hand over."""
 
-from __future__ import annotations
-
 import random
 from collections.abc import Callable
 from typing import Any

@@ -1,7 +1,5 @@
 """A vehicle between stops: roads are told where they begin and cost fuel; cargo has to get to its stops."""
 
-from __future__ import annotations
-
 import random
 from collections.abc import Collection, Iterable
 from itertools import pairwise

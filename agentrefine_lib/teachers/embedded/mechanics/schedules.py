@@ -1,7 +1,5 @@
 """Schedules: people with free hours, told when they are asked; an hour has to be found that suits them all."""
 
-from __future__ import annotations
-
 import random
 from collections.abc import Iterable
 from typing import Any

@@ -1,7 +1,5 @@
 """Things in an order: a row to be sorted by swapping, or lanes that are taken from in front and added to behind."""
 
-from __future__ import annotations
-
 import random
 from collections.abc import Iterable
 from itertools import pairwise

@@ -1,7 +1,5 @@
 """Random STRIPS domains: operators with preconditions and effects, told as rules, and a planner as the expert."""
 
-from __future__ import annotations
-
 import random
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
