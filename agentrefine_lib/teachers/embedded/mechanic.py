@@ -80,8 +80,13 @@ class World(Protocol):
     def expert(self) -> "Expert":
         """Somebody who was told the goal and the rules, and nothing else."""
 
+    def faults(self, command: Command) -> Iterator[object]:
+        """Why a command cannot be done now, the first reason first: each a Refusal, or something false where it does
+        not hold. What the grammar leaves out is missing at the command's end."""
+
     def check(self, command: Command) -> Refusal | None:
-        """Why a command cannot be done now, or None. What the grammar leaves out is missing at the command's end."""
+        """The first reason why a command cannot be done now, or None."""
+        return next((fault for fault in self.faults(command) if isinstance(fault, Refusal)), None)
 
     def act(self, command: Command) -> list[Fact]:
         """Change the world by a command that ``check`` lets pass; the facts to tell of it."""

@@ -3,7 +3,7 @@
 import random
 import re
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 from agentrefine_lib.teachers.embedded import mechanic
@@ -114,35 +114,28 @@ class World(mechanic.World):
         wall = next(steps for steps in range(1, 10) if not self._on_floor(cell_at(self.pose, steps)))
         return [*view, ("wall", str(wall)), *[("held", self.held)] * (self.held != "")]
 
-    def check(self, command: Command) -> Refusal | None:
+    def faults(self, command: Command) -> Iterator[object]:
         match command:
-            case ("left",) | ("right",):
-                return None
             case ("step",):
-                return None if self._free(cell_at(self.pose, 1)) else Refusal("precondition", ("blocked",))
-            case ("put", thing, *_) if thing != self.held:
-                return Refusal("precondition", ("not_held", thing))
-            case ("put", _, *others):
+                yield not self._free(cell_at(self.pose, 1)) and Refusal("precondition", ("blocked",))
+            case ("put", thing, *others):
+                yield thing != self.held and Refusal("precondition", ("not_held", thing))
                 fits = self.faced and others in ([], [self.faced])
-                return None if fits else Refusal("place", ("not_ahead", *(others or self.aims[0][-1:])))
-        operation, thing = command
-        if thing == self.held:
-            return Refusal("no_effect", ("carried", thing))
-        if operation == "near" and thing == self.faced:
-            return Refusal("no_effect", ("facing", thing))
-        if operation == "near" and thing not in [seen for seen, *_ in self._visible()]:
-            return Refusal("absent", ("not_in_sight", thing))
-        if operation == "near":
-            return Refusal("precondition", ("no_way", thing), seen=False) if self._path(thing) is None else None
-        if operation == "open" and thing != self.gate:
-            return Refusal("precondition", ("not_gate", thing))
-        if thing != self.faced:
-            return Refusal("place", ("not_ahead", thing))
-        if operation == "open":
-            return None if self.shut else Refusal("no_effect", ("open_already", thing))
-        if thing == self.gate:
-            return Refusal("precondition", ("fixed", thing))
-        return Refusal("precondition", ("full", self.held)) if self.held else None
+                yield not fits and Refusal("place", ("not_ahead", *(others or self.aims[0][-1:])))
+            case ("near", thing):
+                yield thing == self.held and Refusal("no_effect", ("carried", thing))
+                yield thing == self.faced and Refusal("no_effect", ("facing", thing))
+                in_sight = thing in [seen for seen, *_ in self._visible()]
+                yield not in_sight and Refusal("absent", ("not_in_sight", thing))
+                yield self._path(thing) is None and Refusal("precondition", ("no_way", thing), seen=False)
+            case ("take" | "open" as operation, thing):
+                yield thing == self.held and Refusal("no_effect", ("carried", thing))
+                opens = operation == "open"
+                yield opens and thing != self.gate and Refusal("precondition", ("not_gate", thing))
+                yield thing != self.faced and Refusal("place", ("not_ahead", thing))
+                yield opens and not self.shut and Refusal("no_effect", ("open_already", thing))
+                yield not opens and thing == self.gate and Refusal("precondition", ("fixed", thing))
+                yield not opens and self.held and Refusal("precondition", ("full", self.held))
 
     def act(self, command: Command) -> list[Fact]:
         told: Fact = ("came", *command[1:])

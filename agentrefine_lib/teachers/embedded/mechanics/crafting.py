@@ -1,6 +1,7 @@
 """Crafting: recipes told as rules, places to gather at, stations to work at, and people who buy and sell."""
 
 import random
+from collections.abc import Iterator
 from typing import Any
 
 from agentrefine_lib.teachers.embedded import mechanic
@@ -59,29 +60,22 @@ class World(mechanic.World):
     def _offer(self, operation: str, thing: str) -> Fact | None:
         return next((offer for offer in self.offers if offer[:2] == (OFFERS[operation], thing)), None)
 
-    def check(self, command: Command) -> Refusal | None:
+    def faults(self, command: Command) -> Iterator[object]:
         operation, thing, *at = command
-        if operation == "sell" and thing not in self.owned:
-            return Refusal("precondition", ("lacking", thing))
-        if operation != "sell" and thing in self.owned:
-            return Refusal("no_effect", ("own_already", thing))
+        yield operation == "sell" and thing not in self.owned and Refusal("precondition", ("lacking", thing))
+        yield operation != "sell" and thing in self.owned and Refusal("no_effect", ("own_already", thing))
         if operation == "make":
-            return self._check_making(thing, at)
-        offer = self._offer(operation, thing)
-        if offer is None or at not in ([], [offer[2]]):
-            return Refusal("absent", (f"no_{operation}{'_at' if at else ''}", thing, *at))
-        if operation == "buy" and count(offer[3]) > self.coins:
-            return Refusal("precondition", ("costs", thing, offer[3]))
-        return None
-
-    def _check_making(self, thing: str, at: list[str]) -> Refusal | None:
-        if thing not in self.recipes:
-            return Refusal("precondition", ("no_recipe", thing))
-        parts, station = self.recipes[thing]
-        if at not in ([], [station]):
-            return Refusal("place", ("wrong_station", thing, *at))
-        missing = [part for part in parts if part not in self.owned]
-        return Refusal("precondition", ("no_part", missing[0], thing)) if missing else None
+            yield thing not in self.recipes and Refusal("precondition", ("no_recipe", thing))
+            parts, station = self.recipes[thing]
+            yield at not in ([], [station]) and Refusal("place", ("wrong_station", thing, *at))
+            missing = [part for part in parts if part not in self.owned]
+            yield missing and Refusal("precondition", ("no_part", missing[0], thing))
+        else:
+            offer = self._offer(operation, thing)
+            if offer is None or at not in ([], [offer[2]]):
+                yield Refusal("absent", (f"no_{operation}{'_at' if at else ''}", thing, *at))
+            elif operation == "buy":
+                yield count(offer[3]) > self.coins and Refusal("precondition", ("costs", thing, offer[3]))
 
     def act(self, command: Command) -> list[Fact]:
         operation, thing = command[:2]

@@ -1,6 +1,7 @@
 """Samples with a hidden property: instruments tell it, and limits say what follows from a reading."""
 
 import random
+from collections.abc import Iterator
 from typing import Any
 
 from agentrefine_lib.teachers.embedded import mechanic
@@ -55,21 +56,20 @@ class World(mechanic.World):
         told += [fact for pair, fact in self.value.items() if pair in self.known]
         return told + [(self.placed, *item) for item in self.where.items()]
 
-    def check(self, command: Command) -> Refusal | None:
+    def faults(self, command: Command) -> Iterator[object]:
         operation, sample, name = command
         if operation in ("file", "label"):
-            if self.where.get(sample) == name:
-                return Refusal("no_effect", (self.placed, sample, name))
-            measured = (sample, self.prop) in self.known
-            return None if measured else Refusal("precondition", ("unmeasured", sample, self.prop))
-        if sample in self.where and not self.labels:
-            return Refusal("absent", ("lies", sample, self.where[sample]))
+            yield self.where.get(sample) == name and Refusal("no_effect", (self.placed, sample, name))
+            yield (sample, self.prop) not in self.known and Refusal("precondition", ("unmeasured", sample, self.prop))
+            return
+        gone = sample in self.where and not self.labels
+        yield gone and Refusal("absent", ("lies", sample, self.where[sample]))
         if operation == "mount":
-            return Refusal("no_effect", ("on", sample, name)) if self.on.get(name) == sample else None
-        if self.mounts and self.on.get(name) != sample:
-            return Refusal("place", ("not_on", sample, name))
-        prop = self.tools[name]
-        return Refusal("no_effect", ("measured", sample, prop)) if (sample, prop) in self.known else None
+            yield self.on.get(name) == sample and Refusal("no_effect", ("on", sample, name))
+        else:
+            yield self.mounts and self.on.get(name) != sample and Refusal("place", ("not_on", sample, name))
+            prop = self.tools[name]
+            yield (sample, prop) in self.known and Refusal("no_effect", ("measured", sample, prop))
 
     def act(self, command: Command) -> list[Fact]:
         operation, sample, name = command

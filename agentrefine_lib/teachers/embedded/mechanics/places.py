@@ -1,6 +1,7 @@
 """Things in places: some of them shut, one perhaps locked, few hands, and perhaps something to be done to a thing."""
 
 import random
+from collections.abc import Iterator
 from typing import Any
 
 from agentrefine_lib.teachers.embedded import mechanic
@@ -59,41 +60,33 @@ class World(mechanic.World):
         inside: list[Fact] = [("lies", thing, self.here) for thing, at in self.at.items() if at == self.here]
         return inside or [("bare", self.here)]
 
-    def check(self, command: Command) -> Refusal | None:
+    def faults(self, command: Command) -> Iterator[object]:
         match command:
             case ("go", spot):
-                return Refusal("no_effect", ("here_already", spot)) if spot == self.here else None
-            case ("open" | "unlock", spot, *_) if spot != self.here:
-                return Refusal("place", ("not_here", spot))
-            case ("open", spot) if spot not in self.closed:
-                return Refusal("no_effect", ("not_closed", spot))
+                yield spot == self.here and Refusal("no_effect", ("here_already", spot))
             case ("open", spot):
-                return Refusal("precondition", ("locked", spot, self.key)) if spot == self.lock else None
-            case ("unlock", spot, _) if spot != self.lock:
-                return Refusal("no_effect", ("not_locked", spot))
-            case ("take", thing, *_) if self.at[thing] == HANDS:
-                return Refusal("no_effect", ("held_already", thing))
-            case ("unlock", _, thing) | ("put" | "treat", thing, *_) if self.at[thing] != HANDS:
-                return Refusal("precondition", ("not_held", thing))
-            case ("unlock", spot, thing):
-                return Refusal("precondition", ("unfit", spot, thing)) if thing != self.key else None
-            case ("treat", _, spot) if spot != self.station:
-                return Refusal("precondition", ("no_station", spot))
-            case ("treat", *_) if self.here != self.station:
-                return Refusal("place", ("not_here", self.station))
-            case ("treat", thing, *_):
-                return Refusal("no_effect", ("done_already", thing, self.work)) if thing in self.treated else None
-        _, thing, *spots = command
-        if not self.here or (spots and spots[0] != self.here):
-            return Refusal("place", ("not_here", spots[0]) if spots else ("at_no_place",))
-        if self.here in self.closed:
-            return Refusal("precondition", ("closed", self.here))
-        if command[0] == "put":
-            return None
-        if self.at[thing] != self.here:
-            return Refusal("absent", ("not_at", thing, self.here))
-        held = self._held()
-        return Refusal("precondition", ("full", held[0])) if len(held) >= self.capacity else None
+                yield spot != self.here and Refusal("place", ("not_here", spot))
+                yield spot not in self.closed and Refusal("no_effect", ("not_closed", spot))
+                yield spot == self.lock and Refusal("precondition", ("locked", spot, self.key))
+            case ("unlock", spot, key):
+                yield spot != self.here and Refusal("place", ("not_here", spot))
+                yield spot != self.lock and Refusal("no_effect", ("not_locked", spot))
+                yield self.at[key] != HANDS and Refusal("precondition", ("not_held", key))
+                yield key != self.key and Refusal("precondition", ("unfit", spot, key))
+            case ("treat", thing, *spots):
+                yield self.at[thing] != HANDS and Refusal("precondition", ("not_held", thing))
+                yield spots not in ([], [self.station]) and Refusal("precondition", ("no_station", *spots))
+                yield self.here != self.station and Refusal("place", ("not_here", self.station))
+                yield thing in self.treated and Refusal("no_effect", ("done_already", thing, self.work))
+            case ("take" | "put" as operation, thing, *spots):
+                held, takes = self._held(), operation == "take"
+                yield takes and thing in held and Refusal("no_effect", ("held_already", thing))
+                yield not takes and thing not in held and Refusal("precondition", ("not_held", thing))
+                elsewhere = not self.here or spots not in ([], [self.here])
+                yield elsewhere and Refusal("place", ("not_here", *spots) if spots else ("at_no_place",))
+                yield self.here in self.closed and Refusal("precondition", ("closed", self.here))
+                yield takes and self.at[thing] != self.here and Refusal("absent", ("not_at", thing, self.here))
+                yield takes and len(held) >= self.capacity and Refusal("precondition", ("full", held[0]))
 
     def act(self, command: Command) -> list[Fact]:
         match command:

@@ -1,7 +1,7 @@
 """Rooms and exits: unknown ways, boxes to look into, a way that is barred, and a thing to find, bring or hand over."""
 
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from agentrefine_lib.teachers.embedded import mechanic
@@ -60,27 +60,26 @@ class World(mechanic.World):
         inside: list[Fact] = [("inside", thing, box) for thing in self.things if self.at[thing] == box]
         return [("closed", box)] if box in self.closed else inside or [("hollow", box)]
 
-    def check(self, command: Command) -> Refusal | None:
+    def faults(self, command: Command) -> Iterator[object]:
         operation, name, *more = command
         if operation == "go":
-            if (self.here, name) == self.bar_at and self.at.get(self.bar) == self.here:
-                return Refusal("precondition", ("blocked", name, self.bar))
-            return None if name in self.exits[self.here] else Refusal("precondition", ("no_exit", name))
-        at, met, used = self.at[name], (more or [name])[0], name
-        if operation == "take":
+            barred = (self.here, name) == self.bar_at and self.at.get(self.bar) == self.here
+            yield barred and Refusal("precondition", ("blocked", name, self.bar))
+            yield name not in self.exits[self.here] and Refusal("precondition", ("no_exit", name))
+        elif operation == "take":
+            at = self.at[name]
+            yield at == BAG and Refusal("no_effect", ("have", name))
             near = self.here in (at, self.at.get(at)) and at not in self.closed
-            absent = None if near else Refusal("absent", ("not_here", name))
-            return Refusal("no_effect", ("have", name)) if at == BAG else absent
-        if operation == "clear":
-            met, used = name, more[0]
-        if operation != "drop" and self.at[met] != self.here:
-            return Refusal("place", ("not_here", met))
-        if operation == "open":
-            return None if name in self.closed else Refusal("no_effect", ("open_already", name))
-        if self.at[used] != BAG:
-            return Refusal("precondition", ("not_had", used))
-        wrong = used != {"clear": self.tool, "give": self.wanted}.get(operation, used)
-        return Refusal("precondition", ("no_use" if operation == "clear" else "unwanted", used, met)) if wrong else None
+            yield not near and Refusal("absent", ("not_here", name))
+        else:
+            met, used = (name, more[0]) if operation == "clear" else ((more or [name])[0], name)
+            yield operation != "drop" and self.at[met] != self.here and Refusal("place", ("not_here", met))
+            if operation == "open":
+                yield name not in self.closed and Refusal("no_effect", ("open_already", name))
+                return
+            yield self.at[used] != BAG and Refusal("precondition", ("not_had", used))
+            wrong = used != {"clear": self.tool, "give": self.wanted}.get(operation, used)
+            yield wrong and Refusal("precondition", ("no_use" if operation == "clear" else "unwanted", used, met))
 
     def act(self, command: Command) -> list[Fact]:
         operation, name, *more = command

@@ -1,7 +1,7 @@
 """Schedules: people with free hours, told when they are asked; an hour has to be found that suits them all."""
 
 import random
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from agentrefine_lib.teachers.embedded import mechanic
@@ -39,29 +39,24 @@ class World(mechanic.World):
         told: list[Fact] = [("person", person) for person in self.people] + [("hour", hour) for hour in self.hours]
         return [*told, ("booked", self.booked) if self.booked else ("no_hour",)]
 
-    def check(self, command: Command) -> Refusal | None:
+    def faults(self, command: Command) -> Iterator[object]:
         match command:
             case ("ask", person):
-                if person in self.asked:
-                    return Refusal("no_effect", ("asked_already", person))
+                yield person in self.asked and Refusal("no_effect", ("asked_already", person))
                 known = person in self.guests or person in self.keeper.values()
-                return None if known else Refusal("absent", ("no_part", person, self.meeting))
+                yield not known and Refusal("absent", ("no_part", person, self.meeting))
             case ("cancel",):
-                return None if self.booked else Refusal("no_effect", ("no_hour",))
-            case ("book", hour) if self.booked == hour:
-                return Refusal("no_effect", ("booked_already", hour))
-            case ("book", hour) if self.booked:
-                return Refusal("precondition", ("booked", self.booked))
+                yield not self.booked and Refusal("no_effect", ("no_hour",))
             case ("book", hour):
+                yield self.booked == hour and Refusal("no_effect", ("booked_already", hour))
+                yield self.booked and Refusal("precondition", ("booked", self.booked))
                 cannot = [guest for guest in self.guests if hour not in self.free[guest]]
                 seen = [guest for guest in cannot if self.keeper.get(guest, guest) in self.asked]
-                return Refusal("precondition", ("cannot", (seen or cannot)[0], hour), bool(seen)) if cannot else None
-        _, person, *hours = command
-        if not self.booked:
-            return Refusal("precondition", ("no_hour",))
-        if hours not in ([], [self.booked]):
-            return Refusal("precondition", ("not_booked", *hours))
-        return Refusal("no_effect", ("knows_already", person)) if person in self.told else None
+                yield cannot and Refusal("precondition", ("cannot", (seen or cannot)[0], hour), bool(seen))
+            case ("tell", person, *hours):
+                yield not self.booked and Refusal("precondition", ("no_hour",))
+                yield hours not in ([], [self.booked]) and Refusal("precondition", ("not_booked", *hours))
+                yield person in self.told and Refusal("no_effect", ("knows_already", person))
 
     def act(self, command: Command) -> list[Fact]:
         match command:
