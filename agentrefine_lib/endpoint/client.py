@@ -121,10 +121,14 @@ class Endpoint:
 
     def _tell(self) -> None:
         """What somebody has to know of the answers, in one line."""
-        if self._cut or self._silent:
-            cut = f"{self._cut:,} end at max_tokens={self.settings.max_tokens:,}: raise it (reply_tokens in a chapter)"
-            silent = f"{self._silent:,} have no text, however often they were asked for"
-            log.warning("%s: of %s answers %s and %s", self._where, f"{self._answered:,}", cut, silent)
+        told = []
+        if self._cut:
+            limit = f"max_tokens={self.settings.max_tokens:,}"
+            told.append(f"{self._cut:,} end at {limit}: raise it (reply_tokens or max_reply_tokens in a chapter)")
+        if self._silent:
+            told.append(f"{self._silent:,} have no text, however often they were asked for")
+        if told:
+            log.warning("%s: of %s answers %s", self._where, f"{self._answered:,}", "; ".join(told))
 
     async def complete(
         self,

@@ -102,7 +102,7 @@ class World(Protocol):
         return sum(map(self.holds, self.aims)) / len(self.aims) if self.aims else 1.0
 
 
-class Expert(Protocol):
+class Expert:
     """The base of every mechanic's ``Expert``. A step of it is never refused; the same facts lead to the same step."""
 
     def notice(self, facts: Iterable[Fact]) -> None:
@@ -118,3 +118,4 @@ class Expert(Protocol):
 
     def next(self) -> Step:
         """What to do now."""
+        raise NotImplementedError
