@@ -8,6 +8,7 @@ from, and is broken up when a model plays, so that no observation ends a turn.
 
 import re
 from bisect import bisect_left
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import cache
 from itertools import islice, zip_longest
@@ -60,28 +61,23 @@ def encode_all(conversations: Iterable[Conversation], tokenizer: Any) -> Iterato
             yield _example(conversation, text, spans, tokens, control, ids_of)
 
 
-def usable(
-    conversations: Iterable[Conversation], tokenizer: Any, max_tokens: int | None, left_out: dict[str, list[str]]
-) -> Iterator[Example]:
-    """The encoded conversations that one can learn from; ``left_out`` gets the ids of the others by reason (REASONS).
+def prepare(
+    conversations: Iterable[Conversation], tokenizer: Any, max_tokens: int | None
+) -> tuple[list[Example], dict[str, list[str]]]:
+    """The encoded conversations that one can learn from, and the ids of the others by reason (REASONS).
 
     A conversation is kept whole or not at all: cutting one would leave half a turn to learn from.
     """
-    names: list[str] = []
-
-    def fit() -> Iterator[Conversation]:
-        for conversation in conversations:
-            if reason := why_unfit(conversation):
-                left_out.setdefault(reason, []).append(conversation.id)
-            else:
-                names.append(conversation.id)
-                yield conversation
-
-    for number, example in enumerate(encode_all(fit(), tokenizer)):
+    sorted_out = defaultdict[str, list[Conversation]](list)
+    for conversation in conversations:
+        sorted_out[why_unfit(conversation) or ""].append(conversation)
+    fit, examples = sorted_out.pop("", []), []
+    for conversation, example in zip(fit, encode_all(fit, tokenizer), strict=True):
         if max_tokens is not None and len(example.input_ids) > max_tokens:
-            left_out.setdefault("over_max_tokens", []).append(names[number])
+            sorted_out["over_max_tokens"].append(conversation)
         else:
-            yield example
+            examples.append(example)
+    return examples, {reason: [conversation.id for conversation in left] for reason, left in sorted_out.items()}
 
 
 def chat_text(tokenizer: Any, chat: Chat) -> str:

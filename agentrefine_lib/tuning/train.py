@@ -8,7 +8,7 @@ import csv
 import io
 import os
 import shutil
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -30,7 +30,7 @@ from transformers import (
 from agentrefine_lib.schema import Conversation, held, write_whole
 from agentrefine_lib.tuning.batches import ISOLATING, Examples, Flatten, Order
 from agentrefine_lib.tuning.card import write_model_card
-from agentrefine_lib.tuning.mask import IGNORED, REASONS, Example, usable
+from agentrefine_lib.tuning.mask import IGNORED, REASONS, Example, prepare
 from agentrefine_lib.tuning.recipe import Job, Recipe, add_adapter, claim, describe, require_whole
 
 if TYPE_CHECKING:
@@ -118,14 +118,6 @@ def token_losses(model: Any, batch: dict[str, Any]) -> tuple[torch.Tensor, torch
     logits = model(**read, logits_to_keep=trained, use_cache=False).logits[0]
     logits = logits.to(torch.promote_types(logits.dtype, torch.float32))
     return torch.nn.functional.cross_entropy(logits, labels[trained], reduction="none"), refined[trained]
-
-
-def prepare(
-    conversations: Iterable[Conversation], tokenizer: Any, max_tokens: int
-) -> tuple[list[Example], dict[str, list[str]]]:
-    """Encode conversations; returns those to learn from, and the ids of those left out by reason: see ``usable``."""
-    left_out: dict[str, list[str]] = {}
-    return list(usable(conversations, tokenizer, max_tokens, left_out)), left_out
 
 
 def tune(base: Path | str, conversations: Sequence[Conversation], folder: Path, recipe: Recipe) -> "pd.DataFrame":
