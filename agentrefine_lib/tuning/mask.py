@@ -159,7 +159,7 @@ def _frame(tokenizer: Any, control: Control) -> Frame:
     last, amid = _written(tokenizer, [[QUESTION, ANSWER], [QUESTION, ANSWER] * 2])
     before, shown, tail = last.rpartition(ANSWER["content"])
     if not shown:
-        raise MaskError(f"the chat template does not show the text of a reply: {last!r} for {ANSWER['content']!r}")
+        raise MaskError(f"a reply is not the text that the chat template shows: {last!r} for {ANSWER['content']!r}")
     follows = amid.partition(ANSWER["content"])[2]
     for extra in ("", *tokenizer.all_special_tokens):  # some templates end a chat with one more
         after = tail.rstrip().removesuffix(extra).rstrip()
