@@ -14,7 +14,8 @@ from agentrefine_lib.metrics.intervals import (
     resampled_means,
     task_weights,
 )
-from agentrefine_lib.metrics.paired import Difference, engine_of, shared_tasks
+from agentrefine_lib.metrics.paired import engine_of, shared_tasks
+from agentrefine_lib.metrics.verdicts import Difference
 
 
 def slope(grids: Mapping[int, pd.DataFrame], seed: int = 0, sizes: Mapping[str, float] | None = None) -> Difference:
