@@ -10,13 +10,12 @@ from pathlib import Path
 
 from tqdm.auto import tqdm
 
-from agentrefine_lib.agent import parse_reply
 from agentrefine_lib.environments import make_environment
 from agentrefine_lib.environments.process import EngineFailure, EngineProcess, MakeEnvironment, TimeLimits
 from agentrefine_lib.policies import LiveEpisode, Policy
 from agentrefine_lib.rollout.batch import Batch, TaskQueue, batches_of
 from agentrefine_lib.rollout.engines import EnginePool
-from agentrefine_lib.schema import Episode, Journal, SchemaError, Step, Task
+from agentrefine_lib.schema import Episode, Journal, SchemaError, Step, Task, parse_reply
 
 log = logging.getLogger(__name__)
 
@@ -85,7 +84,7 @@ def refuse_unplayed(reasons: Mapping[str, str], wanted: int, path: Path) -> None
     """Raise UnplayedError where any of the tasks wanted is without an episode in ``path``."""
     if reasons:
         told = "; ".join(f"{task}: {reason}" for task, reason in sorted(reasons.items()))
-        where = f"the others are in {path}, and another run plays only what is missing"
+        where = f"the others are in {path}; run again to play only what is missing"
         raise UnplayedError(f"{len(reasons)} of {wanted} tasks could not be played; {where}. {told}", reasons)
 
 

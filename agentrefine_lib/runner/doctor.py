@@ -1,4 +1,4 @@
-"""Can this machine run the suite, what is missing, what does that cost, and which command mends it?
+"""Can this machine run the suite, what is missing, what do you lose without it, and which command fixes it?
 
 ``make doctor``, or ``python3 agentrefine_lib/runner/doctor.py`` before anything is installed: this file imports only
 the standard library, of Python 3.8 or later, and what is installed is looked at in processes of its own, each with a
@@ -40,13 +40,13 @@ MARKS = {FINE: "ok", COSTS: "--", STOPS: "!!"}
 
 
 class Finding(NamedTuple):
-    """One line of the report: what was looked at, what was found, what is lost by it, and the command that mends it."""
+    """One line of the report: what was looked at, what was found, what is lost by it, and the command that fixes it."""
 
     what: str
     state: str
     found: str
     cost: str = ""
-    mend: str = ""
+    fix: str = ""
 
 
 NAMES = "from agentrefine_lib.environments import engines; print(*engines())"
@@ -83,7 +83,7 @@ OPTIONAL = {  # package → what is lost without it, and the extra that brings i
 
 def main() -> int:
     """Print the report, as a table or as JSON. Returns the exit code."""
-    parser = argparse.ArgumentParser(prog="doctor", description="What is missing on this machine, and what mends it.")
+    parser = argparse.ArgumentParser(prog="doctor", description="What is missing on this machine, and how to fix it.")
     parser.add_argument("--json", action="store_true", help="the same as JSON, for bug reports")
     parser.add_argument("--quick", action="store_true", help="start no engine, no kernel and no browser")
     asked = parser.parse_args()
@@ -98,9 +98,9 @@ def main() -> int:
     return 0 if ready else 1
 
 
-def check(what: str, fine: object, found: str, state: str, cost: str, mend: str) -> Finding:
-    """A finding, of which state, cost and mend count only where it is not fine."""
-    return Finding(what, FINE, found) if fine else Finding(what, state, found, cost, mend)
+def check(what: str, fine: object, found: str, state: str, cost: str, fix: str) -> Finding:
+    """A finding, of which state, cost and fix count only where it is not fine."""
+    return Finding(what, FINE, found) if fine else Finding(what, state, found, cost, fix)
 
 
 def machine(installed: bool) -> list[Finding]:
@@ -171,14 +171,14 @@ def packages() -> list[Finding]:
 def gpu(installed: bool) -> Finding:
     """What torch sees, or before installation the driver's own word. None is needed but for the paper's size."""
     code, seen = run([sys.executable, "-c", CUDA]) if installed else (0, "")
-    mend = f"{PIP} --force-reinstall torch"
+    fix = f"{PIP} --force-reinstall torch"
     if code:
-        return Finding("torch", STOPS, seen, "nothing is tuned", mend)
+        return Finding("torch", STOPS, seen, "nothing is tuned", fix)
     failed, driver = run(["nvidia-smi", "-L"])
     name = "" if failed else re.sub(r"\s*\(UUID.*", "", driver)
     found = seen or (f"{name}, which this torch cannot use" if name and installed else name)
     fine = seen or not (name and installed)
-    return check("GPU", fine, found or "none; needed only at the paper's size", COSTS, "tuning runs without it", mend)
+    return check("GPU", fine, found or "none; needed only at the paper's size", COSTS, "tuning runs without it", fix)
 
 
 def probes() -> list[Finding]:
@@ -195,8 +195,8 @@ def engine(name: str, limit: float = LIMIT) -> Finding:
     code, said = run([sys.executable, "-c", OPEN, name], limit)
     reason, _, way = said.rpartition("Error: ")[2].partition(" To get it: ")
     look = f"{PYTHON} -m agentrefine_lib.environments {name} --check"
-    mend = way.replace("pip install -c constraints.txt", PIP) or look
-    return check(name, not code, reason, COSTS, "its tasks are left out: `without` in the profile says more", mend)
+    fix = way.replace("pip install -c constraints.txt", PIP) or look
+    return check(name, not code, reason, COSTS, "its tasks are left out: `without` in the profile says more", fix)
 
 
 def kernel() -> Finding:
@@ -211,8 +211,8 @@ def browser() -> Finding:
     """A Chromium, for the tests that look at the widgets."""
     own = any(list((Path.home() / cache).glob("chromium*")) for cache in CACHES)
     found = next(filter(None, map(shutil.which, BROWSERS)), "playwright's Chromium" if own else "")
-    mend = f"{PYTHON} -m playwright install chromium"
-    return check("browser", found, found or "none", COSTS, "make test skips the browser tests", mend)
+    fix = f"{PYTHON} -m playwright install chromium"
+    return check("browser", found, found or "none", COSTS, "make test skips the browser tests", fix)
 
 
 def version(name: str) -> str | None:
@@ -261,7 +261,7 @@ def table(findings: list[Finding]) -> str:
         lines += [f"{'':{wide + 6}}{line}" for line in more if line]
     stops = [finding.what for finding in findings if finding.state == STOPS]
     costs = any(finding.state == COSTS for finding in findings)
-    can = "make reproduce can run" + ("; what is marked -- is missing" if costs else "")
+    can = "make reproduce can run" + ("; lines marked -- are missing" if costs else "")
     return "\n".join([*lines, "", f"make reproduce cannot run: {', '.join(stops)} (!!)" if stops else can])
 
 

@@ -8,4 +8,4 @@ from agentrefine_lib.teachers.embedded import (
     load_costumes,
     load_personas,
 )
-from agentrefine_lib.teachers.protocol import COMPLETED, Brief, Teacher
+from agentrefine_lib.teachers.protocol import Brief, Teacher

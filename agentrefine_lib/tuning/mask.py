@@ -14,7 +14,7 @@ from functools import cache
 from itertools import islice, zip_longest
 from typing import Any, NamedTuple
 
-from agentrefine_lib.dataset.exports import is_trained, why_unfit
+from agentrefine_lib.dataset.exports import why_unfit
 from agentrefine_lib.schema import Conversation
 
 IGNORED = -100  # the label of a token that is read but not learned from
@@ -249,6 +249,6 @@ def _example(
             why = "a player reads what stands before it in other tokens; change the reply's blanks or the template"
             raise MaskError(f"{conversation.id}: {told}: {why}")
         owner[first:last] = [index] * (last - first)
-        if is_trained(conversation.conversations[index]):
+        if conversation.conversations[index].is_trained:
             labels[first:last] = ids[first:last]
     return Example(ids, labels, owner)

@@ -163,11 +163,11 @@ def _train(base: Path | str, conversations: Sequence[Conversation], folder: Path
     )
     if not examples:
         mend = f"; max_tokens={recipe.max_tokens}: raise it" if "over_max_tokens" in left_out else ""
-        found = f"found nothing to learn from in {job.conversations} conversations"
+        found = f"found nothing to train on in {job.conversations} conversations"
         raise ValueError(f"{folder.name}: {found}: left out: {told or 'none'}{mend}")
     trainer = make_trainer(base, examples, folder, recipe)
     if left_out and trainer.is_world_process_zero():
-        print(f"{folder.name}: learns from {len(examples)}, leaves out {told}", flush=True)
+        print(f"{folder.name}: trains on {len(examples)}, leaves out {told}", flush=True)
     trainer.train(resume_from_checkpoint=last_checkpoint(folder))
     trainer.save_model(folder)
     why = {reason: len(left_out.get(reason, ())) for reason in REASONS}

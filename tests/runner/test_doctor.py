@@ -68,7 +68,7 @@ def test_an_old_python_can_read_it_and_is_told_so(monkeypatch, capsys):
 def test_what_is_missing_has_a_cost_and_a_command(bare):
     found = {finding.what: finding for finding in doctor.before()}["compiler"]
     assert (found.state, found.cost) == (doctor.COSTS, "AlfWorld and Jericho drop out")
-    assert "build-essential" in found.mend
+    assert "build-essential" in found.fix
     for name in ("cc", "c++", "make"):
         program(bare, name, "true")
     assert all(finding.state == doctor.FINE for finding in doctor.before())
@@ -83,7 +83,7 @@ def test_an_environment_whose_python_was_removed_is_told_from_none(monkeypatch, 
     (tmp_path / "bin").mkdir()
     (tmp_path / "bin" / "python").symlink_to(tmp_path / "removed" / "python3.11")
     found = next(finding for finding in doctor.machine(installed=False) if finding.what == ".venv")
-    assert (found.state, found.found, found.mend) == (doctor.STOPS, "its Python is gone", "make clean")
+    assert (found.state, found.found, found.fix) == (doctor.STOPS, "its Python is gone", "make clean")
 
 
 def test_another_version_than_the_pinned_one_is_named(monkeypatch):
@@ -116,7 +116,7 @@ def test_an_engine_that_is_missing_says_how_to_get_it(monkeypatch):
     found = doctor.engine("jericho")
     assert found.state == doctor.COSTS
     assert "jericho cannot be played here" in found.found
-    assert '-m pip install -c constraints.txt -e ".[engines]"' in found.mend
+    assert '-m pip install -c constraints.txt -e ".[engines]"' in found.fix
 
 
 @pytest.mark.slow
@@ -132,4 +132,4 @@ def test_here_everything_is_found_and_no_key_is_shown():
     assert found["kernel"]["state"] == "ok"
     assert set(environments.engines()) <= set(found)
     assert found["babyai"]["found"].startswith("minigrid")
-    assert all(f["mend"] and f["cost"] for f in found.values() if f["state"] != "ok")
+    assert all(f["fix"] and f["cost"] for f in found.values() if f["state"] != "ok")
