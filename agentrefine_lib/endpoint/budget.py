@@ -1,7 +1,5 @@
 """Hard limits: a request starts only when its worst case fits into what is left."""
 
-from __future__ import annotations
-
 import asyncio
 from collections.abc import Callable
 from typing import NamedTuple
@@ -24,7 +22,7 @@ class Usage(NamedTuple):
     tokens: int = 0
     money: float = 0.0
 
-    def plus(self, other: Usage, sign: int = 1) -> Usage:
+    def plus(self, other: "Usage", sign: int = 1) -> "Usage":
         return Usage(
             self.requests + sign * other.requests, self.tokens + sign * other.tokens, self.money + sign * other.money
         )

@@ -1,7 +1,5 @@
 """What is asked of an endpoint, under which key it is known again, and what comes back."""
 
-from __future__ import annotations
-
 import json
 import os
 import re

@@ -1,7 +1,5 @@
 """How episodes go wrong: kinds of errors, and how long until a model repeats what was just refused."""
 
-from __future__ import annotations
-
 import warnings
 from collections.abc import Iterable
 from itertools import pairwise

@@ -1,7 +1,5 @@
 """Best of N: what the best of k samples is worth, from n of them, without bias."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from math import comb
 

@@ -8,8 +8,6 @@ was refused one step before (a stuck loop); ``recovery`` the share of refused st
 step was accepted.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 from itertools import pairwise
 from pathlib import Path

@@ -1,7 +1,5 @@
 """How one number goes with another: progress with the size of the training set, or with self-refinement."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 
 import numpy as np
@@ -47,13 +45,10 @@ def rank_correlation(x: np.ndarray, y: np.ndarray, seed: int = 0) -> Difference:
     """
     if len(x) < 4 or np.ptp(x) == 0 or np.ptp(y) == 0:
         return Difference(n=len(x), seeds=1)
-    found = bootstrap(
-        (x, y), _rho, paired=True, confidence_level=CONFIDENCE, n_resamples=RESAMPLES, method="percentile", rng=seed
-    )
+    same = {"n_resamples": RESAMPLES, "rng": seed}
+    found = bootstrap((x, y), _rho, paired=True, confidence_level=CONFIDENCE, method="percentile", **same)
     low, high = found.confidence_interval
-    shuffled = permutation_test(
-        (x,), lambda drawn, axis: _rho(drawn, y, axis), permutation_type="pairings", n_resamples=RESAMPLES, rng=seed
-    )
+    shuffled = permutation_test((x,), lambda drawn, axis: _rho(drawn, y, axis), permutation_type="pairings", **same)
     return Difference(float(_rho(x, y)), float(low), float(high), float(shuffled.pvalue), len(x), 1)
 
 

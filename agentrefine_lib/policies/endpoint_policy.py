@@ -1,7 +1,5 @@
 """A model behind an OpenAI-compatible URL as a policy, over the client that synthesis uses."""
 
-from __future__ import annotations
-
 import asyncio
 import math
 import re
@@ -33,7 +31,7 @@ class EndpointPolicy:
 
     def __init__(
         self,
-        endpoint: Endpoint,
+        endpoint: "Endpoint",
         name: str | None = None,
         *,
         seed: int = 0,

@@ -1,7 +1,5 @@
 """How a local model writes, token ids in and out: openvino-genai on processors, vLLM or transformers on GPUs."""
 
-from __future__ import annotations
-
 import logging
 import os
 import tempfile
@@ -172,20 +170,13 @@ class Transformers:
         padding = min(self._stop)
         ids = torch.tensor([[padding] * (width - len(prompt)) + prompt for prompt in prompts])
         mask = torch.tensor([[0] * (width - len(prompt)) + [1] * len(prompt) for prompt in prompts])
-        settings = GenerationConfig(
-            max_new_tokens=tokens, do_sample=False, eos_token_id=sorted(self._stop), pad_token_id=padding
-        )
-        if sampling.temperature > 0:
-            settings.update(do_sample=True, temperature=sampling.temperature, top_p=sampling.top_p, top_k=0)
+        settings = decoding(sampling, tokens, self._stop)
         device = self._model.device
+        asked = {"input_ids": ids.to(device), "attention_mask": mask.to(device), "generation_config": settings}
         with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
             torch.manual_seed(hash(tuple(seeds)))
-            all_ids = self._model.generate(
-                ids.to(device), attention_mask=mask.to(device), generation_config=settings
-            ).tolist()
-        return [
-            Written(without_end(row[width:], self._stop), not self._stop.isdisjoint(row[width:])) for row in all_ids
-        ]
+            rows = self._model.generate(**asked)[:, width:].tolist()
+        return [written(row, self._stop) for row in rows]
 
 
 def stop_ids(settings: GenerationConfig, tokenizer: Any) -> set[int]:
@@ -195,6 +186,19 @@ def stop_ids(settings: GenerationConfig, tokenizer: Any) -> set[int]:
     return ends | end_of_turn(tokenizer)
 
 
+def decoding(sampling: Sampling, tokens: int, stop: set[int]) -> GenerationConfig:
+    """Transformers' settings for replies of at most so many tokens."""
+    chosen: dict[str, Any] = {"do_sample": False}
+    if sampling.temperature > 0:
+        chosen = {"do_sample": True, "temperature": sampling.temperature, "top_p": sampling.top_p, "top_k": 0}
+    return GenerationConfig(max_new_tokens=tokens, eos_token_id=sorted(stop), pad_token_id=min(stop), **chosen)
+
+
 def without_end(ids: Sequence[int], stop: set[int]) -> list[int]:
     """The ids before the first that ends a turn."""
     return list(ids[: next((place for place, token in enumerate(ids) if token in stop), len(ids))])
+
+
+def written(ids: Sequence[int], stop: set[int]) -> Written:
+    """What was written up to the first token that ends a turn."""
+    return Written(without_end(ids, stop), not stop.isdisjoint(ids))

@@ -1,7 +1,5 @@
 """Policies without a model: the floor (random), the ceiling (the engine's own expert), a mistake to begin with."""
 
-from __future__ import annotations
-
 import asyncio
 import random
 from collections.abc import Callable, Mapping

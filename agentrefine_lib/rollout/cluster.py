@@ -1,7 +1,5 @@
 """Rollouts over a Ray cluster: the same episodes, more machines. Needs the extra ``ray``."""
 
-from __future__ import annotations
-
 import asyncio
 import tempfile
 import traceback

@@ -1,7 +1,5 @@
 """Rollouts: every task is played once by the policy, many at a time, and nothing that was finished is lost."""
 
-from __future__ import annotations
-
 import asyncio
 import logging
 from collections import Counter
@@ -86,11 +84,8 @@ def refuse_unplayed(reasons: Mapping[str, str], wanted: int, path: Path) -> None
     """Raise UnplayedError where any of the tasks wanted is without an episode in ``path``."""
     if reasons:
         told = "; ".join(f"{task}: {reason}" for task, reason in sorted(reasons.items()))
-        raise UnplayedError(
-            f"{len(reasons)} of {wanted} tasks could not be played; the others are in {path}; run again to play "
-            f"only what is missing. {told}",
-            reasons,
-        )
+        where = f"the others are in {path}; run again to play only what is missing"
+        raise UnplayedError(f"{len(reasons)} of {wanted} tasks could not be played; {where}. {told}", reasons)
 
 
 def episode_id(policy: str, task: Task) -> str:
@@ -109,7 +104,8 @@ class _Run:
 
     async def play_all(self, tasks: Sequence[Task]) -> None:
         """Tasks that are under way at the same time: in step, or each by itself where the policy answers them so."""
-        queue, failure = TaskQueue(tasks), None
+        queue = TaskQueue(tasks)
+        failure: BaseException | None = None
         together = None if self.policy.batch_size == 1 else Batch(self.policy, queue)
         try:
             async with asyncio.TaskGroup() as group:
@@ -118,7 +114,9 @@ class _Run:
                     batch.join()
                     group.create_task(self.work(batch))
         except* Exception as errors:
-            failure = _first(errors)
+            failure = errors
+            while isinstance(failure, BaseExceptionGroup):  # what a batch's members all report is one error
+                failure = failure.exceptions[0]
         if failure:  # out of the handler: a notebook shows no error that a group hangs on to
             raise failure
 
@@ -159,10 +157,10 @@ class _Run:
 
     def write(self, live: LiveEpisode) -> None:
         """A finished episode, to disk at once; one that is there was played again for the sake of its batch."""
-        if episode_id(self.policy.name, live.task) in self.journal.done:
+        name = episode_id(self.policy.name, live.task)
+        if name in self.journal.done:
             return
-        name, retries = episode_id(self.policy.name, live.task), self.failures[live.task.id]
-        episode = live.record(name, self.policy.name, live.dropped, retries)
+        episode = live.record(name, self.policy.name, live.dropped, self.failures[live.task.id])
         try:
             self.journal.append(episode)
         except SchemaError as error:
@@ -193,11 +191,3 @@ async def advance(episode: LiveEpisode, text: str) -> bool:
     episode.steps.append(step)
     episode.success, episode.done = result.success, result.done
     return result.done
-
-
-def _first(errors: BaseExceptionGroup) -> BaseException:
-    """What a batch's members all report is one error."""
-    error: BaseException = errors
-    while isinstance(error, BaseExceptionGroup):
-        error = error.exceptions[0]
-    return error

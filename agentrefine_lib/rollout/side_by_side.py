@@ -1,8 +1,7 @@
 """Several policies on the same tasks, one file of episodes each: local models, or served ones."""
 
-from __future__ import annotations
-
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
 from functools import partial
 from pathlib import Path
 
@@ -17,7 +16,7 @@ from agentrefine_lib.schema import Task, child_path
 
 
 async def roll_out_all(
-    policies: Mapping[str, Callable[[], Policy]],
+    policies: Mapping[str, Callable[[], Policy | AbstractAsyncContextManager[Policy]]],
     tasks: Sequence[Task],
     folder: Path,
     limits: Limits = DEFAULT_LIMITS,
@@ -25,24 +24,21 @@ async def roll_out_all(
 ) -> list[Path]:
     """``roll_out`` of each policy, one after the other, into ``folder/<name>.jsonl``; returns these paths, in order.
 
-    A policy is made when its turn comes; all share their engines. Raises ValueError for a name that is none of a file;
-    UnplayedError when all have played, where tasks are left that could not be.
+    A policy is made, or opened, when its turn comes; all share their engines. Raises ValueError for a name that is none
+    of a file; UnplayedError when all have played, where tasks are left that could not be.
     """
     paths, left = {name: child_path(folder, f"{name}.jsonl") for name in policies}, []
     with EnginePool(make, limits.time) as engines:
-        for name, policy in policies.items():
-            try:
-                await roll_out(policy(), tasks, paths[name], limits, make, engines)
-            except UnplayedError as error:
-                left.append(f"{name}: {error}")
-    _refuse(left)
-    return list(paths.values())
-
-
-def _refuse(left: Sequence[str]) -> None:
-    """What one policy could not play is no reason for the others to stop: it is told when all have played."""
+        for name, make_policy in policies.items():
+            made = make_policy()
+            async with made if isinstance(made, AbstractAsyncContextManager) else nullcontext(made) as policy:
+                try:
+                    await roll_out(policy, tasks, paths[name], limits, make, engines)
+                except UnplayedError as error:  # no reason for the others to stop
+                    left.append(f"{name}: {error}")
     if left:
         raise UnplayedError("\n".join(left))
+    return list(paths.values())
 
 
 async def roll_out_served(
@@ -58,23 +54,19 @@ async def roll_out_served(
     prompting: Prompting = Prompting(),  # noqa: B008
     wrap: Callable[[Callable[[], Policy]], Policy] | None = None,
 ) -> list[Path]:
-    """``roll_out`` of models behind one URL: policy → the model's name there, in place of the ``settings``' own.
+    """``roll_out_all`` of models behind one URL: policy → the model's name there, in place of the ``settings``' own.
 
     ``wrap`` makes another policy of each, such as ``AfterMistake``. Answers go to ``recording`` and are not paid for
-    twice. Raises what ``EndpointPolicy`` raises; UnplayedError when all have played, where tasks are left that could
-    not be.
+    twice. Raises what ``EndpointPolicy`` raises, too.
     """
-    from agentrefine_lib.endpoint import Endpoint  # here: it needs openai, local models do not
 
-    paths, left = [], []
-    for name, model in served.items():
+    @asynccontextmanager
+    async def opened(name: str, model: str) -> AsyncIterator[Policy]:
+        from agentrefine_lib.endpoint import Endpoint  # here: it needs openai, local models do not
+
         async with Endpoint(settings.model_copy(update={"model": model}), recording) as endpoint:
             own = partial(EndpointPolicy, endpoint, name, seed=seed, prompting=prompting)
-            policy = wrap(own) if wrap else own()
-            paths.append(child_path(folder, f"{name}.jsonl"))
-            try:
-                await roll_out(policy, tasks, paths[-1], limits, make)
-            except UnplayedError as error:
-                left.append(f"{name}: {error}")
-    _refuse(left)
-    return paths
+            yield wrap(own) if wrap else own()
+
+    policies = {name: partial(opened, name, model) for name, model in served.items()}
+    return await roll_out_all(policies, tasks, folder, limits, make)

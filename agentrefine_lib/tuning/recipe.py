@@ -1,7 +1,5 @@
 """How a model is tuned, and the record of it that lies beside every tuned model."""
 
-from __future__ import annotations
-
 import hashlib
 import json
 import warnings
@@ -148,9 +146,9 @@ def claim(folder: Path, job: Job) -> None:
 def require_no_model(folder: Path) -> None:
     """Raise FileExistsError where a folder holds a model, a part of one, or a checkpoint: none may be written over."""
     if found := _of_a_model(folder):
+        mend = "put that file back if it was lost, else take another folder or delete this one"
         raise FileExistsError(
-            f"{folder} holds {', '.join(found[:3])} but no job.json that says how it was made; put that file back if "
-            "it was lost, else take another folder or delete this one"
+            f"{folder} holds {', '.join(found[:3])} but no job.json that says how it was made; {mend}"
         )
 
 
@@ -175,7 +173,5 @@ def require_whole(folder: Path, recipe: Recipe) -> None:
             with safe_open(folder / name, "pt"):
                 pass
     except (OSError, ValueError, KeyError, SafetensorError) as error:
-        raise FileNotFoundError(
-            f"{folder}: loss.csv says that this model is finished, but a file is missing or broken ({error}); put it "
-            "back, or delete loss.csv: then the training goes on from its last checkpoint, or begins anew without one"
-        ) from error
+        told = f"loss.csv says that this model is finished, but a file is missing or broken ({error})"
+        raise FileNotFoundError(f"{folder}: {told}; put it back, or delete loss.csv to train on") from error

@@ -4,8 +4,6 @@ An *operation* is what a command does in a mechanic's world (``take``); a *form*
 prepositions, the order of the arguments, brackets and the names of parameters are drawn for each script.
 """
 
-from __future__ import annotations
-
 import random
 import re
 from collections.abc import Callable, Sequence
