@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, field_validator
 
-from agentrefine_lib.schema import Ending
+from agentrefine_lib.schema import Ending, Section
 from agentrefine_lib.schema.models import Record
 
 AT_LIMIT = ("length", "max_tokens")  # what servers call an answer that was cut
@@ -26,7 +26,7 @@ OURS = {  # fields of a request → who sets them
 }
 
 
-class EndpointSettings(Record):
+class EndpointSettings(Section):
     """Where the model is and how it is sampled. Holds the *name* of the variable with the key, never the key."""
 
     model_config = ConfigDict(hide_input_in_errors=True)  # a key pasted into the wrong field is not printed

@@ -3,9 +3,10 @@
 from typing import TYPE_CHECKING, Any
 
 from agentrefine_lib.policies.corrected import Corrected
-from agentrefine_lib.policies.endpoint_policy import EndpointPolicy
-from agentrefine_lib.policies.generation import Sampling
+from agentrefine_lib.policies.endpoint_policy import EndpointPolicy, Served
+from agentrefine_lib.policies.generation import Decoding, Samples, Sampling
 from agentrefine_lib.policies.local import LocalPolicy
+from agentrefine_lib.policies.models import Models
 from agentrefine_lib.policies.protocol import LiveEpisode, Policy
 from agentrefine_lib.policies.reflexion import Reflexion
 from agentrefine_lib.policies.scripted import AfterMistake, ExpertPolicy, RandomPolicy
@@ -16,15 +17,19 @@ if TYPE_CHECKING:
 __all__ = [
     "AfterMistake",
     "Corrected",
+    "Decoding",
     "EndpointPolicy",
     "ExpertPolicy",
     "HumanPolicy",
     "LiveEpisode",
     "LocalPolicy",
+    "Models",
     "Policy",
     "RandomPolicy",
     "Reflexion",
+    "Samples",
     "Sampling",
+    "Served",
 ]
 
 

@@ -4,7 +4,7 @@ from agentrefine_lib.rollout.cluster import roll_out_on_ray
 from agentrefine_lib.rollout.corrected import roll_out_corrected
 from agentrefine_lib.rollout.exports import for_inspect, to_datasets
 from agentrefine_lib.rollout.loop import Limits, UnplayedError, advance, roll_out
-from agentrefine_lib.rollout.side_by_side import roll_out_all, roll_out_served
+from agentrefine_lib.rollout.side_by_side import roll_out_all
 
 __all__ = [
     "Limits",
@@ -15,6 +15,5 @@ __all__ = [
     "roll_out_all",
     "roll_out_corrected",
     "roll_out_on_ray",
-    "roll_out_served",
     "to_datasets",
 ]

@@ -31,6 +31,7 @@ from agentrefine_lib.schema.models import (
     explain,
 )
 from agentrefine_lib.schema.react import EXAMPLE_STEPS, observe, render_example, reply
+from agentrefine_lib.schema.section import Section, did_you_mean
 
 __all__ = [
     "ERROR_FLAGS",
@@ -50,12 +51,14 @@ __all__ = [
     "PlayerTurn",
     "SchemaError",
     "Script",
+    "Section",
     "Step",
     "Task",
     "Trajectory",
     "Turn",
     "appears_whole",
     "compile_code",
+    "did_you_mean",
     "explain",
     "held",
     "inside",

@@ -1,0 +1,33 @@
+"""Sections: what a profile, ``make reproduce P=…`` or papermill may set of one part of the suite, with defaults."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, model_validator
+
+
+class Section(BaseModel):
+    """A typed section of the chapters' parameters: ``Recipe(**recipe)``. Immutable; unknown fields are refused.
+
+    Unlike a ``Record`` it takes "1e-4" for a number: YAML reads that as text.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    @model_validator(mode="before")
+    @classmethod
+    def has_these_fields(cls, given: Any) -> Any:
+        for name in given if isinstance(given, dict) else ():
+            if name not in cls.model_fields:
+                raise ValueError(f"no field {name!r}{did_you_mean(name, cls.model_fields)}")
+        return given
+
+
+def did_you_mean(name: object, known: Iterable[str]) -> str:
+    """The nearest of the known names as the end of a message; "" where none is near. Sections may be left out."""
+    by_end = {part: full for full in known for part in (full.rpartition(".")[2], full)}
+    nearest = difflib.get_close_matches(str(name), by_end, n=1, cutoff=0.5)
+    return f"; did you mean {by_end[nearest[0]]}?" if nearest else ""
