@@ -1,5 +1,6 @@
 """Many episodes at once over all engines, appended to JSONL as they end; on this machine or on a Ray cluster."""
 
+from agentrefine_lib.rollout.atif import for_atif
 from agentrefine_lib.rollout.cluster import roll_out_on_ray
 from agentrefine_lib.rollout.corrected import roll_out_corrected
 from agentrefine_lib.rollout.exports import for_inspect, to_datasets
@@ -10,6 +11,7 @@ __all__ = [
     "Limits",
     "UnplayedError",
     "advance",
+    "for_atif",
     "for_inspect",
     "roll_out",
     "roll_out_all",

@@ -1,11 +1,11 @@
-"""Episodes in other people's formats: everything arrives, and Inspect's own reader takes the logs."""
+"""Episodes in other people's formats: everything arrives, and their own readers take it."""
 
 import json
 
 import pytest
 
-from agentrefine_lib.rollout import for_inspect, to_datasets
-from agentrefine_lib.schema import Episode, Step, Task
+from agentrefine_lib.rollout import for_atif, for_inspect, to_datasets
+from agentrefine_lib.schema import Ending, Episode, Step, Task
 
 
 def episode(policy: str, seed: int, success: bool) -> Episode:
@@ -57,3 +57,21 @@ def test_a_data_set_has_a_row_per_episode_and_its_steps():
     assert rows[0]["steps"][1]["error"] is None
     assert "A room." in rows[0]["prompt"]
     assert rows[2]["seed"] == 2
+
+
+def test_atif_holds_episodes_and_trajectories_and_its_own_models_take_them(tmp_path, three_turns):
+    atif = pytest.importorskip("atif")
+    by_model = EPISODES[0].model_copy(deep=True)
+    by_model.steps[1].ending = Ending(reason="stop", tokens=9)
+    written = for_atif([by_model, three_turns], tmp_path)
+    played, taught = (atif.Trajectory.model_validate_json(path.read_text()) for path in written)
+    assert (played.trajectory_id, played.agent.model_name) == (by_model.id, "org/model")
+    assert "- go" in played.steps[0].message
+    assert [step.observation.results[0].content for step in played.steps[1:]] == ["Nobody does.", "Done."]
+    assert [step.extra["error"] for step in played.steps[1:]] == ["format", None]
+    assert played.steps[2].metrics.completion_tokens == 9
+    assert played.final_metrics.extra == {"success": True, "progress": 1.0}
+    assert [step.tool_calls[0].arguments["command"] for step in taught.steps[1:]] == [
+        turn.action for turn in three_turns.turns if turn.role == "Player"
+    ]
+    assert [bool(step.extra["errors"]) for step in taught.steps[1:]] == [True, False, False]
