@@ -28,6 +28,6 @@ class Section(BaseModel):
 
 def did_you_mean(name: object, known: Iterable[str]) -> str:
     """The nearest of the known names as the end of a message; "" where none is near. Sections may be left out."""
-    by_end = {part: full for full in known for part in (full.rpartition(".")[2], full)}
-    nearest = difflib.get_close_matches(str(name), by_end, n=1, cutoff=0.5)
-    return f"; did you mean {by_end[nearest[0]]}?" if nearest else ""
+    found = {full.rpartition(".")[2]: full for full in known} | {full: full for full in known}
+    nearest = difflib.get_close_matches(str(name), found, n=1, cutoff=0.5)
+    return f"; did you mean {found[nearest[0]]}?" if nearest else ""
