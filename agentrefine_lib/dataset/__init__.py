@@ -18,7 +18,7 @@ from agentrefine_lib.dataset.exports import (
     for_swift,
 )
 from agentrefine_lib.dataset.files import from_datasets, read_conversations, to_datasets, write_conversations
-from agentrefine_lib.dataset.sets import in_turn, same_plays
+from agentrefine_lib.dataset.sets import held_in_sets, in_turn, same_plays, won_by_engine
 from agentrefine_lib.dataset.statistics import error_positions, error_runs, statistics
 from agentrefine_lib.schema import observe, reply
 
@@ -36,6 +36,7 @@ __all__ = [
     "from_datasets",
     "from_episode",
     "from_episodes",
+    "held_in_sets",
     "in_turn",
     "instruction",
     "observe",
@@ -45,6 +46,7 @@ __all__ = [
     "statistics",
     "to_conversation",
     "to_datasets",
+    "won_by_engine",
     "write_card",
     "write_conversations",
 ]

@@ -26,7 +26,7 @@ BATCH = 32  # texts at once, of about one length
 
 
 class Texts(Section):
-    """Which texts are compared, and by what vectors: the section ``diversity`` of chapter 6."""
+    """Which texts are compared, and by what vectors: the section ``texts`` of chapter 6."""
 
     thoughts: int = 200  # of each set, at most
     environments: int = 200  # synthesised ones, at most

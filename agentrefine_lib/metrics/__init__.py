@@ -1,12 +1,14 @@
 """One definition for each number, with an interval: what episodes say about a method, and about two on equal tasks."""
 
-from agentrefine_lib.metrics.behaviour import loops, steps_table, survival, taxonomy
-from agentrefine_lib.metrics.best_of import best_of, best_of_scores, best_of_table, over_samples
+from agentrefine_lib.metrics.behaviour import accepted, loops, steps_table, survival, taxonomy
+from agentrefine_lib.metrics.best_of import best_of, best_of_gains, best_of_scores, best_of_table, over_samples
+from agentrefine_lib.metrics.data import agreement_above, error_run_shares, lone_errors, outcomes, stages
 from agentrefine_lib.metrics.episodes import (
     MEANS,
     episode_table,
     first_divergence,
     label_policies,
+    run_episodes,
     summarise,
     telling_task,
 )
@@ -33,40 +35,51 @@ from agentrefine_lib.metrics.robustness import (
     spread,
     spread_claim,
 )
-from agentrefine_lib.metrics.trends import halves, rank_correlation, slope
+from agentrefine_lib.metrics.trends import by_size, growth, halves, rank_correlation, self_refinement, slope
 
 __all__ = [
     "MEANS",
     "UNPERTURBED",
     "Difference",
+    "accepted",
+    "agreement_above",
     "best_of",
+    "best_of_gains",
     "best_of_scores",
     "best_of_table",
+    "by_size",
     "claim",
     "claims",
     "compare",
     "difference",
     "episode_table",
+    "error_run_shares",
     "first_divergence",
     "grid",
+    "growth",
     "halves",
     "kept",
     "label_policies",
     "ladder",
+    "lone_errors",
     "loops",
     "mean_interval",
     "old_wording",
     "old_wording_table",
+    "outcomes",
     "over_engines",
     "over_samples",
     "paired_permutation",
     "rank_correlation",
     "robustness",
+    "run_episodes",
+    "self_refinement",
     "share_interval",
     "sign_test",
     "slope",
     "spread",
     "spread_claim",
+    "stages",
     "steps_table",
     "success_interval",
     "summarise",

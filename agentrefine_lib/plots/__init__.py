@@ -1,10 +1,9 @@
 """Tables and seaborn figures. Every figure is drawn from the CSV beside it, so that a reader can redraw or check it."""
 
-from agentrefine_lib.plots.ablation import error_kinds, refinement, scaling, stuck
+from agentrefine_lib.plots.ablation import error_kinds, refinement, scaling, scaling_table, stuck
 from agentrefine_lib.plots.diversity import best_of_curves, environment_map, similarity, thought_maps
 from agentrefine_lib.plots.evaluation import (
     ENGINE_NAMES,
-    OURS,
     TABLE_1_ENGINES,
     beside_paper,
     case_table,
@@ -16,7 +15,7 @@ from agentrefine_lib.plots.evaluation import (
 )
 from agentrefine_lib.plots.files import save, style, write_table
 from agentrefine_lib.plots.ladder import ladder
-from agentrefine_lib.plots.paper import PAPER, paper_rows, table_1_means
+from agentrefine_lib.plots.paper import OURS, PAPER, agreement_table, datasets_table, paper_rows, table_1_means
 from agentrefine_lib.plots.pipeline import agreement, error_runs, errors_by_position, funnel, pipeline, training_curves
 from agentrefine_lib.plots.reasoning import question_answering
 from agentrefine_lib.plots.robustness import mended, perturbed
@@ -27,10 +26,12 @@ __all__ = [
     "PAPER",
     "TABLE_1_ENGINES",
     "agreement",
+    "agreement_table",
     "beside_paper",
     "best_of_curves",
     "case_table",
     "cases",
+    "datasets_table",
     "environment_map",
     "error_kinds",
     "error_runs",
@@ -49,6 +50,7 @@ __all__ = [
     "refinement",
     "save",
     "scaling",
+    "scaling_table",
     "similarity",
     "stuck",
     "style",

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import matplotlib.pyplot as plt
 import pandas as pd
 import seaborn as sns
 from matplotlib.figure import Figure
 
 from agentrefine_lib.metrics.behaviour import ACCEPTED
-from agentrefine_lib.plots.evaluation import ENGINE_NAMES, engines_of
+from agentrefine_lib.plots.evaluation import ENGINE_NAMES, beside_paper, engines_of
 from agentrefine_lib.plots.paper import PAPER
 
 KINDS = [ACCEPTED, "logic", "parameter", "format"]
@@ -36,6 +38,13 @@ def scaling(table: pd.DataFrame) -> Figure:
         ax.title.set_fontsize(10)
     axes[0, 0].set_ylabel("progress (%)")
     return figure
+
+
+def scaling_table(scores: pd.DataFrame, reported: pd.DataFrame, **style: Any) -> pd.DataFrame:
+    """fig5_scaling: ``metrics.by_size`` beside the paper's rows, whose methods are sizes such as "32k"."""
+    table = beside_paper(scores, reported, "fig5_scaling", **style)
+    thousands = table["method"].where(table["source"] == PAPER).str.removesuffix("k").astype(float)
+    return table.assign(conversations=table["conversations"].fillna(1000 * thousands))
 
 
 def refinement(points: pd.DataFrame, told: str) -> Figure:

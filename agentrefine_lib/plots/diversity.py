@@ -7,7 +7,8 @@ import pandas as pd
 import seaborn as sns
 from matplotlib.figure import Figure
 
-from agentrefine_lib.plots.evaluation import ENGINE_NAMES, OURS, engines_of
+from agentrefine_lib.plots.evaluation import ENGINE_NAMES, engines_of
+from agentrefine_lib.plots.paper import OURS
 
 
 def thought_maps(points: pd.DataFrame) -> Figure:

@@ -16,10 +16,9 @@ from matplotlib.font_manager import findfont, get_font
 
 from agentrefine_lib.metrics import first_divergence
 from agentrefine_lib.plots.bars import bars
-from agentrefine_lib.plots.paper import PAPER, paper_rows
+from agentrefine_lib.plots.paper import OURS, PAPER, paper_rows
 from agentrefine_lib.schema import Episode, Step
 
-OURS = "this run"
 ENGINE_NAMES = {
     "alfworld": "AlfWorld",
     "babyai": "BabyAI",

@@ -28,7 +28,7 @@ SECTIONS = {  # parameter, a dictionary of fields that are set → the room's mo
     "limits": "rollout.Limits",
     "endpoint": "policies.Served",
     "sampling": "policies.Samples",
-    "diversity": "diversity.Texts",
+    "texts": "diversity.Texts",
 }
 
 

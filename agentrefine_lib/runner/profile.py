@@ -1,5 +1,6 @@
-"""A profile: values for all notebooks, and fields of sections (``runner.parameters``). What the notebooks read and write
-stands in one list for all profiles, ``params/notebooks.yaml``.
+"""A profile: values for all notebooks, and fields of sections (``runner.parameters``).
+
+What the notebooks read and write stands in one list for all profiles, ``params/notebooks.yaml``.
 
 Everything that is wrong with a profile is collected and shown at once: where it is, what was found, what was expected.
 """

@@ -15,7 +15,7 @@ from agentrefine_lib.verify.rules import (
     count_refinements,
     parse_turns,
 )
-from agentrefine_lib.verify.trace import trace
+from agentrefine_lib.verify.trace import trace, with_a_flag_removed
 
 __all__ = [
     "MIN_REFINEMENTS",
@@ -36,4 +36,5 @@ __all__ = [
     "parse_turns",
     "read_rows",
     "trace",
+    "with_a_flag_removed",
 ]
