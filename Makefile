@@ -1,5 +1,5 @@
 # Everything a reader needs: two commands, no step before them.
-#   make reproduce [PROFILE=laptop] [ONLY="03 04"] [P="train_steps=100 max_steps=10"]
+#   make reproduce [PROFILE=laptop] [ONLY="03 04"] [P="recipe.train_steps=100 limits.steps=10"]
 #   make test
 PROFILE ?= laptop
 PYTHON ?= python3

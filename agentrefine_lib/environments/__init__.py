@@ -7,7 +7,7 @@ from importlib import import_module
 from itertools import groupby
 
 from agentrefine_lib.environments.protocol import Environment, StepResult
-from agentrefine_lib.schema import Task
+from agentrefine_lib.schema import Task, spelt_out
 
 ENGINES = {  # engine → the class that plays it; imported when asked for, since some need optional packages
     "alfworld": "agentrefine_lib.environments.alfworld:AlfWorld",
@@ -71,7 +71,7 @@ def panel(engines: Mapping[str, Mapping[str, Iterable[int]]]) -> list[Task]:
         Task(engine=engine, name=name, seed=seed)
         for engine, names in engines.items()
         for name, seeds in names.items()
-        for seed in seeds
+        for seed in spelt_out(seeds)
     ]
 
 

@@ -192,6 +192,9 @@ def check_values(given: list[Given], known: dict[str, Parameter], problems: list
     values: dict[str, Any] = {}
     places: dict[str, str] = {}
     for where, name, value in given:
+        if name in SECTIONS and (field := next((one for one in known if one.startswith(f"{name}.")), None)):
+            problems.append(f"{where}: {name}: found {value!r}, expected some of its fields, as in {field}=…")
+            continue
         if name not in known:
             problems.append(f"{where}: {name}: no notebook declares this parameter{did_you_mean(name, known)}")
             continue

@@ -7,7 +7,6 @@ Everything that is wrong with a profile is collected and shown at once: where it
 
 from __future__ import annotations
 
-import re
 from collections.abc import Container, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,10 +24,9 @@ from agentrefine_lib.runner.parameters import (
     one_vocabulary,
     with_fields,
 )
-from agentrefine_lib.schema import explain
+from agentrefine_lib.schema import explain, spelt_out
 
 CHAPTERS = "notebooks.yaml"  # in params/
-RANGE = re.compile(r"(\d{1,6})\.\.(\d{1,6})")  # of seeds, both ends included
 NOT_YAML = (yaml.YAMLError, ValueError, RecursionError)  # also: no UTF-8, a date that is none, nested without end
 
 
@@ -154,17 +152,6 @@ def profiles(root: Path) -> list[str]:
         for path in (root / "params").glob("*.yaml")
         if "\nrun_dir:" in f"\n{path.read_text(errors='replace')}"
     )
-
-
-def spelt_out(value: Any) -> Any:
-    """The value with every range in its lists spelt out: ``[0..3, 7]`` is ``[0, 1, 2, 3, 7]``."""
-    if isinstance(value, dict):
-        return {key: spelt_out(item) for key, item in value.items()}
-    if not isinstance(value, list):
-        return value
-    ranges = [RANGE.fullmatch(item) if isinstance(item, str) else None for item in value]
-    numbers = [range(int(found[1]), int(found[2]) + 1) if found else () for found in ranges]
-    return [one for item, found in zip(value, numbers, strict=True) for one in (found or [spelt_out(item)])]
 
 
 def read_overrides(texts: Sequence[str], problems: list[str]) -> Iterator[Given]:

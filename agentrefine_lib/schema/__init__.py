@@ -31,7 +31,7 @@ from agentrefine_lib.schema.models import (
     explain,
 )
 from agentrefine_lib.schema.react import EXAMPLE_STEPS, observe, render_example, reply
-from agentrefine_lib.schema.section import Section, did_you_mean
+from agentrefine_lib.schema.section import Section, did_you_mean, spelt_out
 
 __all__ = [
     "ERROR_FLAGS",
@@ -69,6 +69,7 @@ __all__ = [
     "read_lines",
     "render_example",
     "reply",
+    "spelt_out",
     "write_jsonl",
     "write_whole",
 ]

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Iterable
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, model_validator
+
+RANGE = re.compile(r"(\d{1,6})\.\.(\d{1,6})")  # of seeds, both ends included
 
 
 class Section(BaseModel):
@@ -31,3 +34,14 @@ def did_you_mean(name: object, known: Iterable[str]) -> str:
     found = {full.rpartition(".")[2]: full for full in known} | {full: full for full in known}
     nearest = difflib.get_close_matches(str(name), found, n=1, cutoff=0.5)
     return f"; did you mean {found[nearest[0]]}?" if nearest else ""
+
+
+def spelt_out(value: Any) -> Any:
+    """The value with every range in its lists spelt out: ``[0..3, 7]`` is ``[0, 1, 2, 3, 7]``."""
+    if isinstance(value, dict):
+        return {key: spelt_out(item) for key, item in value.items()}
+    if not isinstance(value, list):
+        return value
+    ranges = [RANGE.fullmatch(item) if isinstance(item, str) else None for item in value]
+    numbers = [range(int(found[1]), int(found[2]) + 1) if found else () for found in ranges]
+    return [one for item, found in zip(value, numbers, strict=True) for one in (found or [spelt_out(item)])]
