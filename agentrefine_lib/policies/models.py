@@ -15,7 +15,7 @@ from agentrefine_lib.policies.generation import Decoding, Sampling
 from agentrefine_lib.policies.local import LocalPolicy
 from agentrefine_lib.policies.protocol import Policy
 from agentrefine_lib.tuning import base_folder
-from agentrefine_lib.tuning.variants import UNTUNED
+from agentrefine_lib.tuning.base import UNTUNED
 
 if TYPE_CHECKING:
     import pandas as pd

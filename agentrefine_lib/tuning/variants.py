@@ -13,11 +13,11 @@ from joblib import Parallel, delayed
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from agentrefine_lib.schema import Conversation, explain, inside
+from agentrefine_lib.tuning.base import UNTUNED
 from agentrefine_lib.tuning.launch import KEPT_MEMORY, launch
 from agentrefine_lib.tuning.recipe import Recipe
 from agentrefine_lib.tuning.train import tune
 
-UNTUNED = "untuned"
 Logs = dict[str, pd.DataFrame]
 
 
