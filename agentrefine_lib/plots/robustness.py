@@ -9,7 +9,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from agentrefine_lib.metrics import UNPERTURBED
-from agentrefine_lib.plots.evaluation import ENGINE_NAMES, OURS, engines_of
+from agentrefine_lib.plots.evaluation import ENGINE_NAMES, engines_of
+from agentrefine_lib.plots.paper import OURS
 
 
 def perturbed(table: pd.DataFrame) -> Figure:

@@ -108,9 +108,9 @@ def test_a_broken_environment_is_told_what_it_broke(kind, complaint, monkeypatch
         process.kill()
 
 
-def test_the_environment_in_the_readme_keeps_the_contract_and_its_expert_wins(tmp_path, monkeypatch):
-    readme = (Path(__file__).parents[2] / "README.md").read_text()
-    code = readme.split("in about forty lines")[1].split("```python\n")[1].split("```")[0]
+def test_the_environment_in_the_docs_keeps_the_contract_and_its_expert_wins(tmp_path, monkeypatch):
+    page = (Path(__file__).parents[2] / "docs" / "own-engine.md").read_text()
+    code = page.split("```python\n")[1].split("```")[0]
     assert len(code.splitlines()) <= 50
     (tmp_path / "hallway.py").write_text(code)
     monkeypatch.setenv("PYTHONPATH", f"{tmp_path}{os.pathsep}{Path(__file__).parent}")
