@@ -3,8 +3,6 @@
 from agentrefine_lib.plots.ablation import error_kinds, refinement, scaling, scaling_table, stuck
 from agentrefine_lib.plots.diversity import best_of_curves, environment_map, similarity, thought_maps
 from agentrefine_lib.plots.evaluation import (
-    ENGINE_NAMES,
-    TABLE_1_ENGINES,
     beside_paper,
     case_table,
     cases,
@@ -21,10 +19,8 @@ from agentrefine_lib.plots.reasoning import question_answering
 from agentrefine_lib.plots.robustness import mended, perturbed
 
 __all__ = [
-    "ENGINE_NAMES",
     "OURS",
     "PAPER",
-    "TABLE_1_ENGINES",
     "agreement",
     "agreement_table",
     "beside_paper",

@@ -9,7 +9,6 @@ from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
 from pathlib import Path
 
-from pydantic import Field
 from tqdm.auto import tqdm
 
 from agentrefine_lib.agent import parse_reply
@@ -28,7 +27,6 @@ class Limits(Section):
 
     steps: int = 30  # of an episode, as in the benchmark
     in_flight: int = 64  # episodes alive at once, over all engines
-    at_most: dict[str, int] = Field(default={"scienceworld": 4})  # episodes per engine: a JVM each, half a gigabyte
     tries: int = 3  # of an episode whose engine fails
     time: TimeLimits = TimeLimits()  # wall-clock, per call of an engine
 
@@ -109,7 +107,7 @@ class _Run:
 
     async def play_all(self, tasks: Sequence[Task]) -> None:
         """Tasks that are under way at the same time: in step, or each by itself where the policy answers them so."""
-        queue, failure = TaskQueue(tasks, self.limits.at_most), None
+        queue, failure = TaskQueue(tasks), None
         together = None if self.policy.batch_size == 1 else Batch(self.policy, queue)
         try:
             async with asyncio.TaskGroup() as group:
