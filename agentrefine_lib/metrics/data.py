@@ -53,11 +53,11 @@ def lone_errors(runs: pd.DataFrame, seed: int = 0) -> dict[str, object]:
     low, high = share_interval(count[:, 0], count.sum(1), seed)
     found = {"difference": count[:, 0].sum() / count.sum() - 0.5, "low": low - 0.5, "high": high - 0.5}
     told = {"claim": "fig13_error_runs", "compared": "share of error turns that stand alone - 1/2"}
-    return told | found | {"n": len(runs), "seeds": 1}
+    return {**told, **found, "n": len(runs), "seeds": 1}
 
 
 def agreement_above(agreement: Agreement, percent: float) -> dict[str, object]:
     """A row for ``claims``: does a second judge agree with more than ``percent`` of the labels? No p."""
     found = {"difference": agreement.agreement, "low": agreement.agreement_low, "high": agreement.agreement_high}
     told = {"claim": "fig_judge", "compared": f"agreement - {percent:.0f} points"}
-    return told | {end: 100 * value - percent for end, value in found.items()} | {"n": agreement.turns, "seeds": 1}
+    return {**told, **{k: 100 * v - percent for k, v in found.items()}, "n": agreement.turns, "seeds": 1}

@@ -63,8 +63,7 @@ def growth(
     """A row for ``claims``: does progress over the engines of ``weights`` grow with the conversations of ``sizes``?"""
     five = episodes[episodes["engine"].isin(list(weights))]
     grids = {int(size): grid(five, method, "progress") for method, size in sorted(sizes.items(), key=itemgetter(1))}
-    told = {"claim": "fig5_scaling", "compared": "progress per doubling"}
-    return told | slope(grids, seed, weights)._asdict()
+    return {"claim": "fig5_scaling", "compared": "progress per doubling", **slope(grids, seed, weights)._asdict()}
 
 
 def self_refinement(episodes: pd.DataFrame, held_in: Mapping[str, Sequence[str]]) -> pd.DataFrame:

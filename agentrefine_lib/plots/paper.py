@@ -56,7 +56,7 @@ def datasets_table(rows: Sequence[tuple[str, int, int, float]], reported: pd.Dat
     names = ["method", "trajectories", "held-in environments", "refinements per trajectory"]
     ours = pd.DataFrame(rows, columns=names).melt("method", var_name="metric").assign(source=OURS)
     paper = paper_rows(reported, "tab_datasets")
-    stars = reported.query("artefact == 'tab1_main' and held_in").groupby("method")["engine"].nunique()
-    stars = stars.reindex(paper["method"].unique(), fill_value=0).rename("value").reset_index()
-    stars = stars.assign(metric=names[2], source=PAPER, citation="stars of its table 1")
+    starred = reported.query("artefact == 'tab1_main' and held_in").groupby("method")["engine"].nunique()
+    counted = starred.reindex(paper["method"].unique(), fill_value=0).rename("value").reset_index()
+    stars = counted.assign(metric=names[2], source=PAPER, citation="stars of its table 1")
     return pd.concat([ours, paper, stars])[["source", "method", "metric", "value", "citation"]]

@@ -146,12 +146,15 @@ def section(name: str) -> type[Section]:
 
 def with_fields(declared: Mapping[str, Parameter]) -> dict[str, Parameter]:
     """The parameters with each section's fields in its place: ``recipe.learning_rate``."""
-    flat = {name: parameter for name, parameter in declared.items() if name not in SECTIONS}
-    for name in declared.keys() & SECTIONS.keys():
+    flat = dict[str, Parameter]()
+    for name, parameter in declared.items():
+        if name not in SECTIONS:
+            flat[name] = parameter
+            continue
         for field, info in section(name).model_fields.items():
             default = None if info.is_required() else to_jsonable_python(info.get_default(call_default_factory=True))
             flat[f"{name}.{field}"] = Parameter(str(info.annotation), default, "", SECTIONS[name])
-    return dict(sorted(flat.items()))
+    return flat
 
 
 def flattened(where: str, name: str, value: Any, lines: Mapping[str, str] = MappingProxyType({})) -> Iterator[Given]:
