@@ -15,7 +15,6 @@ from agentrefine_lib.metrics.episodes import (
 from agentrefine_lib.metrics.intervals import mean_interval, share_interval, success_interval
 from agentrefine_lib.metrics.ladder import ladder
 from agentrefine_lib.metrics.paired import (
-    Difference,
     claim,
     claims,
     compare,
@@ -24,7 +23,6 @@ from agentrefine_lib.metrics.paired import (
     over_engines,
     paired_permutation,
     sign_test,
-    verdict,
 )
 from agentrefine_lib.metrics.robustness import (
     UNPERTURBED,
@@ -40,7 +38,6 @@ from agentrefine_lib.metrics.trends import by_size, growth, halves, rank_correla
 __all__ = [
     "MEANS",
     "UNPERTURBED",
-    "Difference",
     "accepted",
     "agreement_above",
     "best_of",
@@ -86,5 +83,4 @@ __all__ = [
     "survival",
     "taxonomy",
     "telling_task",
-    "verdict",
 ]
