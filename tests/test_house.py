@@ -10,7 +10,7 @@ import nbformat
 import pytest
 import yaml
 
-from agentrefine_lib.runner.parameters import SECTIONS
+from agentrefine_lib.runner.sections import SECTIONS
 
 ROOT = Path(__file__).parents[1]
 ROOMS = [

@@ -13,8 +13,8 @@ from typing import Any
 
 from agentrefine_lib.runner.fingerprint import Digests, State, Verdict, files_in
 from agentrefine_lib.runner.manifest import git_state
-from agentrefine_lib.runner.parameters import nested
 from agentrefine_lib.runner.profile import Notebook, Profile
+from agentrefine_lib.runner.sections import nested
 
 
 class NotebookFailedError(Exception):

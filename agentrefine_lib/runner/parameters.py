@@ -4,32 +4,14 @@ from __future__ import annotations
 
 import ast
 import json
-from collections.abc import Iterator, Mapping
-from importlib import import_module
 from pathlib import Path
-from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from pydantic import TypeAdapter, ValidationError
-from pydantic_core import to_jsonable_python
 
-from agentrefine_lib.schema import Section, did_you_mean
+from agentrefine_lib.schema import did_you_mean
 
 SIMPLE_TYPES = {"int": int, "float": float, "str": str, "bool": bool, "list": list, "dict": dict}
-
-SECTIONS = {  # parameter, a dictionary of fields that are set → the room's model that holds all of them, with defaults
-    "synthesis": "synthesis.Synthesis",
-    "teacher": "endpoint.EndpointSettings",
-    "budget": "endpoint.Budget",
-    "judge": "endpoint.EndpointSettings",
-    "recipe": "tuning.Recipe",
-    "prompts": "agent.Prompts",
-    "decoding": "policies.Decoding",
-    "limits": "rollout.Limits",
-    "endpoint": "policies.Served",
-    "sampling": "policies.Samples",
-    "texts": "diversity.Texts",
-}
 
 
 class Parameter(NamedTuple):
@@ -137,46 +119,6 @@ def declared_parameters(notebook: Path, problems: list[str]) -> dict[str, Parame
     return found
 
 
-def section(name: str) -> type[Section]:
-    """The model of a section; its room is imported, which may take seconds."""
-    room, _, model = SECTIONS[name].partition(".")
-    found: type[Section] = getattr(import_module(f"agentrefine_lib.{room}"), model)
-    return found
-
-
-def with_fields(declared: Mapping[str, Parameter]) -> dict[str, Parameter]:
-    """The parameters with each section's fields in its place: ``recipe.learning_rate``."""
-    flat = dict[str, Parameter]()
-    for name, parameter in declared.items():
-        if name not in SECTIONS:
-            flat[name] = parameter
-            continue
-        for field, info in section(name).model_fields.items():
-            default = None if info.is_required() else to_jsonable_python(info.get_default(call_default_factory=True))
-            flat[f"{name}.{field}"] = Parameter(str(info.annotation), default, "", SECTIONS[name])
-    return flat
-
-
-def flattened(where: str, name: str, value: Any, lines: Mapping[str, str] = MappingProxyType({})) -> Iterator[Given]:
-    """The value, or where the name is a section's one for each of its fields; ``lines``: where a field stands."""
-    if name in SECTIONS and isinstance(value, dict):
-        yield from (Given(lines.get(str(field), where), f"{name}.{field}", item) for field, item in value.items())
-    else:
-        yield Given(where, name, value)
-
-
-def nested(values: Mapping[str, Any]) -> dict[str, Any]:
-    """What a notebook is handed: values by name, those of a section in one dictionary."""
-    found: dict[str, Any] = {}
-    for name, value in values.items():
-        part, dot, field = name.partition(".")
-        if dot:
-            found.setdefault(part, {})[field] = value
-        else:
-            found[name] = value
-    return found
-
-
 def one_vocabulary(declared: dict[str, dict[str, Parameter]], problems: list[str]) -> dict[str, Parameter]:
     """All names that may be given. A name that two notebooks declare with different types becomes a problem."""
     known = {name: Parameter("str", "", "a folder", "the runner") for name in ("run_dir", "figures_dir")}
@@ -191,35 +133,18 @@ def one_vocabulary(declared: dict[str, dict[str, Parameter]], problems: list[str
 
 
 def check_values(given: list[Given], known: dict[str, Parameter], problems: list[str]) -> dict[str, Any]:
-    """The values by name, a later one replacing an earlier one; unknown names and wrong types become problems."""
+    """The values by name, a later one replacing an earlier one; unknown names and wrong types become problems.
+
+    Those of sections are left as they are (``sections.check_sections``).
+    """
     values: dict[str, Any] = {}
-    places: dict[str, str] = {}
     for where, name, value in given:
-        if name in SECTIONS and (field := next((one for one in known if one.startswith(f"{name}.")), None)):
-            problems.append(f"{where}: {name}: found {value!r}, expected some of its fields, as in {field}=…")
-            continue
         if name not in known:
             problems.append(f"{where}: {name}: no notebook declares this parameter{did_you_mean(name, known)}")
             continue
-        places[name] = where
-        if "." in name:
-            values[name] = value
-            continue
         try:
-            values[name] = fit(known[name].annotation, value)
+            values[name] = value if "." in name else fit(known[name].annotation, value)
         except ValueError as error:
             meaning = f" ({known[name].help})" if known[name].help else ""
             problems.append(f"{where}: {name}: {error}{meaning}")
-    for name, fields in nested({name: value for name, value in values.items() if "." in name}).items():
-        model = section(name)
-        try:
-            read = model.model_validate(fields).model_dump(mode="json", include=set(fields))
-            values |= {f"{name}.{field}": value for field, value in read.items()}
-        except ValidationError as error:
-            for item in error.errors(include_url=False, include_context=False):
-                at = ".".join([name, *map(str, item["loc"])])
-                where = places.get(".".join(at.split(".")[:2])) or places[f"{name}.{next(iter(fields))}"]
-                hidden = model.model_config.get("hide_input_in_errors") or item["type"] == "missing"
-                found = "" if hidden else f"found {item['input']!r}, expected: "
-                problems.append(f"{where}: {at}: {found}{item['msg']}")
     return values

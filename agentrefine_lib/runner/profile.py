@@ -20,10 +20,9 @@ from agentrefine_lib.runner.parameters import (
     Parameter,
     check_values,
     declared_parameters,
-    flattened,
     one_vocabulary,
-    with_fields,
 )
+from agentrefine_lib.runner.sections import check_sections, flattened, with_fields
 from agentrefine_lib.schema import explain, spelt_out
 
 CHAPTERS = "notebooks.yaml"  # in params/
@@ -216,9 +215,9 @@ def load_profile(
     sources = {entry.name: root / "notebooks" / f"{entry.name}.ipynb" for entry in chapters}
     declared = {entry: with_fields(declared_parameters(source, problems)) for entry, source in sources.items()}
     vocabulary = one_vocabulary(declared, problems)
-    values = check_values(given, vocabulary, problems)
+    values = check_sections(check_values(given, vocabulary, problems), given, problems)
     for unused in (given for engine, given in without.items() if engine not in missing):
-        check_values(unused, vocabulary, problems)
+        check_sections(check_values(unused, vocabulary, problems), unused, problems)
     if problems:
         raise ProfileError(problems)
     folders = {key: values[key] for key in ("run_dir", "figures_dir")}

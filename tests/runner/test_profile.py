@@ -188,7 +188,7 @@ def test_a_wrong_field_of_a_section_is_refused_wherever_it_comes_from(suite):
     code, printed = suite.run("-p", "reqests=2", "budget=3")
     assert code == 2
     assert sorted(printed.splitlines()) == [
-        "-p: budget: found 3, expected some of its fields, as in budget.requests=…",
+        "-p: budget: no notebook declares this parameter; did you mean budget.money?",
         "-p: reqests: no notebook declares this parameter; did you mean budget.requests?",
         "params/tiny.yaml:4: budget.tokens: found 'many', expected: Input should be a valid integer, unable to parse "
         "string as an integer",
