@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Mapping
 
 import pandas as pd
 
@@ -34,29 +33,3 @@ def table_1_means(reported: pd.DataFrame, sizes: Mapping[str, float], engine: st
     means = (values[weights.index] @ weights / weights.sum()).rename("value").reset_index()
     told = {"artefact": engine, "engine": engine, "confidence": "first-hand", "source": "computed from its table 1"}
     return means.assign(**told)
-
-
-def agreement_table(ours: Mapping[str, Any], judge: str, reported: pd.DataFrame) -> pd.DataFrame:
-    """fig_judge: the agreement of this run's judge (``verify.judge.Agreement`` as a mapping) in percent, that of the
-    paper's people with GPT-4's labels, and then their labels."""
-    paper = paper_rows(reported, "fig_judge").rename(columns={"metric": "labels", "value": "turns"})
-    alike = paper["labels"].str.contains(r"GPT-4 (?:right, human right|wrong, human wrong)")
-    percent = 100 * paper.loc[alike, "turns"].sum() / paper["turns"].sum()
-    ends = {"value": "", "low": "_low", "high": "_high"}
-    own = {"source": OURS, "judge": judge, **ours} | {k: 100 * ours[f"agreement{end}"] for k, end in ends.items()}
-    told = {"source": PAPER, "judge": "people, of GPT-4's (paper)", "value": percent}
-    told |= {"turns": paper["turns"].sum(), "citation": f"computed from {paper['citation'].iloc[0]}"}
-    table = pd.concat([pd.DataFrame([own, told]), paper.assign(judge="people")], ignore_index=True)
-    return table.reindex(columns=[*own, "labels", "citation"])
-
-
-def datasets_table(rows: Sequence[tuple[str, int, int, float]], reported: pd.DataFrame) -> pd.DataFrame:
-    """tab_datasets: our training sets (method, trajectories, held-in environments, refinements per trajectory) beside
-    the paper's, whose environments are the stars of its table 1."""
-    names = ["method", "trajectories", "held-in environments", "refinements per trajectory"]
-    ours = pd.DataFrame(rows, columns=names).melt("method", var_name="metric").assign(source=OURS)
-    paper = paper_rows(reported, "tab_datasets")
-    starred = reported.query("artefact == 'tab1_main' and held_in").groupby("method")["engine"].nunique()
-    counted = starred.reindex(paper["method"].unique(), fill_value=0).rename("value").reset_index()
-    stars = counted.assign(metric=names[2], source=PAPER, citation="stars of its table 1")
-    return pd.concat([ours, paper, stars])[["source", "method", "metric", "value", "citation"]]
