@@ -14,10 +14,19 @@ from typing import Literal
 
 from pydantic import Field
 
-from agentrefine_lib.agent.reply import begins_with_action, parse_reply
-from agentrefine_lib.dataset import instruction, observe, reply
+from agentrefine_lib.dataset import instruction
 from agentrefine_lib.environments.process import Opening
-from agentrefine_lib.schema import Episode, Section, Step, Task, read_jsonl, render_example
+from agentrefine_lib.schema import (
+    Episode,
+    Section,
+    Step,
+    Task,
+    begins_with_action,
+    observe,
+    parse_reply,
+    read_jsonl,
+    reply,
+)
 
 Chat = list[dict[str, str]]  # [{"role": "user" | "assistant", "content": text}]
 Layout = Literal["chat", "single"]
@@ -74,8 +83,7 @@ class Prompting:
         example = next((episode for episode in fitting if episode.task.name == task.name), fitting[0])
         if example.task.id == task.id:
             raise ValueError(f"the example for {task.id} is that task, solved; give an episode of another task")
-        steps = [(step.thought, step.action, step.observation) for step in example.steps]
-        return render_example(example.goal, example.observation, steps, thoughts=self.layout == "chat")
+        return example.as_example(thoughts=self.layout == "chat")
 
 
 class Prompts(Section):

@@ -13,30 +13,3 @@ from agentrefine_lib.diversity.tables import (
     with_nearest,
 )
 from agentrefine_lib.diversity.texts import environments_told, tests_told, thoughts_played, thoughts_taught
-
-__all__ = [
-    "Texts",
-    "distinct",
-    "embed",
-    "engine_vocabularies",
-    "environments_told",
-    "further_away",
-    "likeness",
-    "measured",
-    "more_diverse",
-    "most_alike",
-    "nearest",
-    "of_instructions",
-    "over_halves",
-    "project",
-    "self_bleu",
-    "similarities",
-    "similarity",
-    "skeletons",
-    "tests_told",
-    "thoughts",
-    "thoughts_played",
-    "thoughts_taught",
-    "vendi",
-    "with_nearest",
-]
