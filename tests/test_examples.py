@@ -12,7 +12,6 @@ from agentrefine_lib.environments import EngineMissingError, engines, make_envir
 from agentrefine_lib.environments.perturbations import PERTURBATIONS, Perturbed, perturb_episode, perturbations
 from agentrefine_lib.environments.process import Opening
 from agentrefine_lib.environments.registry import OURS
-from agentrefine_lib.runner.profile import spelt_out
 from agentrefine_lib.schema import EXAMPLE_STEPS, Task, format_example, format_reply
 
 ROOT = Path(__file__).parents[1]
@@ -86,7 +85,7 @@ def panels(value):
 
 @pytest.mark.parametrize("path", sorted((ROOT / "params").glob("*.yaml")), ids=lambda path: path.stem)
 def test_no_example_is_a_task_of_a_panel(path):
-    played = {task.id for found in panels(spelt_out(yaml.safe_load(path.read_text()))) for task in panel(found)}
+    played = {task.id for found in panels(yaml.safe_load(path.read_text())) for task in panel(found)}
     games = {task_id.rpartition("/")[0] for task_id in played if task_id.startswith("jericho/")}
     for engine, episode in EXAMPLES.items():
         assert episode.task.id not in played

@@ -5,7 +5,6 @@ import logging
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
-from dataclasses import dataclass, field
 from pathlib import Path
 
 from tqdm.auto import tqdm
@@ -15,20 +14,18 @@ from agentrefine_lib.environments.process import EngineFailure, EngineProcess, M
 from agentrefine_lib.policies import LiveEpisode, Policy
 from agentrefine_lib.rollout.batch import Batch, TaskQueue, batches_of
 from agentrefine_lib.rollout.engines import EnginePool
-from agentrefine_lib.schema import Episode, Journal, SchemaError, Step, Task, parse_reply
+from agentrefine_lib.schema import Episode, Journal, SchemaError, Section, Step, Task, parse_reply
 
 log = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True)
-class Limits:
-    """``steps`` per episode (30 in the benchmark), episodes ``in_flight``, ``tries`` of an episode whose engine fails,
-    wall-clock ``time`` per call of an engine."""
+class Limits(Section):
+    """How long episodes are played, and how many at once: the section ``limits``."""
 
-    steps: int = 30
-    in_flight: int = 64
-    tries: int = 3
-    time: TimeLimits = field(default_factory=TimeLimits)
+    steps: int = 30  # of an episode, as in the benchmark
+    in_flight: int = 64  # episodes alive at once, over all engines
+    tries: int = 3  # of an episode whose engine fails
+    time: TimeLimits = TimeLimits()  # wall-clock, per call of an engine
 
 
 DEFAULT_LIMITS = Limits()

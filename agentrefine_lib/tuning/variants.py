@@ -11,12 +11,12 @@ from joblib import Parallel, delayed
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from agentrefine_lib.schema import Conversation, child_path, explain
+from agentrefine_lib.tuning.base import UNTUNED
 from agentrefine_lib.tuning.launch import KEPT_MEMORY, launch
 from agentrefine_lib.tuning.recipe import Recipe
 from agentrefine_lib.tuning.released import take
 from agentrefine_lib.tuning.train import tune
 
-UNTUNED = "untuned"
 Logs = dict[str, pd.DataFrame]
 
 
