@@ -11,7 +11,7 @@ PIP = PIP_USE_PEP517=1 PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m pip insta
   --disable-pip-version-check --log .venv/pip.log -c constraints.txt
 SUPPLY := .supply-chain
 TOOLS := .venv/tools/bin
-REPRODUCE = $(BIN)/python -m agentrefine_lib.reproduce $(PROFILE) $(if $(ONLY),--only $(ONLY)) $(if $(P),-p $(P)) $(ARGS)
+REPRODUCE = $(BIN)/python -m agentrefine_lib.runner $(PROFILE) $(if $(ONLY),--only $(ONLY)) $(if $(P),-p $(P)) $(ARGS)
 
 NODE := .venv/gpu-node
 NODE_PYTHON ?= 3.12
@@ -23,7 +23,7 @@ help: ## list the commands
 
 reproduce: .venv/ready .venv/base ## run the notebooks of a profile and write its figures
 	$(REPRODUCE)
-	@if [ "$(PROFILE)" = laptop ] && [ -e figures/tab1_main.csv ]; then $(BIN)/python -m agentrefine_lib.reproduce.readme; fi
+	@if [ "$(PROFILE)" = laptop ] && [ -e figures/tab1_main.csv ]; then $(BIN)/python -m agentrefine_lib.results.readme; fi
 
 base: .venv/base ## fetch the base model, SmolLM2-135M-Instruct (93 MB, once) and convert it
 
@@ -35,13 +35,13 @@ sets: ## all training sets of the paper's ablations, from the same seeds
 
 doctor: ## say what is missing on this machine, what it costs and what mends it (ARGS=--json for a bug report)
 	@python=$(PYTHON); if [ -x $(BIN)/python ]; then python=$(BIN)/python; fi; \
-	  "$$python" agentrefine_lib/reproduce/doctor.py $(ARGS)
+	  "$$python" agentrefine_lib/runner/doctor.py $(ARGS)
 
 why: .venv/ready ## say what is up to date, what is stale, and why
 	$(REPRODUCE) --why
 
 gallery: .venv/ready ## the executed notebooks as pages that open from disk
-	$(BIN)/python -m agentrefine_lib.reproduce.gallery $(PROFILE)
+	$(BIN)/python -m agentrefine_lib.results.gallery $(PROFILE)
 
 lab: .venv/ready .venv/base ## open the notebooks in JupyterLab
 	$(BIN)/jupyter lab notebooks
@@ -80,7 +80,7 @@ audit: .venv/tools/ready ## look the locked versions up among known weaknesses (
 	$(TOOLS)/pip-audit --strict --require-hashes --disable-pip --requirement $(SUPPLY)/lock.txt
 
 licences: .venv/ready ## list the licences of what is installed (.supply-chain/licences.csv)
-	$(BIN)/python -m agentrefine_lib.reproduce.licences >.venv/licences.csv
+	$(BIN)/python -m agentrefine_lib.runner.licences >.venv/licences.csv
 	@mv .venv/licences.csv $(SUPPLY)/licences.csv
 
 sbom: .venv/ready .venv/tools/ready ## write the bill of materials of what is installed, as CycloneDX (.supply-chain/sbom.cdx.json)

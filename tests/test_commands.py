@@ -12,7 +12,7 @@ COMMANDS = [  # a long command with little to do, and what it says first
     (["environments.check", "babyai/GoToDoor/1"], "babyai/GoToDoor/1: plays it here and in another process"),
     (["environments.jericho.generate", "no_game"], "compiles no_game, seconds each; writes to "),
     (["tuning", "base", "data.jsonl", "folder", "r.json"], "tunes base on data.jsonl by r.json; writes to folder"),
-    (["reproduce.gallery", "smoke"], "smoke: its executed notebooks become pages in runs/smoke/gallery"),
+    (["results.gallery", "smoke"], "smoke: its executed notebooks become pages in runs/smoke/gallery"),
 ]
 
 

@@ -11,7 +11,7 @@ from agentrefine_lib.agent import Prompting, read_examples
 from agentrefine_lib.environments import ENGINES, EngineMissingError, make_environment, panel
 from agentrefine_lib.environments.perturbations import PERTURBATIONS, Perturbed, perturb_episode, perturbations
 from agentrefine_lib.environments.process import Opening
-from agentrefine_lib.reproduce.profile import spelt_out
+from agentrefine_lib.runner.profile import spelt_out
 from agentrefine_lib.schema import EXAMPLE_STEPS, Task, render_example, reply
 
 ROOT = Path(__file__).parents[1]

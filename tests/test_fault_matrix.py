@@ -18,7 +18,7 @@ OPERATIONS = {
     "dataset": "`dataset.write_conversations`, exports, and masks: whole files, written at once",
     "training": "`tuning.tune`: checkpoints, a log, a model",
     "rollouts": "`rollout.roll_out`: episodes, appended; engines in processes of their own",
-    "reproduce": "`python -m agentrefine_lib.reproduce`: notebooks in kernels, figures, a manifest",
+    "reproduce": "`python -m agentrefine_lib.runner`: notebooks in kernels, figures, a manifest",
 }
 FAULTS = [
     *["kill -9", "SIGINT", "full disk", "read-only output", "half a last line", "garbage in the last line"],
@@ -27,7 +27,7 @@ FAULTS = [
     *["engine crash", "engine hang"],
 ]
 ENDPOINT, ENGINE = FAULTS[9:14], FAULTS[14:]
-NOTEBOOK = "ends a cell as any error does: `reproduce/test_runner.py::test_a_failing_cell_is_shown_and_mended`"
+NOTEBOOK = "ends a cell as any error does: `runner/test_chapters.py::test_a_failing_cell_is_shown_and_mended`"
 EXCUSED = {
     "synthesis": {"truncated Parquet": "reads no Parquet"} | dict.fromkeys(ENGINE, "plays without an engine"),
     "verification": {

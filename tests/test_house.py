@@ -13,7 +13,7 @@ import yaml
 ROOT = Path(__file__).parents[1]
 ROOMS = [
     *["schema", "endpoint", "teachers", "verify", "synthesis", "dataset", "tuning", "environments"],
-    *["agent", "policies", "rollout", "metrics", "diversity", "plots", "viewers", "reproduce"],
+    *["agent", "policies", "rollout", "metrics", "diversity", "plots", "viewers", "runner", "results"],
 ]
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]

@@ -10,9 +10,9 @@ from accelerate.commands.config.config_args import load_config_from_file
 from pydantic_core import PydanticUndefined
 
 from agentrefine_lib.environments import panel
-from agentrefine_lib.reproduce import load_profile
-from agentrefine_lib.reproduce.parameters import declared_parameters
-from agentrefine_lib.reproduce.profile import profiles
+from agentrefine_lib.runner import load_profile
+from agentrefine_lib.runner.parameters import declared_parameters
+from agentrefine_lib.runner.profile import profiles
 from agentrefine_lib.synthesis import SETS
 from agentrefine_lib.tuning import Recipe
 

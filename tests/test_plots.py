@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from agentrefine_lib import plots
-from agentrefine_lib.reproduce.readme import BEGIN, END, fill_in, results_table
+from agentrefine_lib.results.readme import BEGIN, END, fill_in, results_table
 from agentrefine_lib.schema import Episode, Step, Task
 
 ROOT = Path(__file__).parents[1]

@@ -12,7 +12,7 @@ import yaml
 from packaging.specifiers import SpecifierSet
 from packaging.utils import canonicalize_name
 
-from agentrefine_lib.reproduce import licences
+from agentrefine_lib.runner import licences
 
 ROOT = Path(__file__).parents[1]
 SUPPLY = ROOT / ".supply-chain"

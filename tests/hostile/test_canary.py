@@ -10,8 +10,8 @@ import pytest
 from agentrefine_lib.endpoint import Endpoint, EndpointError, EndpointSettings
 from agentrefine_lib.endpoint.embeddings import embed_by_endpoint
 from agentrefine_lib.environments import panel
-from agentrefine_lib.reproduce.attempt import NotebookFailedError, execute
 from agentrefine_lib.rollout import Limits, roll_out_served
+from agentrefine_lib.runner.attempt import NotebookFailedError, execute
 from agentrefine_lib.teachers import EmbeddedTeacher
 from agentrefine_lib.verify.judge import EndpointJudge, judge_turns
 

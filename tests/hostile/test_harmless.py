@@ -31,7 +31,7 @@ ALLOWED = {  # file: what it may call, and why that is no text of a model or a s
     "environments/alfworld/engine.py": {"eval", "compile"},  # the grammar of the installed alfworld package
     "environments/check.py": {"pickle.loads", "pickle.load", "pickle.dumps"},  # its own bytes, through a pipe
     "teachers/embedded/game.py": {"pickle.loads"},  # worlds that the same object has drawn and pickled
-    "reproduce/fingerprint.py": {"compile"},  # a notebook's imports; compiled, never run
+    "runner/fingerprint.py": {"compile"},  # a notebook's imports; compiled, never run
 }
 LOADERS = ("pickle.load", "pickle.loads", "joblib.load", "dill.load", "shelve.open", "marshal.loads", "os.system")
 RECIPE = Recipe(

@@ -23,9 +23,9 @@ from agentrefine_lib.endpoint import Completion
 from agentrefine_lib.endpoint.prices import PriceError, load_prices
 from agentrefine_lib.environments.agentboard import load_labels
 from agentrefine_lib.environments.pddl import Pddl
-from agentrefine_lib.reproduce.artefacts import FILE, load_artefacts
-from agentrefine_lib.reproduce.parameters import declared_parameters, fit
-from agentrefine_lib.reproduce.profile import (
+from agentrefine_lib.results.artefacts import FILE, load_artefacts
+from agentrefine_lib.runner.parameters import declared_parameters, fit
+from agentrefine_lib.runner.profile import (
     CHAPTERS,
     ProfileError,
     load_profile,

@@ -25,7 +25,7 @@ def reproduce(tiny: Path) -> Reproduce:
     """The runner as a reader calls it."""
 
     def command(run: Path, *words: str) -> subprocess.CompletedProcess[str]:
-        words = (sys.executable, "-m", "agentrefine_lib.reproduce", "smoke", *words, "-p", *quick(run, tiny))
+        words = (sys.executable, "-m", "agentrefine_lib.runner", "smoke", *words, "-p", *quick(run, tiny))
         return subprocess.run(words, cwd=ROOT, capture_output=True, text=True, timeout=800, check=False)
 
     return command

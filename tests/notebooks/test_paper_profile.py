@@ -80,7 +80,7 @@ def test_the_paper_profile_runs_with_everything_behind_urls(tiny, tmp_path):
         places = {"run_dir": str(run), "figures_dir": str(run / "figures"), "base_model": str(tiny)}
         served = {"teacher_url": teacher_url, "endpoint_url": url, "served": {name: name for name in POLICIES}}
         values = [f"{name}={json.dumps(value)}" for name, value in (SMALL | places | served).items()]
-        command = [sys.executable, "-m", "agentrefine_lib.reproduce", "paper", "-p", *values]
+        command = [sys.executable, "-m", "agentrefine_lib.runner", "paper", "-p", *values]
         done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=850, check=False)
     assert done.returncode == 0, done.stderr[-3000:] + done.stdout[-1000:]
     assert min(models.asked.values()) > 5

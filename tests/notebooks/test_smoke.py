@@ -15,9 +15,9 @@ import pytest
 import yaml
 from bs4 import BeautifulSoup
 
-from agentrefine_lib.reproduce.attempt import execute
-from agentrefine_lib.reproduce.gallery import build
-from agentrefine_lib.reproduce.profile import load_profile
+from agentrefine_lib.results.gallery import build
+from agentrefine_lib.runner.attempt import execute
+from agentrefine_lib.runner.profile import load_profile
 
 ROOT = Path(__file__).parents[2]
 OUR_BAR = re.compile(r"(synthesis|[\w-]+-\d+(@\d+)?|tuned|expert|random|untuned|tiny): +\d+%\|")

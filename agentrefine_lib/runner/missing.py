@@ -7,7 +7,7 @@ from collections.abc import Container, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from agentrefine_lib.reproduce.profile import Notebook, Profile, ProfileError
+from agentrefine_lib.runner.profile import Notebook, Profile, ProfileError
 
 PANEL = "dict[str, dict[str, list[int]]]"  # the type of parameters that name tasks: engine → task name → seeds
 

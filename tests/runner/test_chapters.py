@@ -150,7 +150,7 @@ def test_a_read_only_disk_is_told(suite, disk):
 def start(suite) -> subprocess.Popen[str]:
     """The runner in a process of its own, stopped in the middle of 01_count, whose output is half-written."""
     suite.notebook("01_count", 'run_dir: str = "runs/x"\nn_items: int = 3\nseed: int = 7', COUNT_AND_WAIT)
-    words = [sys.executable, "-m", "agentrefine_lib.reproduce", "tiny", "--root", str(suite.root)]
+    words = [sys.executable, "-m", "agentrefine_lib.runner", "tiny", "--root", str(suite.root)]
     runner = subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
     kernel = suite.run_dir / "kernel"
     wait_for(lambda: runner.poll() is not None or (kernel.exists() and kernel.read_text() != ""))

@@ -1,4 +1,4 @@
-"""The README's results table, made from ``figures/tab1_main.csv``: ``python -m agentrefine_lib.reproduce.readme``."""
+"""The README's results table, made from ``figures/tab1_main.csv``: ``python -m agentrefine_lib.results.readme``."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from agentrefine_lib.reproduce.workspace import repository
+from agentrefine_lib.runner.workspace import repository
 
 BEGIN, END = "<!-- results: made by make reproduce, do not edit -->", "<!-- end of results -->"
 

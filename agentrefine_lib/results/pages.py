@@ -6,8 +6,11 @@ says the same where Markdown is read. Both are made from the CSVs, the registry 
 
 from __future__ import annotations
 
+import argparse
 import base64
 import json
+import os
+import sys
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -16,37 +19,37 @@ import pandas as pd
 
 from agentrefine_lib.dataset.card import templates
 from agentrefine_lib.metrics.paired import OPEN
-from agentrefine_lib.reproduce.artefacts import Artefact, load_artefacts, read_claims, read_table
-from agentrefine_lib.reproduce.profile import Profile
+from agentrefine_lib.results.artefacts import Artefact, load_artefacts, read_claims, read_table
+from agentrefine_lib.runner import repository
 from agentrefine_lib.schema import write_whole
 
 ROWS = 60  # of a CSV that are shown
 # who, and under what
 KEYS = ("family", "teacher", "method", "of", "perturbation", "conversations", "best_of", "measure")
-PAGES = {"index.html": "results.html.jinja", "README.md": "results.md.jinja"}
+PAGES = ("index.html", "README.md")
 
 
-def write_results(profile: Profile) -> list[Path]:
-    """Write both pages into the figures folder; nothing without a registry. Returns their paths.
+def write_pages(figures: Path, root: Path) -> list[Path]:
+    """Write both pages into a folder of figures; nothing where the repository has no registry. Returns their paths.
 
     Raises ValueError for a registry that is wrong, or a CSV that does not keep what it promises.
     """
-    artefacts = load_artefacts(profile.root)
+    artefacts = load_artefacts(root)
     if not artefacts:
         return []
-    told = _told(profile, artefacts)
-    jinja = templates("agentrefine_lib.reproduce", autoescape=lambda name: bool(name and "html" in name))
-    paths = [profile.figures_dir / name for name in PAGES]
-    for path, template in zip(paths, PAGES.values(), strict=True):
-        write_whole(path, jinja.get_template(template).render(told))
+    told = _told(figures, artefacts)
+    jinja = templates("agentrefine_lib.results", autoescape=lambda name: bool(name and "html" in name))
+    paths = [figures / name for name in PAGES]
+    for path in paths:
+        write_whole(path, jinja.get_template(f"{path.name}.jinja").render(told))
     return paths
 
 
-def _told(profile: Profile, artefacts: list[Artefact]) -> dict[str, Any]:
+def _told(figures: Path, artefacts: list[Artefact]) -> dict[str, Any]:
     """Everything that the templates say."""
-    manifest = json.loads((profile.figures_dir / "manifest.json").read_text(encoding="utf-8"))
-    claims = read_claims(profile.figures_dir)
-    entries = [_entry(artefact, profile.figures_dir, claims, manifest) for artefact in artefacts]
+    manifest = json.loads((figures / "manifest.json").read_text(encoding="utf-8"))
+    claims = read_claims(figures)
+    entries = [_entry(artefact, figures, claims, manifest) for artefact in artefacts]
     verdicts = Counter(claim["verdict"] for entry in entries for claim in entry["claims"])
     done = [record for record in manifest["notebooks"].values() if record]
     return {
@@ -57,7 +60,7 @@ def _told(profile: Profile, artefacts: list[Artefact]) -> dict[str, Any]:
         "made": sum(entry["there"] for entry in entries),
         "minutes": sum(record["wall_s"] for record in done) / 60,
         "notebooks": f"{len(done)} of {len(manifest['notebooks'])}",
-        "errata": (profile.figures_dir / "errata.html").exists(),
+        "errata": (figures / "errata.html").exists(),
     }
 
 
@@ -143,3 +146,20 @@ def _number(value: Any) -> str:
     if isinstance(value, float):
         return f"{value:.0f}" if value == int(value) else f"{value:.3g}" if abs(value) < 100 else f"{value:.1f}"
     return str(value)
+
+
+def main() -> None:
+    """Write the pages of a folder of figures; what is wrong with it goes to stderr."""
+    parser = argparse.ArgumentParser(prog="pages", description="The results page of a folder of figures.")
+    parser.add_argument("figures", type=Path, help="a folder with CSVs and manifest.json")
+    parser.add_argument("--root", type=Path, default=repository(), help="the repository (default: %(default)s)")
+    asked = parser.parse_args()
+    try:
+        for page in write_pages(asked.figures, asked.root):
+            print(f"results: {os.path.relpath(page)}")
+    except (OSError, ValueError) as error:
+        sys.exit(str(error))
+
+
+if __name__ == "__main__":
+    main()

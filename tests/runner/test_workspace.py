@@ -6,12 +6,12 @@ import os
 
 import pytest
 
-from agentrefine_lib.reproduce import repository, upstream, workspace
+from agentrefine_lib.runner import repository, upstream, workspace
 
 
 def test_the_workspace_is_the_same_from_everywhere(suite, monkeypatch):
     monkeypatch.chdir(os.sep)
-    assert (repository() / "agentrefine_lib/reproduce/workspace.py").exists()
+    assert (repository() / "agentrefine_lib/runner/workspace.py").exists()
     folder = workspace("runs/by_hand", suite.root)
     assert folder == suite.root / "runs/by_hand"
     assert folder.is_dir()
@@ -30,7 +30,7 @@ def test_inputs_that_are_there_or_that_nobody_makes(suite, capsys):
 def test_missing_inputs_are_made_by_the_notebooks_upstream(suite, capsys):
     hand = f"""\
 from pathlib import Path
-from agentrefine_lib.reproduce import upstream
+from agentrefine_lib.runner import upstream
 upstream(Path(run_dir, "log.txt"), root=Path({str(suite.root)!r}))
 assert Path(run_dir, "log.txt").read_text() == "3\\n", "the default, not the profile's 4"
 Path(figures_dir).mkdir(parents=True)

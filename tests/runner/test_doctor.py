@@ -16,7 +16,7 @@ import psutil
 import pytest
 
 from agentrefine_lib import environments
-from agentrefine_lib.reproduce import doctor
+from agentrefine_lib.runner import doctor
 
 FILE = Path(doctor.__file__)
 CANARY = "sk-canary-7f3a"

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import subprocess
 
-from agentrefine_lib.reproduce import load_profile
-from agentrefine_lib.reproduce.manifest import git_state
+from agentrefine_lib.runner import load_profile
+from agentrefine_lib.runner.manifest import git_state
 
 
 def test_a_repository_is_dirty_by_its_sources_and_not_by_what_runs_write(suite):

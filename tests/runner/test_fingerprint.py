@@ -6,9 +6,9 @@ import os
 
 import pytest
 
-from agentrefine_lib.reproduce import State, judge, library_files, load_profile
-from agentrefine_lib.reproduce.attempt import NotebookFailedError, refuse_unwritten, stamps
-from agentrefine_lib.reproduce.fingerprint import Digests
+from agentrefine_lib.runner import State, judge, library_files, load_profile
+from agentrefine_lib.runner.attempt import NotebookFailedError, refuse_unwritten, stamps
+from agentrefine_lib.runner.fingerprint import Digests
 
 
 def pretend_done(suite, status: str = "done") -> None:
@@ -156,7 +156,7 @@ def test_a_figure_that_was_touched_is_drawn_anew_from_what_is_there(suite):
 
 
 def test_imports_are_followed_through_magics_and_await(suite):
-    for name in ("__init__", "a/__init__", "a/deep", "b", "c", "d", "e", "unused", "reproduce/__init__"):
+    for name in ("__init__", "a/__init__", "a/deep", "b", "c", "d", "e", "unused", "runner/__init__"):
         suite.write(f"agentrefine_lib/{name}.py", "")
     suite.write("agentrefine_lib/a/deep.py", "def late():\n    import torch\n    from agentrefine_lib.b import thing\n")
     suite.write("agentrefine_lib/a/templates/chat.jinja", "")
@@ -167,7 +167,7 @@ def test_imports_are_followed_through_magics_and_await(suite):
         "%%time\nfrom agentrefine_lib import d",
         "%%bash\nls agentrefine_lib; from agentrefine_lib import unused",
         "this is no python",
-        "if True:\n    from agentrefine_lib.e import *\n    from agentrefine_lib.reproduce import workspace",
+        "if True:\n    from agentrefine_lib.e import *\n    from agentrefine_lib.runner import workspace",
     ]
     found = [str(file.relative_to(suite.root / "agentrefine_lib")) for file in library_files(cells, suite.root)]
     assert found == [

@@ -5,9 +5,9 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from agentrefine_lib.reproduce import load_profile, write_manifest
-from agentrefine_lib.reproduce.artefacts import load_artefacts
-from agentrefine_lib.reproduce.results import as_text, write_results
+from agentrefine_lib.results.artefacts import load_artefacts
+from agentrefine_lib.results.pages import as_text, write_pages
+from agentrefine_lib.runner import load_profile
 
 ROOT = Path(__file__).parents[2]
 PAPER = {  # the last table of PAPER.md
@@ -23,6 +23,10 @@ REGISTRY = """\
   columns: [source, method, engine, metric, value]
   reported: read off bars
   claims: [{id: up, says: It goes up., test: a sign test}, {id: untested, says: Who knows., test: none}]
+"""
+MANIFEST = """\
+{"profile": "tiny", "commit": null, "dirty": null, "python": "3.11", "cpu_count": 2,
+ "notebooks": {"01_count": null, "02_draw": null}}
 """
 SCORES = """\
 source,method,engine,metric,value,low,high,k,n,citation
@@ -58,17 +62,23 @@ def test_reported_numbers_say_whose_they_are():
     assert set(reported["artefact"]) - set(told) <= unmade
 
 
-def test_the_page_shows_ours_beside_the_papers_escaped_and_every_claim(suite):
-    suite.write("params/artefacts.yaml", REGISTRY)
-    suite.write("runs/tiny/figures/fig.csv", SCORES)
-    suite.write(
-        "runs/tiny/figures/claims_02.csv",
-        "claim,compared,difference,low,high,p,n,seeds,verdict\nup,a - b,0.5,0.25,0.75,0.01,8,3,yes\n",
+@pytest.fixture
+def root(tmp_path):
+    """A registry of one figure, and a folder ``figures`` of a run that made it."""
+    (tmp_path / "params").mkdir()
+    (tmp_path / "figures").mkdir()
+    (tmp_path / "params/artefacts.yaml").write_text(REGISTRY)
+    (tmp_path / "figures/fig.csv").write_text(SCORES)
+    (tmp_path / "figures/manifest.json").write_text(MANIFEST)
+    return tmp_path
+
+
+def test_the_page_shows_ours_beside_the_papers_escaped_and_every_claim(root):
+    (root / "figures/claims_02.csv").write_text(
+        "claim,compared,difference,low,high,p,n,seeds,verdict\nup,a - b,0.5,0.25,0.75,0.01,8,3,yes\n"
     )
-    suite.write("runs/tiny/figures/errata.html", "")
-    profile = load_profile("tiny", suite.root)
-    write_manifest(profile)
-    page, text = (path.read_text() for path in write_results(profile))
+    (root / "figures/errata.html").touch()
+    page, text = (path.read_text() for path in write_pages(root / "figures", root))
     assert 'href="errata.html"' in page and "(errata.html)" in text
     assert "<b>ours</b>" not in page and "&lt;b&gt;ours&lt;/b&gt;" in page
     assert page.index("37.5") < page.index("25 [10, 40] (1/4)")  # the paper's table, then ours
@@ -80,16 +90,13 @@ def test_the_page_shows_ours_beside_the_papers_escaped_and_every_claim(suite):
     assert "src=" not in page and "http" not in page.replace("http-equiv", "")
 
 
-def test_a_csv_that_does_not_keep_its_promise_is_named(suite):
-    suite.write("params/artefacts.yaml", REGISTRY)
-    suite.write("runs/tiny/figures/fig.csv", "source,method\nthis run,x\n")
-    profile = load_profile("tiny", suite.root)
-    write_manifest(profile)
+def test_a_csv_that_does_not_keep_its_promise_is_named(root):
+    (root / "figures/fig.csv").write_text("source,method\nthis run,x\n")
     with pytest.raises(ValueError, match=r"fig\.csv: found no column engine, metric, value"):
-        write_results(profile)
-    suite.write("params/artefacts.yaml", REGISTRY + REGISTRY)
+        write_pages(root / "figures", root)
+    (root / "params/artefacts.yaml").write_text(REGISTRY + REGISTRY)
     with pytest.raises(ValueError, match="fig, untested, up: stands there twice"):
-        write_results(profile)
+        write_pages(root / "figures", root)
 
 
 def test_a_long_table_says_how_much_is_left_out():

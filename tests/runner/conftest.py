@@ -12,7 +12,7 @@ import nbformat
 import pytest
 from nbformat.v4 import new_code_cell, new_notebook
 
-from agentrefine_lib.reproduce.__main__ import main
+from agentrefine_lib.runner.__main__ import main
 
 
 class Suite:

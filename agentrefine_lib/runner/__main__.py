@@ -1,23 +1,24 @@
-"""``python -m agentrefine_lib.reproduce laptop``. Exit: 0 done, 1 a notebook failed, 2 refused, 130 interrupted."""
+"""``python -m agentrefine_lib.runner laptop``. Exit: 0 done, 1 a notebook failed, 2 refused, 130 interrupted."""
 
 from __future__ import annotations
 
 import argparse
 import signal
+import subprocess
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from agentrefine_lib.reproduce.attempt import NotebookFailedError
-from agentrefine_lib.reproduce.missing import missing_engines, prune, refuse_empty, tell
-from agentrefine_lib.reproduce.profile import Profile, ProfileError, load_profile
-from agentrefine_lib.reproduce.runner import explain_plan, run, select
-from agentrefine_lib.reproduce.workspace import repository
+from agentrefine_lib.runner.attempt import NotebookFailedError
+from agentrefine_lib.runner.chapters import explain_plan, run, select
+from agentrefine_lib.runner.missing import missing_engines, prune, refuse_empty, tell
+from agentrefine_lib.runner.profile import Profile, ProfileError, load_profile
+from agentrefine_lib.runner.workspace import repository
 
 
 def arguments(words: Sequence[str] | None) -> argparse.Namespace:
     """What was asked for on the command line."""
-    parser = argparse.ArgumentParser(prog="reproduce", description="Run the notebooks of a profile, in order.")
+    parser = argparse.ArgumentParser(prog="runner", description="Run the notebooks of a profile, in order.")
     parser.add_argument("profile", nargs="?", default="laptop", help="the name of a file in params/ (default: laptop)")
     parser.add_argument("--only", nargs="+", action="extend", default=[], metavar="NAME", help="03 or 03_finetuning")
     parser.add_argument("--force", action="store_true", help="start over, even what is up to date")
@@ -42,6 +43,14 @@ def playable_profile(asked: argparse.Namespace) -> Profile:
     return prune(profile, missing)
 
 
+def pages(profile: Profile) -> int:
+    """Make the pages of a run, by the room below in a process of its own. Returns its exit code."""
+    if not (profile.root / "params" / "artefacts.yaml").is_file():
+        return 0
+    folders = [str(profile.figures_dir), "--root", str(profile.root)]
+    return subprocess.run([sys.executable, "-m", "agentrefine_lib.results.pages", *folders], check=False).returncode
+
+
 def main(words: Sequence[str] | None = None) -> int:
     """Run, or explain; problems go to stderr. Returns the exit code."""
     asked = arguments(words)
@@ -51,7 +60,8 @@ def main(words: Sequence[str] | None = None) -> int:
         if asked.dry_run or asked.why:
             explain_plan(profile, asked.only, asked.force, every_reason=asked.why)
         else:
-            print(f"manifest: {profile.shown(run(profile, asked.only, asked.force))}")
+            print(f"manifest: {profile.shown(run(profile, asked.only, asked.force))}", flush=True)
+            return pages(profile)
     except ProfileError as error:
         print(error, file=sys.stderr)
         return 2

@@ -17,8 +17,8 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ValidationError
 
-from agentrefine_lib.reproduce.parameters import read_cells
-from agentrefine_lib.reproduce.profile import Notebook, Profile
+from agentrefine_lib.runner.parameters import read_cells
+from agentrefine_lib.runner.profile import Notebook, Profile
 from agentrefine_lib.schema import write_whole
 
 PACKAGE = "agentrefine_lib"
@@ -114,10 +114,10 @@ def files_in(path: Path) -> Iterator[Path]:
 
 
 class LibraryImports(ModuleFinder):
-    """Follows imports within the library, but for the room that runs notebooks: it does not decide what they find."""
+    """Follows imports within the library, but for the rooms that run notebooks and show results."""
 
     def __init__(self, root: Path) -> None:
-        super().__init__(path=[str(root)], excludes=[f"{PACKAGE}.reproduce"])
+        super().__init__(path=[str(root)], excludes=[f"{PACKAGE}.runner", f"{PACKAGE}.results"])
 
     def find_module(self, name: str, path: Any, parent: Any = None) -> Any:
         if path is None and name != PACKAGE:

@@ -9,7 +9,7 @@ import pandas as pd
 import yaml
 from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
 
-from agentrefine_lib.reproduce.profile import NOT_YAML
+from agentrefine_lib.runner.profile import NOT_YAML
 from agentrefine_lib.schema import explain
 
 FILE = Path("params") / "artefacts.yaml"

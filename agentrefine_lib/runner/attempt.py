@@ -11,9 +11,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from agentrefine_lib.reproduce.fingerprint import Digests, State, Verdict, files_in
-from agentrefine_lib.reproduce.manifest import git_state
-from agentrefine_lib.reproduce.profile import Notebook, Profile
+from agentrefine_lib.runner.fingerprint import Digests, State, Verdict, files_in
+from agentrefine_lib.runner.manifest import git_state
+from agentrefine_lib.runner.profile import Notebook, Profile
 
 
 class NotebookFailedError(Exception):

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from agentrefine_lib.reproduce.attempt import execute
-from agentrefine_lib.reproduce.parameters import declared_parameters
-from agentrefine_lib.reproduce.profile import CHAPTERS, Entry, read_chapters
+from agentrefine_lib.runner.attempt import execute
+from agentrefine_lib.runner.parameters import declared_parameters
+from agentrefine_lib.runner.profile import CHAPTERS, Entry, read_chapters
 
 
 def repository() -> Path:

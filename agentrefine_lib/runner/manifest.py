@@ -15,8 +15,8 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from agentrefine_lib.reproduce.fingerprint import LOCK, State
-from agentrefine_lib.reproduce.profile import Profile
+from agentrefine_lib.runner.fingerprint import LOCK, State
+from agentrefine_lib.runner.profile import Profile
 from agentrefine_lib.schema import write_whole
 
 ENGINES = ("minigrid", "alfworld", "textworld", "scienceworld", "jericho", "gymnasium")

@@ -7,15 +7,14 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from agentrefine_lib.reproduce.attempt import attempt
-from agentrefine_lib.reproduce.fingerprint import Digests, judge
-from agentrefine_lib.reproduce.manifest import write_manifest
-from agentrefine_lib.reproduce.profile import Notebook, Profile, ProfileError, makers, overlap
-from agentrefine_lib.reproduce.results import write_results
+from agentrefine_lib.runner.attempt import attempt
+from agentrefine_lib.runner.fingerprint import Digests, judge
+from agentrefine_lib.runner.manifest import write_manifest
+from agentrefine_lib.runner.profile import Notebook, Profile, ProfileError, makers, overlap
 
 
 def run(profile: Profile, only: Sequence[str] = (), force: bool = False) -> Path:
-    """Run what is stale, then write the manifest, whose path is returned, and the results page.
+    """Run what is stale, then write the manifest, whose path is returned.
 
     Raises ProfileError before anything runs, NotebookFailedError at the first notebook that fails.
     """
@@ -32,10 +31,7 @@ def run(profile: Profile, only: Sequence[str] = (), force: bool = False) -> Path
                 state = attempt(notebook, profile, digests, verdict)
                 print(f"{step} done in {state.wall_s:.1f} s", flush=True)
             digests.save()
-        manifest = write_manifest(profile)
-        for page in write_results(profile):
-            print(f"results: {profile.shown(page)}", flush=True)
-        return manifest
+        return write_manifest(profile)
 
 
 def explain_plan(profile: Profile, only: Sequence[str] = (), force: bool = False, every_reason: bool = False) -> None:

@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from agentrefine_lib.reproduce import ProfileError, load_profile
-from agentrefine_lib.reproduce.parameters import fit, resolve
-from agentrefine_lib.reproduce.profile import spelt_out
+from agentrefine_lib.runner import ProfileError, load_profile
+from agentrefine_lib.runner.parameters import fit, resolve
+from agentrefine_lib.runner.profile import spelt_out
 
 NOTEBOOKS = "notebooks: [{name: 01_count, outputs: ['{run_dir}/log.txt']}]\n"
 

@@ -1,4 +1,4 @@
-"""The executed notebooks of a profile as a folder of pages: ``python -m agentrefine_lib.reproduce.gallery laptop``.
+"""The executed notebooks of a profile as a folder of pages: ``python -m agentrefine_lib.results.gallery laptop``.
 
 It opens from disk and needs no server and no network; only formulas are set nicely where MathJax can be fetched.
 """
@@ -14,8 +14,8 @@ from typing import Any
 import nbformat
 from nbconvert import HTMLExporter
 
-from agentrefine_lib.reproduce.profile import Profile, ProfileError, load_profile
-from agentrefine_lib.reproduce.workspace import repository
+from agentrefine_lib.runner.profile import Profile, ProfileError, load_profile
+from agentrefine_lib.runner.workspace import repository
 from agentrefine_lib.schema import write_whole
 from agentrefine_lib.viewers.page import document
 

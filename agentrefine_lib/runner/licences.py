@@ -1,6 +1,6 @@
 """Whose work the suite stands on: the licence of every package that it installs, and which extra asks for it.
 
-``python -m agentrefine_lib.reproduce.licences > .supply-chain/licences.csv``, or ``make licences``. Read from what is
+``python -m agentrefine_lib.runner.licences > .supply-chain/licences.csv``, or ``make licences``. Read from what is
 installed here, so that a line is as true as the package's own metadata.
 """
 

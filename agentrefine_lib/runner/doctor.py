@@ -1,6 +1,6 @@
 """Can this machine run the suite, what is missing, what does that cost, and which command mends it?
 
-``make doctor``, or ``python3 agentrefine_lib/reproduce/doctor.py`` before anything is installed: this file imports only
+``make doctor``, or ``python3 agentrefine_lib/runner/doctor.py`` before anything is installed: this file imports only
 the standard library, of Python 3.8 or later, and what is installed is looked at in processes of its own, each with a
 time limit. Exit: 0 if ``make reproduce`` can run, else 1. No value of an environment variable is ever shown.
 """
