@@ -3,7 +3,7 @@
 from typing import Any
 
 __version__ = "0.1.0"
-__all__ = ["EngineEnv", "Panel"]  # what verifiers looks for in a package that it is told the name of
+__all__ = ["Chat", "EngineEnv", "Panel"]  # what verifiers looks for in a package that it is told the name of
 
 
 def __getattr__(name: str) -> Any:
