@@ -9,7 +9,7 @@ import pytest
 
 COMMANDS = [  # a long command with little to do, and what it says first
     (["verify", "nothing.jsonl"], "checks the conversations of nothing.jsonl; writes nothing"),
-    (["environments.check", "babyai/GoToDoor/1"], "babyai/GoToDoor/1: plays it here and in another process"),
+    (["environments", "embedded", "--check"], "embedded (New synthetic worlds): 12 tasks of up to 30 steps; random: "),
     (["environments.jericho.generate", "no_game"], "compiles no_game, seconds each; writes to "),
     (["tuning", "base", "data.jsonl", "folder", "r.json"], "tunes base on data.jsonl by r.json; writes to folder"),
     (["results.gallery", "smoke"], "smoke: its executed notebooks become pages in runs/smoke/gallery"),

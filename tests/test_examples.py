@@ -8,16 +8,17 @@ import yaml
 from transformers import AutoTokenizer
 
 from agentrefine_lib.agent import Prompting, read_examples
-from agentrefine_lib.environments import ENGINES, EngineMissingError, make_environment, panel
+from agentrefine_lib.environments import EngineMissingError, engines, make_environment, panel
 from agentrefine_lib.environments.perturbations import PERTURBATIONS, Perturbed, perturb_episode, perturbations
 from agentrefine_lib.environments.process import Opening
+from agentrefine_lib.environments.registry import OURS
 from agentrefine_lib.runner.profile import spelt_out
 from agentrefine_lib.schema import EXAMPLE_STEPS, Task, render_example, reply
 
 ROOT = Path(__file__).parents[1]
 EXAMPLES = {episode.task.engine: episode for episode in read_examples(ROOT / "params" / "examples")}
 SLOW = ("alfworld", "scienceworld")
-CASES = [pytest.param(name, marks=pytest.mark.slow if name in SLOW else []) for name in ENGINES]
+CASES = [pytest.param(name, marks=pytest.mark.slow if name in SLOW else []) for name in OURS]
 TOKENS = 450  # of a prompt's 2,048, at most
 
 
@@ -43,7 +44,7 @@ def test_an_example_is_what_the_engine_answers(engine):
     assert told[:3] == (episode.goal, episode.rules, episode.commands)
 
 
-@pytest.mark.parametrize("engine", [name for name in ENGINES if name != "embedded"])
+@pytest.mark.parametrize("engine", [name for name in OURS if name != "embedded"])
 def test_an_example_is_renamed_as_the_engine_is(engine):
     for name in PERTURBATIONS:
         renamed = perturb_episode(name, EXAMPLES[engine])
@@ -64,7 +65,7 @@ def test_an_example_is_renamed_as_the_engine_is(engine):
 
 def test_every_engine_has_an_example_and_it_is_short(tiny):
     tokenizer = AutoTokenizer.from_pretrained(tiny)
-    assert set(EXAMPLES) == set(ENGINES)
+    assert set(EXAMPLES) == set(OURS)
     for episode in EXAMPLES.values():
         steps = [(step.thought, step.action, step.observation) for step in episode.steps]
         assert len(steps) <= EXAMPLE_STEPS
@@ -77,7 +78,7 @@ def panels(value):
     if not isinstance(value, dict):
         return
     seeds = [s for names in value.values() if isinstance(names, dict) for s in names.values()]
-    if set(value) <= set(ENGINES) and seeds and all(isinstance(s, list) for s in seeds):
+    if set(value) <= set(engines()) and seeds and all(isinstance(s, list) for s in seeds):
         yield value
     for inner in value.values():
         yield from panels(inner)

@@ -7,7 +7,6 @@ import pandas as pd
 import pytest
 
 from agentrefine_lib import plots
-from agentrefine_lib.results.readme import BEGIN, END, fill_in, results_table
 from agentrefine_lib.schema import Episode, Step, Task
 
 ROOT = Path(__file__).parents[1]
@@ -115,17 +114,6 @@ def test_every_episode_is_one_cell():
     marks = "".join(text.get_text() for ax in figure.axes for text in ax.texts)
     assert marks == "◦••" * 2  # the second seed lost the first task
     assert [ax.get_title().partition(" ·")[0] for ax in figure.axes] == ["BabyAI", "PDDL"]
-
-
-def test_the_readmes_table_is_the_one_that_the_figures_give(table, tmp_path):
-    text = results_table(table)
-    assert "| this run | tiny | tuned | 50.0\\* (4/8) [40.0, 60.0] | 50.0\\* [40.0, 60.0] | 50.0 (4/8)" in text
-    readme = tmp_path / "README.md"
-    readme.write_text(f"before\n{BEGIN}\nold\n{END}\nafter\n")
-    fill_in(readme, table)
-    assert readme.read_text() == f"before\n{BEGIN}\n{text}\n{END}\nafter\n"
-    committed = results_table(pd.read_csv(ROOT / "figures" / "tab1_main.csv"))
-    assert committed in (ROOT / "README.md").read_text()
 
 
 def test_methods_have_one_order_and_one_name():

@@ -3,7 +3,6 @@
 import csv
 import os
 import re
-import subprocess
 from importlib.metadata import PackageNotFoundError, distribution, version
 from pathlib import Path
 
@@ -88,10 +87,3 @@ def test_ci_runs_what_ci_run_runs_with_pinned_actions_and_few_rights():
     assert os.access(ROOT / ".ci" / "run", os.X_OK)
     assert workflow["jobs"]["canary"]["if"].startswith("github.event_name == 'schedule'")
     assert workflow[True]["schedule"][0]["cron"].split()[2:] == ["1", "*", "*"]  # YAML reads the key `on` as true
-
-
-@pytest.mark.parametrize("target", ["doctor", "locked", "lock", "audit", "licences", "sbom"])
-def test_make_knows_what_the_readme_promises(target):
-    assert f"make {target}" in (ROOT / "README.md").read_text()
-    planned = subprocess.run(["make", "-n", target], cwd=ROOT, capture_output=True, text=True, check=False)
-    assert planned.returncode == 0, planned.stderr

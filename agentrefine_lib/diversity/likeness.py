@@ -6,11 +6,10 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
-from agentrefine_lib.environments import make_environment
+from agentrefine_lib.environments import get_engine, make_environment
 from agentrefine_lib.environments.signature import parse_command, shape
 from agentrefine_lib.schema import Script, Task
 
-EXEMPT = ("embedded", "jericho")  # the teacher's own worlds; plain English, as any teacher writes it
 SHARED_SIGNATURES = 3  # of two words or more, that a script may share with a task
 SHARED_OBJECTS = 0.5  # of a task's kinds of objects, that a script may share
 FEWEST_OBJECTS = 4  # kinds that make a list; fewer are shared by chance
@@ -41,11 +40,11 @@ class Likeness(NamedTuple):
 def engine_vocabularies(tasks: Iterable[Task]) -> list[Vocabulary]:
     """What each task's engine itself says at the start: its commands, and the objects in its valid actions.
 
-    Tasks of EXEMPT engines are left out. Raises EngineMissingError.
+    Tasks of engines whose commands any teacher might write are left out. Raises EngineMissingError.
     """
     found = []
     for task in tasks:
-        if task.engine in EXEMPT:
+        if get_engine(task.engine).plain_english:
             continue
         environment = make_environment(task)
         try:

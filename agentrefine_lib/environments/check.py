@@ -1,6 +1,6 @@
-"""Does an environment keep the contract? For authors of a new one, in the spirit of Gymnasium's environment checker.
+"""Does an environment keep the contract, and does its engine play as it should? For whoever adds or installs one.
 
-python -m agentrefine_lib.environments.check babyai/GoToDoor/1234
+In the spirit of Gymnasium's environment checker; ``python -m agentrefine_lib.environments babyai --check`` runs it.
 """
 
 from __future__ import annotations
@@ -11,46 +11,55 @@ import pickle
 import random
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import closing
+from statistics import mean
 
 import psutil
 
 from agentrefine_lib.environments.process import MakeEnvironment
 from agentrefine_lib.environments.protocol import Environment, StepResult
+from agentrefine_lib.environments.registry import Score
 from agentrefine_lib.environments.signature import parse_command
 from agentrefine_lib.schema import Task
 
 STEPS = 12
 ERRORS = (None, "format", "parameter", "logic")
-NONSENSE = (
-    "",
-    " ",
-    "xyzzy 7",
-    "go",
-    "\x00",
-    "take \u202e{object} from",
-    "a" * 5_000,
-    "Action: look\nAction: look",
-    "🙂",
-)
+NONSENSE = ("", " ", "xyzzy 7", "go", "\x00", "take \u202e{object} from", "a" * 5_000, "Action: a\nAction: b", "🙂")
 
 
 class ContractError(AssertionError):
     """What the environment does, and what the contract asks for."""
 
 
-def check_environment(make: MakeEnvironment, task: Task, other_process: bool = True) -> None:
+def measure(make: MakeEnvironment, tasks: Sequence[Task], who: str, steps: int) -> Score:
+    """What ``who`` reaches in at most ``steps`` steps of each task: "expert", or "random" for any valid action."""
+    ends = []
+    for task in tasks:
+        rng, end = random.Random(f"random {task.id}"), StepResult("", 0.0, False, False, None)
+        with closing(make(task)) as environment:
+            environment.reset(task)
+            plan = (action for _, action in environment.expert())
+            for _ in range(steps):
+                action = next(plan, None) if who == "expert" else rng.choice(environment.valid_actions() or [None])
+                if action is None or end.done:
+                    break
+                end = environment.step(action)
+        ends.append(end)
+    return Score(mean(end.success for end in ends), mean(end.progress for end in ends))
+
+
+def check_environment(make: MakeEnvironment, task: Task, other_process: bool = True, listed: bool = True) -> None:
     """Raise ContractError at the first part of the contract (environments/protocol.py) that ``make(task)`` breaks.
 
     Checked: fields; sorted, unique valid actions, each of which reads as one of ``commands``; no text raises; progress
     in [0, 1] that never falls; the same task starts and plays the same episode again, and in another process with
     another PYTHONHASHSEED; after the end nothing is valid; ``close`` releases processes and files. ``make`` has to be
-    importable for the other process.
+    importable for the other process. ``listed``: whether the engine lists valid actions.
     """
     with closing(make(task)) as environment:
         _check_opening(environment, environment.reset(task))
-        _check_play(environment, task)
+        _check_play(environment, task, listed)
         _check_nonsense(environment)
     held = _held()  # the first episode may leave something loaded for the next, which must not grow
     first = play_fingerprint(make, task)
@@ -77,15 +86,19 @@ def _check_opening(environment: Environment, observation: str) -> None:
     _demand(bool(environment.commands), "commands: found none, expected signature → meaning")
 
 
-def _check_play(environment: Environment, task: Task) -> None:
+def _check_play(environment: Environment, task: Task, listed: bool) -> None:
     progress = 0.0
     for offered, action, result in _random_play(environment, task):
+        _demand(bool(offered) == listed, f"valid_actions before the end: found {offered[:5]}, expected some: {listed}")
         _demand(offered == sorted(set(offered)), f"valid_actions are not sorted or not unique: {offered[:5]} …")
         for valid in offered:
             command = parse_command(valid, environment.commands)
             _demand(command is not None, f"the valid action {valid!r} fits none of {list(environment.commands)}")
             _demand(str(command) == valid, f"{valid!r} reads as {command}, which is written {str(command)!r}")
-        _demand(result.error is None, f"the valid action {action!r} was refused ({result.error}): {result.observation}")
+        _demand(
+            not listed or result.error is None,
+            f"the valid action {action!r} was refused: {result.observation}",
+        )
         _demand(progress <= result.progress <= 1.0, f"progress went from {progress} to {result.progress}")
         _demand(result.done or not result.success, f"success without done after {action!r}")
         progress = result.progress
@@ -119,8 +132,7 @@ def _random_play(environment: Environment, task: Task) -> Iterator[tuple[list[st
     rng = random.Random(task.id)
     for _ in range(STEPS):
         offered = environment.valid_actions()
-        _demand(bool(offered), "valid_actions: found none before the end of the episode")
-        action = rng.choice(offered)
+        action = rng.choice(offered or NONSENSE)
         result = environment.step(action)
         yield offered, action, result
         if result.done:
@@ -154,12 +166,3 @@ def _held() -> tuple[int, int]:
 def _demand(kept: bool, broken: str) -> None:
     if not kept:
         raise ContractError(broken)
-
-
-if __name__ == "__main__":
-    from agentrefine_lib.environments import make_environment
-
-    for name in sys.argv[1:]:
-        print(f"{name}: plays it here and in another process, up to minutes; writes nothing", flush=True)
-        check_environment(make_environment, Task.from_id(name))
-        print(f"{name}: keeps the contract")

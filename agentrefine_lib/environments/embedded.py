@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 
 from agentrefine_lib.environments.protocol import StepResult
+from agentrefine_lib.environments.registry import Engine, Score
 from agentrefine_lib.schema import Task, Trajectory
 from agentrefine_lib.teachers.embedded import MECHANICS, load_costumes
 from agentrefine_lib.teachers.embedded.errors import draw_blunder
@@ -26,6 +27,14 @@ from agentrefine_lib.teachers.embedded.thoughts import Refused
 from agentrefine_lib.teachers.learner import recipe_behind
 from agentrefine_lib.teachers.protocol import COMPLETED
 
+ENGINE = Engine(
+    name="embedded",
+    title="New synthetic worlds",  # of our teacher, none of the paper's
+    environment=f"{__name__}:Embedded",
+    panel={mechanic: [0] for mechanic in MECHANICS},
+    expected={"random": Score(0.5, 0.5), "expert": Score(1.0, 1.0)},
+    plain_english=True,
+)
 ANY = "any"  # part of a task's name: whatever is drawn
 ERRORS = {"malformed": "format", "wrong_name": "parameter", "absent": "parameter"}  # the rest is logic
 

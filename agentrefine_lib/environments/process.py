@@ -23,14 +23,12 @@ from typing import Any, NamedTuple, Self
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 
 from agentrefine_lib.environments.protocol import Environment, StepResult, Text
+from agentrefine_lib.environments.registry import engines
 from agentrefine_lib.schema import Task, explain
 
 MakeEnvironment = Callable[[Task], Environment]  # of a module that engine processes can import: they call it
 
 _CONTEXT = get_context("forkserver")  # children start in milliseconds and hold nothing of this process
-_CONTEXT.set_forkserver_preload(
-    ["agentrefine_lib.environments." + name for name in ("no_accelerator", "process", "babyai", "alfworld", "pddl")]
-)
 
 
 class EngineFailure(RuntimeError):  # noqa: N818  (an event of the run, like a signal, not a mistake of the caller)
@@ -79,6 +77,7 @@ class EngineProcess:
         self.limits = limits
         self._task = ""
         self._turn = asyncio.Lock()
+        _CONTEXT.set_forkserver_preload(_preloaded())
         self._pipe, theirs = _CONTEXT.Pipe()
         self._process = _CONTEXT.Process(target=_serve, args=(theirs, make_environment), daemon=True)
         with _main_hidden():
@@ -157,6 +156,12 @@ class EngineProcess:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+
+def _preloaded() -> list[str]:
+    """What the server that engine processes are forked from imports once for all of them."""
+    own = [f"agentrefine_lib.environments.{name}" for name in ("no_accelerator", "process")]
+    return own + [engine.environment.partition(":")[0] for engine in engines().values() if engine.preload]
 
 
 @contextmanager

@@ -3,9 +3,7 @@
 from agentrefine_lib.plots.ablation import error_kinds, refinement, scaling, stuck
 from agentrefine_lib.plots.diversity import best_of_curves, environment_map, similarity, thought_maps
 from agentrefine_lib.plots.evaluation import (
-    ENGINE_NAMES,
     OURS,
-    TABLE_1_ENGINES,
     beside_paper,
     case_table,
     cases,
@@ -22,10 +20,8 @@ from agentrefine_lib.plots.reasoning import question_answering
 from agentrefine_lib.plots.robustness import mended, perturbed
 
 __all__ = [
-    "ENGINE_NAMES",
     "OURS",
     "PAPER",
-    "TABLE_1_ENGINES",
     "agreement",
     "beside_paper",
     "best_of_curves",

@@ -7,8 +7,8 @@ import pandas as pd
 import seaborn as sns
 from matplotlib.figure import Figure
 
+from agentrefine_lib.environments import titles
 from agentrefine_lib.metrics.behaviour import ACCEPTED
-from agentrefine_lib.plots.evaluation import ENGINE_NAMES, engines_of
 from agentrefine_lib.plots.paper import PAPER
 
 KINDS = [ACCEPTED, "logic", "parameter", "format"]
@@ -21,8 +21,9 @@ def scaling(table: pd.DataFrame) -> Figure:
     """
     shown = table[table["metric"] == "progress"].sort_values("conversations")
     shown.loc[shown["source"] == PAPER, "engine"] = PAPER
-    names = {PAPER: "the paper, table 1's tasks", "all": "table 1's tasks"} | ENGINE_NAMES
-    engines = [engine for engine in names if engine in set(shown["engine"])]
+    means = {PAPER: "the paper, table 1's tasks", "all": "table 1's tasks"}
+    there = set(shown["engine"])
+    engines = {name: title for name, title in means.items() if name in there} | titles(there - means.keys())
     figure, axes = plt.subplots(
         1, len(engines), figsize=(1 + 2 * len(engines), 2.8), squeeze=False, layout="constrained", sharey=True
     )
@@ -30,7 +31,7 @@ def scaling(table: pd.DataFrame) -> Figure:
         part = shown[shown["engine"] == engine]
         ax.plot(part["conversations"], part["value"], marker="o", markersize=4)
         ax.fill_between(part["conversations"], part["low"], part["high"], alpha=0.15)
-        ax.set(title=names[engine], xscale="log", ylim=(-3, 103), xlabel="trajectories")
+        ax.set(title=engines[engine], xscale="log", ylim=(-3, 103), xlabel="trajectories")
         ax.set_xticks(part["conversations"].unique(), [f"{n:,.0f}" for n in part["conversations"].unique()], fontsize=7)
         ax.minorticks_off()
         ax.title.set_fontsize(10)
@@ -62,7 +63,7 @@ def stuck(curves: pd.DataFrame) -> Figure:
 
 def error_kinds(shares: pd.DataFrame) -> Figure:
     """fig_taxonomy: a panel per engine, a bar per method, divided into accepted steps and kinds of errors."""
-    engines = engines_of(shares)
+    engines = titles(shares["engine"])
     methods = list(dict.fromkeys(shares["method"]))
     size = (2.2 + 1.9 * len(engines), 1.0 + 0.34 * len(methods))
     figure, axes = plt.subplots(1, len(engines), figsize=size, squeeze=False, layout="constrained", sharey=True)
@@ -75,7 +76,7 @@ def error_kinds(shares: pd.DataFrame) -> Figure:
             width = widths[kind].fillna(0.0) if kind in widths else left * 0
             ax.barh(methods, width, left=left, color=colour, label=kind, height=0.75)
             left = left + width
-        ax.set(title=ENGINE_NAMES[engine], xlim=(0, 1), xticks=(0, 0.5, 1))
+        ax.set(title=engines[engine], xlim=(0, 1), xticks=(0, 0.5, 1))
         ax.title.set_fontsize(10)
     axes[0, 0].invert_yaxis()
     axes[0, -1].legend(loc="upper left", bbox_to_anchor=(1, 1), frameon=False)

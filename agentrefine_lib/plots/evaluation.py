@@ -14,22 +14,13 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.font_manager import findfont, get_font
 
+from agentrefine_lib.environments import titles
 from agentrefine_lib.metrics import first_divergence
 from agentrefine_lib.plots.bars import bars
 from agentrefine_lib.plots.paper import PAPER, paper_rows
 from agentrefine_lib.schema import Episode, Step
 
 OURS = "this run"
-ENGINE_NAMES = {
-    "alfworld": "AlfWorld",
-    "babyai": "BabyAI",
-    "scienceworld": "ScienceWorld",
-    "pddl": "PDDL",
-    "jericho": "Jericho",
-    "hotpotqa": "HotpotQA",
-    "embedded": "New synthetic worlds",  # of the embedded teacher: ours, none of the paper's
-}
-TABLE_1_ENGINES = ("alfworld", "babyai", "scienceworld", "pddl", "jericho")  # of the paper's table 1
 TABLE_1 = ("success", "progress", "grounding")
 METHOD_NAMES = {  # in the order in which they are shown
     "random": "random valid action",
@@ -48,12 +39,6 @@ METHOD_NAMES = {  # in the order in which they are shown
     "agentrefine": "AgentRefine",
     "expert": "scripted expert",
 }
-
-
-def engines_of(table: pd.DataFrame) -> list[str]:
-    """The engines in a table's column ``engine``, in the order in which they are shown."""
-    there = set(table["engine"])
-    return [engine for engine in ENGINE_NAMES if engine in there]
 
 
 def method_labels(methods: Iterable[str], more: Mapping[str, str] = {}) -> dict[str, str]:
@@ -110,7 +95,8 @@ def beside_paper(
     ``source`` keeps the two apart. ``reported`` is params/reported.csv. Columns that only one of the two has are empty
     in the other.
     """
-    rank = {name: number for number, name in enumerate([*labels, "all", *ENGINE_NAMES])}
+    order = dict.fromkeys([*labels, "all", *titles(scores.get("engine", ()))])
+    rank = {name: number for number, name in enumerate(order)}
     keys = [name for name in ("method", "engine") if name in scores]
     ours = scores.sort_values(keys, key=lambda names: names.map(rank), kind="stable")
     trained = [engine in held_in.get(m, []) for m, engine in zip(ours["method"], ours["engine"], strict=True)]
@@ -122,7 +108,7 @@ def beside_paper(
 def overall(table: pd.DataFrame, family: str) -> tuple[Figure, pd.DataFrame]:
     """fig1_overall: progress per method, a column per engine; ours above, one of the paper's model families below."""
     shown = table[(table["metric"] == "progress") & ((table["source"] == OURS) | (table["family"] == family))]
-    engines = engines_of(shown)
+    engines = titles(shown["engine"])
     size = (1.5 + 2.4 * len(engines), 0.8 + 0.36 * shown["method"].nunique())
     figure, grid = plt.subplots(2, len(engines), figsize=size, squeeze=False, layout="constrained", sharex=True)
     for row, source in enumerate((OURS, PAPER)):
@@ -132,7 +118,7 @@ def overall(table: pd.DataFrame, family: str) -> tuple[Figure, pd.DataFrame]:
             n = f" · n = {part['n'].iloc[0]:.0f}" if source == OURS else ""
             if len(part):
                 everyone = part.set_index("method").reindex(methods).reset_index()  # the same rows in every panel
-                bars(grid[row, column], everyone, f"{ENGINE_NAMES[engine]}{n}")
+                bars(grid[row, column], everyone, f"{engines[engine]}{n}")
             else:
                 grid[row, column].axis("off")  # the paper reports this engine in another table
             if column:
@@ -148,12 +134,12 @@ def outcomes(episodes: pd.DataFrame, labels: dict[str, str]) -> tuple[Figure, pd
     """fig_outcomes: a cell per task and method, dark with progress; a dot where all seeds won, a ring where some."""
     shown = episodes.groupby(["method", "engine", "task"], as_index=False, sort=False)[["success", "progress"]].mean()
     shown["method"] = shown["method"].map(labels).astype("category").cat.set_categories([*labels.values()])
-    engines = engines_of(shown)
+    engines = titles(shown["engine"])
     figure, rows = plt.subplots(
         len(engines), 1, figsize=(11, 0.5 + (0.45 + 0.24 * len(labels)) * len(engines)), squeeze=False
     )
     for ax, engine in zip(rows[:, 0], engines, strict=True):
-        _outcome_grid(ax, shown[shown["engine"] == engine], ENGINE_NAMES[engine])
+        _outcome_grid(ax, shown[shown["engine"] == engine], engines[engine])
     figure.tight_layout()
     return figure, shown
 

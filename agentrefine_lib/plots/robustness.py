@@ -8,8 +8,9 @@ import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from agentrefine_lib.environments import titles
 from agentrefine_lib.metrics import UNPERTURBED
-from agentrefine_lib.plots.evaluation import ENGINE_NAMES, OURS, engines_of
+from agentrefine_lib.plots.evaluation import OURS
 
 
 def perturbed(table: pd.DataFrame) -> Figure:
@@ -18,7 +19,7 @@ def perturbed(table: pd.DataFrame) -> Figure:
     A colour per method, 95 % whiskers.
     """
     shown = table[table["source"] == OURS]
-    engines = engines_of(shown)
+    engines = titles(shown["engine"])
     names = [UNPERTURBED, *(name for name in dict.fromkeys(shown["perturbation"]) if name != UNPERTURBED)]
     methods = list(dict.fromkeys(shown["method"]))
     size = (2.2 + 2.3 * len(engines), 1.6 + 0.4 * len(names) * len(methods))
@@ -27,7 +28,7 @@ def perturbed(table: pd.DataFrame) -> Figure:
         for ax, engine in zip(row, engines, strict=True):
             part = shown[(shown["engine"] == engine) & (shown["metric"] == metric)]
             _points(ax, part, names, methods)
-            ax.set(title=f"{ENGINE_NAMES[engine]}: {metric} (%)", xlim=(-4, 104))
+            ax.set(title=f"{engines[engine]}: {metric} (%)", xlim=(-4, 104))
             ax.set(yticks=range(len(names)), yticklabels=names)
             ax.title.set_fontsize(10)
     axes[0, 0].invert_yaxis()

@@ -1,46 +1,61 @@
-"""The README's results table, made from ``figures/tab1_main.csv``: ``python -m agentrefine_lib.results.readme``."""
+"""What the run found, as a short table in the README: ``python -m agentrefine_lib.results.readme``."""
 
 from __future__ import annotations
 
+import json
+from collections import Counter
 from pathlib import Path
 
 import pandas as pd
 
-from agentrefine_lib.runner.workspace import repository
+from agentrefine_lib.results.artefacts import load_artefacts, read_claims
+from agentrefine_lib.runner import repository
 
-BEGIN, END = "<!-- results: made by make reproduce, do not edit -->", "<!-- end of results -->"
-
-
-def results_table(table: pd.DataFrame) -> str:
-    """Markdown: success and progress per engine, this run's rows with their intervals, then the paper's."""
-    engines = list(dict.fromkeys(table["engine"]))
-    head = "".join(f" {engine} success % | {engine} progress % |" for engine in engines)
-    lines = [f"| who | model | method |{head}", "|---|---|---|" + "---|---|" * len(engines)]
-    for (source, family, method), part in table.groupby(["source", "family", "method"], sort=False):
-        cells = [_cell(part, engine, metric) for engine in engines for metric in ("success", "progress")]
-        lines.append(" | ".join([f"| {source}", str(family), str(method), *cells]) + " |")
-    return "\n".join(lines)
+BEGIN, END = "<!-- findings: made by make reproduce, do not edit -->", "<!-- end of findings -->"
+COMPARED = {  # claim: what its difference is between, and the factor and unit of that
+    "fig1_overall": ("Progress on the five engines of table 1, AgentRefine minus the untuned model", 100, " points"),
+    "tab2_no_refinement": ("The same, AgentRefine minus the model tuned without refinement data", 100, " points"),
+    "fig3_perturbation": ("What renaming the commands costs the held-in model more than AgentRefine", 100, " points"),
+    "fig_thoughts": ("Vendi score of the training set's thoughts, AgentRefine's minus the expert's", 1, ""),
+}
 
 
-def _cell(part: pd.DataFrame, engine: str, metric: str) -> str:
-    found = part[(part["engine"] == engine) & (part["metric"] == metric)]
-    if found.empty:
-        return "–"
-    row = found.iloc[0]
-    interval = f" [{row['low']:.1f}, {row['high']:.1f}]" if pd.notna(row["low"]) else ""
-    counts = f" ({row['k']:.0f}/{row['n']:.0f})" if pd.notna(row["k"]) else ""
-    star = r"\*" if row["held_in"] else ""
-    return f"{row['value']:.1f}{star}{counts}{interval}"
+def findings(figures: Path, root: Path) -> str:
+    """Markdown, from the CSVs and the manifest of a run: tasks won, four comparisons, and how many claims hold."""
+    claims, manifest = read_claims(figures), json.loads((figures / "manifest.json").read_text(encoding="utf-8"))
+    minutes = sum(record["wall_s"] for record in manifest["notebooks"].values() if record) / 60
+    lines = ["| | this run | verdict |", "|---|---|---|", _won(pd.read_csv(figures / "tab1_main.csv"))]
+    for name, (compared, factor, unit) in COMPARED.items():
+        if name in claims.index:
+            row = claims.loc[name]
+            value, low, high = (factor * row[["difference", "low", "high"]].astype(float)).round(1) + 0.0
+            p = f", p = {row['p']:.2g}" if pd.notna(row["p"]) else ""
+            lines.append(f"| {compared} | {value:.1f}{unit} [{low:.1f}, {high:.1f}]{p} | {row['verdict']} |")
+    of_all = [claim.id for artefact in load_artefacts(root) for claim in artefact.claims]
+    tested = Counter(claims["verdict"].reindex(of_all).fillna("not tested"))
+    told = ", ".join(f"{count} {verdict}" for verdict, count in tested.most_common())
+    run = f"Profile `{manifest['profile']}`, {minutes:.0f} minutes, commit `{(manifest['commit'] or 'none')[:7]}`"
+    return "\n".join([*lines, "", f"{run}. All {len(of_all)} claims: {told}. Intervals are 95 %."])
 
 
-def fill_in(readme: Path, table: pd.DataFrame) -> None:
+def _won(table: pd.DataFrame) -> str:
+    """Success over all tasks, whatever their engine, of the methods that frame the question."""
+    ours = table[(table["source"] != "paper") & (table["metric"] == "success")].copy()
+    ours["won"] = ours["value"] * ours["n"] / ours["n"].groupby(ours["method"]).transform("sum")
+    share = ours.groupby("method", sort=False)["won"].sum()
+    shown = [name for name in ("AgentRefine", "untuned", "random valid action", "scripted expert") if name in share]
+    tasks = int(ours.loc[ours["method"] == shown[-1], "n"].sum())
+    return f"| Tasks won, of {tasks} | {', '.join(f'{name} {share[name]:.0f} %' for name in shown)} | |"
+
+
+def fill_in(readme: Path, text: str) -> None:
     """Replace what stands between the two marks. Raises ValueError where they are missing."""
-    text = readme.read_text(encoding="utf-8")
-    if BEGIN not in text or END not in text:
+    before, begin, rest = readme.read_text(encoding="utf-8").partition(BEGIN)
+    _, end, after = rest.partition(END)
+    if not end:
         raise ValueError(f"{readme}: the marks {BEGIN} and {END} are missing")
-    before, after = text.split(BEGIN)[0], text.split(END)[1]
-    readme.write_text(f"{before}{BEGIN}\n{results_table(table)}\n{END}{after}", encoding="utf-8")
+    readme.write_text(f"{before}{begin}\n{text}\n{end}{after}", encoding="utf-8")
 
 
 if __name__ == "__main__":
-    fill_in(repository() / "README.md", pd.read_csv(repository() / "figures" / "tab1_main.csv"))
+    fill_in(repository() / "README.md", findings(repository() / "figures", repository()))

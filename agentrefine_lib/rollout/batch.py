@@ -5,19 +5,20 @@ from __future__ import annotations
 import asyncio
 import sys
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 
+from agentrefine_lib.environments import engines
 from agentrefine_lib.environments.process import EngineFailure
 from agentrefine_lib.policies import LiveEpisode, Policy
 from agentrefine_lib.schema import Task
 
 
 class TaskQueue:
-    """Tasks that wait, in order; ``at_most`` bounds how many of an engine are under way at a time."""
+    """Tasks that wait, in order; an engine's record bounds how many of it are under way at a time."""
 
-    def __init__(self, tasks: Iterable[Task], at_most: Mapping[str, int]) -> None:
+    def __init__(self, tasks: Iterable[Task]) -> None:
         self._waiting = list(tasks)
-        self._at_most = at_most
+        self._at_most = {name: engine.at_most for name, engine in engines().items() if engine.at_most}
         self._under_way: Counter[str] = Counter()
 
     def take(self) -> Task | None:

@@ -25,12 +25,11 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Limits:
-    """``steps`` per episode (30 in the benchmark), episodes ``in_flight`` and ``at_most`` per engine, ``tries`` of an
-    episode whose engine fails, wall-clock ``time`` per call of an engine."""
+    """``steps`` per episode (30 in the benchmark), episodes ``in_flight``, ``tries`` of an episode whose engine fails,
+    wall-clock ``time`` per call of an engine."""
 
     steps: int = 30
     in_flight: int = 64
-    at_most: Mapping[str, int] = field(default_factory=lambda: {"scienceworld": 4})  # a JVM each, half a gigabyte
     tries: int = 3
     time: TimeLimits = field(default_factory=TimeLimits)
 
@@ -111,7 +110,7 @@ class _Run:
 
     async def play_all(self, tasks: Sequence[Task]) -> None:
         """Tasks that are under way at the same time: in step, or each by itself where the policy answers them so."""
-        queue, failure = TaskQueue(tasks, self.limits.at_most), None
+        queue, failure = TaskQueue(tasks), None
         together = None if self.policy.batch_size == 1 else Batch(self.policy, queue)
         try:
             async with asyncio.TaskGroup() as group:

@@ -45,20 +45,11 @@ class Finding(NamedTuple):
     mend: str = ""
 
 
-ENGINES = {  # engine → a task that it opens in seconds
-    "alfworld": "alfworld/pick_and_place_simple/1",
-    "babyai": "babyai/GoToRedBallGrey/1234",
-    "scienceworld": "scienceworld/find-plant/0",
-    "pddl": "pddl/gripper/0",
-    "jericho": "jericho/goat/0",
-    "hotpotqa": "hotpotqa/same-press/0",
-    "embedded": "embedded/places/0",
-}
+NAMES = "from agentrefine_lib.environments import engines; print(*engines())"
 OPEN = """\
 import sys
-from agentrefine_lib.environments import make_environment
-from agentrefine_lib.schema import Task
-task = Task.from_id(sys.argv[1])
+from agentrefine_lib.environments import make_environment, panel
+task = panel({sys.argv[1]: {}})[0]
 environment = make_environment(task)
 environment.reset(task)
 environment.close()
@@ -252,7 +243,9 @@ def direct() -> list[str]:
 def probes(asked: argparse.Namespace) -> list[Finding]:
     """What only starting it can tell, two at a time. Each gets ``asked.timeout`` seconds."""
     looks: list[Callable[[float], Finding]]
-    looks = [gpu] if asked.quick else [gpu, kernel, browser, *(partial(engine, name) for name in ENGINES)]
+    looks = (
+        [gpu] if asked.quick else [gpu, kernel, browser, *(partial(engine, name) for name in engines(asked.timeout))]
+    )
     with ThreadPoolExecutor(2) as pool:
         started = [pool.submit(look, asked.timeout) for look in looks]
         for number, future in enumerate(started, 1):
@@ -264,15 +257,21 @@ def probes(asked: argparse.Namespace) -> list[Finding]:
     return [future.result() for future in started]
 
 
+def engines(limit: float) -> list[str]:
+    """The engines that there are, those of other packages too; "engines" where that cannot be told."""
+    code, said = run([sys.executable, "-c", NAMES], limit)
+    return ["engines"] if code else said.splitlines()[-1].split()
+
+
 def engine(name: str, limit: float) -> Finding:
     """Open one episode in a process of its own."""
-    code, said = run([sys.executable, "-c", OPEN, ENGINES[name]], limit)
+    code, said = run([sys.executable, "-c", OPEN, name], limit)
     last = said.splitlines()[-1] if said else f"exit code {code}"
     if code == 0:
         return Finding(name, FINE, last)
     reason, _, way = last.rpartition("Error: ")[2].partition(" To get it: ")
     cost = "its tasks are left out" + (", and expert_only trains on another engine" if name == "alfworld" else "")
-    look = f"{shown(sys.executable)} -m agentrefine_lib.environments.check {ENGINES[name]}"
+    look = f"{shown(sys.executable)} -m agentrefine_lib.environments {name} --check"
     return Finding(name, COSTS, reason, cost, way.replace("pip install -c constraints.txt", pip()) or look)
 
 

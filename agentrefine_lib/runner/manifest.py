@@ -19,8 +19,6 @@ from agentrefine_lib.runner.fingerprint import LOCK, State
 from agentrefine_lib.runner.profile import Profile
 from agentrefine_lib.schema import write_whole
 
-ENGINES = ("minigrid", "alfworld", "textworld", "scienceworld", "jericho", "gymnasium")
-
 
 def git_state(root: Path, *written_by_runs: Path) -> tuple[str | None, bool | None]:
     """The commit, and whether anything but what runs write differs from it; None, None without a repository or git."""
@@ -75,6 +73,8 @@ def processor() -> str:
 
 def manifest(profile: Profile) -> dict[str, Any]:
     """The record of a run; a notebook that is not done has None."""
+    from agentrefine_lib.environments import engines  # seconds, wanted only here
+
     states = {notebook.name: State.load(profile, notebook) for notebook in profile.notebooks}
     lock = profile.root / LOCK
     pinned = re.findall(r"^[A-Za-z0-9][\w.-]*", lock.read_text(), re.MULTILINE) if lock.exists() else []
@@ -87,7 +87,7 @@ def manifest(profile: Profile) -> dict[str, Any]:
         "platform": platform.platform(),
         "processor": processor(),
         "cpu_count": os.cpu_count(),
-        "engines": versions(list(ENGINES)),
+        "engines": versions([package for engine in engines().values() for package in engine.packages]),
         "packages": versions(pinned),
         "notebooks": {name: record(s) if s and s.status == "done" else None for name, s in states.items()},
     }

@@ -37,6 +37,7 @@ class Recipe(BaseModel):
     gradient_checkpointing: bool = False  # compute activations twice, keep few of them
     optimizer: str = "adamw_torch"  # a name that transformers knows, e.g. adamw_torch_fused, paged_adamw_8bit
     weight_decay: float = 0.0
+    compiled: bool = False  # by torch.compile: 1.25 times as fast after a minute; needs a C++ compiler
     attention: str = "by_sample"  # or flash_attention_2, sdpa, eager: see ``batches``
     report_to: str = "none"  # tensorboard, wandb, mlflow, …
 

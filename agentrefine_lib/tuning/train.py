@@ -252,10 +252,19 @@ def load_base(base: Path | str, recipe: Recipe) -> PreTrainedModel:
     model = AutoModelForCausalLM.from_pretrained(
         base, dtype=dtype, attn_implementation=recipe.attention, trust_remote_code=False
     )
-    if recipe.lora_rank == 0:
-        return model
-    torch.manual_seed(recipe.seed)
-    return add_adapter(model, recipe.lora_rank, recipe.lora_alpha)
+    if recipe.lora_rank:
+        torch.manual_seed(recipe.seed)
+        model = add_adapter(model, recipe.lora_rank, recipe.lora_alpha)
+    if recipe.compiled:
+        compile_layers(model)
+    return model
+
+
+def compile_layers(model: PreTrainedModel) -> None:
+    """Compile all of every layer but its attention, whose calls differ from conversation to conversation."""
+    for name, part in model.named_modules():
+        if name.endswith(("layernorm", ".mlp")):
+            part.compile(dynamic=True)
 
 
 def last_checkpoint(folder: Path) -> str | None:

@@ -19,11 +19,12 @@ from agentrefine_lib.schema import Task
 if not all(map(find_spec, ("alfworld", "textworld", "fast_downward"))):  # importing alfworld itself writes to HOME
     pytest.skip("the engines are not installed", allow_module_level=True)
 
-from agentrefine_lib.environments.alfworld import TASK_TYPES, TRAINING_SEEDS, AlfWorld, official_tasks
 from agentrefine_lib.environments.alfworld.bundle import DOMAIN, GRAMMAR
 from agentrefine_lib.environments.alfworld.engine import Engine
-from agentrefine_lib.environments.alfworld.games import generate
+from agentrefine_lib.environments.alfworld.environment import AlfWorld
+from agentrefine_lib.environments.alfworld.games import TASK_TYPES, TRAINING_SEEDS, generate
 from agentrefine_lib.environments.alfworld.goal import read_goal, subgoals
+from agentrefine_lib.environments.alfworld.official import official_tasks
 
 OFFICIAL = Path(__file__).resolve().parents[3] / "shared" / "benchmarks" / "alfworld"
 STEP_LIMIT = 30
@@ -229,7 +230,7 @@ def test_the_expert_goes_on_after_somebody_elses_actions() -> None:
 
 ROLLOUT = """
 import hashlib, json, random, sys
-from agentrefine_lib.environments.alfworld import AlfWorld
+from agentrefine_lib.environments.alfworld.environment import AlfWorld
 from agentrefine_lib.schema import Task
 env, seen = AlfWorld(), hashlib.sha256()
 for name in ("pick_two_obj_and_place", "look_at_obj_in_light"):

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from agentrefine_lib.environments.agentboard.labels import BABYAI_SEEDS
-from agentrefine_lib.environments.babyai import LEVELS, BabyAI
+from agentrefine_lib.environments.babyai.environment import LEVELS, BabyAI
 from agentrefine_lib.environments.protocol import Environment
 from agentrefine_lib.schema import Task
 
@@ -130,7 +130,7 @@ def test_every_valid_action_is_accepted_and_progress_never_falls(name: str) -> N
 
 ROLLOUT = """
 import hashlib, random
-from agentrefine_lib.environments.babyai import BabyAI
+from agentrefine_lib.environments.babyai.environment import BabyAI
 from agentrefine_lib.schema import Task
 env, seen = BabyAI(), hashlib.sha256()
 for name in ("GoToImpUnlock", "KeyCorridorS6R3"):

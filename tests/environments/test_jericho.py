@@ -19,9 +19,9 @@ from agentrefine_lib.schema import Task
 
 pytest.importorskip("jericho")
 
-from agentrefine_lib.environments.jericho import GAMES, Jericho
+from agentrefine_lib.environments.jericho.environment import Jericho
 from agentrefine_lib.environments.jericho.generate import compile_game
-from agentrefine_lib.environments.jericho.quest import FOLDER, load_quest
+from agentrefine_lib.environments.jericho.quest import FOLDER, GAMES, load_quest
 from agentrefine_lib.environments.jericho.story import Story
 
 STEP_LIMIT = 30
@@ -182,7 +182,7 @@ GARBAGE_EATER = start("clock_tower")
 
 ROLLOUT = """
 import hashlib, random, sys
-from agentrefine_lib.environments.jericho import Jericho
+from agentrefine_lib.environments.jericho.environment import Jericho
 from agentrefine_lib.schema import Task
 env, seen = Jericho(), hashlib.sha256()
 for name in ("shipwreck", "barter"):

@@ -16,7 +16,8 @@ from hypothesis import strategies as st
 
 from agentrefine_lib.environments import make_environment
 from agentrefine_lib.environments.check import check_environment
-from agentrefine_lib.environments.pddl import DOMAINS, Pddl, benchmark_tasks
+from agentrefine_lib.environments.pddl.environment import Pddl, benchmark_tasks
+from agentrefine_lib.environments.pddl.problems import DOMAINS
 from agentrefine_lib.environments.signature import parse_command
 from agentrefine_lib.schema import Task
 
@@ -230,7 +231,7 @@ def test_the_contract(task: str) -> None:
 
 
 EXPERTS = """
-from agentrefine_lib.environments.pddl import Pddl
+from agentrefine_lib.environments.pddl.environment import Pddl
 from agentrefine_lib.schema import Task
 for name in ("gripper", "blocksworld", "barman", "tyreworld"):
     env = Pddl()

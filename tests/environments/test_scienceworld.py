@@ -20,8 +20,8 @@ from hypothesis import strategies as st
 pytest.importorskip("scienceworld")
 
 from agentrefine_lib.environments.protocol import Environment
-from agentrefine_lib.environments.scienceworld import ScienceWorld, actions, expert, jvm
-from agentrefine_lib.environments.scienceworld.environment import _SOLUTIONS
+from agentrefine_lib.environments.scienceworld import actions, expert, jvm
+from agentrefine_lib.environments.scienceworld.environment import _SOLUTIONS, ScienceWorld
 from agentrefine_lib.environments.signature import parse_command
 from agentrefine_lib.schema import Task
 
@@ -226,7 +226,7 @@ def test_valid_actions_leave_the_episode_alone() -> None:
 
 EPISODES = """
 import hashlib, random, sys
-from agentrefine_lib.environments.scienceworld import ScienceWorld
+from agentrefine_lib.environments.scienceworld.environment import ScienceWorld
 from agentrefine_lib.environments.signature import parse_command
 from agentrefine_lib.schema import Task
 for name in sys.argv[1].split(","):
@@ -360,7 +360,7 @@ def test_a_jvm_that_died_is_replaced(boil: ScienceWorld) -> None:
 
 HOLDER = """
 import time
-from agentrefine_lib.environments.scienceworld import ScienceWorld
+from agentrefine_lib.environments.scienceworld.environment import ScienceWorld
 from agentrefine_lib.environments.signature import parse_command
 from agentrefine_lib.schema import Task
 env = ScienceWorld()

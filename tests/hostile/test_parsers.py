@@ -22,7 +22,7 @@ from agentrefine_lib.dataset import read_conversations, to_conversation, write_c
 from agentrefine_lib.endpoint import Completion
 from agentrefine_lib.endpoint.prices import PriceError, load_prices
 from agentrefine_lib.environments.agentboard import load_labels
-from agentrefine_lib.environments.pddl import Pddl
+from agentrefine_lib.environments.pddl.environment import Pddl
 from agentrefine_lib.results.artefacts import FILE, load_artefacts
 from agentrefine_lib.runner.parameters import declared_parameters, fit
 from agentrefine_lib.runner.profile import (

@@ -93,19 +93,21 @@ def test_the_gallery_opens_from_disk(first_run, quick_values):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda p: p.stem)
-def test_two_exercises_at_the_end_have_solutions_that_run(path, first_run, quick_values, tmp_path):
+def test_two_exercises_have_solutions_that_pass_their_own_check(path, first_run, quick_values, tmp_path):
     """In the folder of a finished run, so that nothing is trained or played again. Shell and YAML are not run."""
     notebook = nbformat.read(path, as_version=4)
-    found = SOLUTION.findall(notebook.cells[-1].source)
-    codes = [code for solution in found for code in CODE.findall(solution)]
-    assert len(found) == 2
-    assert codes
-    notebook.cells += [nbformat.v4.new_code_cell(code) for code in codes]
+    told = "\n".join(cell.source for cell in notebook.cells if cell.cell_type == "markdown")
+    solutions = [CODE.findall(solution) for solution in SOLUTION.findall(told)]
+    checks = [cell.source for cell in notebook.cells if cell.source.startswith("answer_")]
+    assert len(checks) == 2
+    for (solution,), check in zip(solutions, checks, strict=True):
+        notebook.cells += map(nbformat.v4.new_code_cell, (solution, check.partition("\n")[2]))
     nbformat.write(notebook, tmp_path / path.name)
     given = {n.name: n.given for n in load_profile("smoke", ROOT, quick_values).notebooks}[path.stem]
     execute(tmp_path / path.name, tmp_path / "executed.ipynb", given, ROOT)
-    done = nbformat.read(tmp_path / "executed.ipynb", as_version=4).cells[-len(codes) :]
-    assert all(cell.outputs for cell in done)
+    done = nbformat.read(tmp_path / "executed.ipynb", as_version=4).cells[-4:]
+    assert all(cell.outputs for cell in done[::2])
+    assert all("Right" in cell.outputs[0].text for cell in done[1::2])
 
 
 def test_a_misspelt_parameter_is_refused_before_anything_runs(reproduce, tmp_path):

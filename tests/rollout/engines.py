@@ -6,7 +6,7 @@ import subprocess
 import sys
 import time
 
-from agentrefine_lib.environments.babyai import BabyAI
+from agentrefine_lib.environments.babyai.environment import BabyAI
 from agentrefine_lib.environments.protocol import StepResult
 from agentrefine_lib.schema import MAX_LINE_BYTES
 

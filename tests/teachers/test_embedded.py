@@ -113,7 +113,7 @@ def test_after_a_refusal_another_action_is_trained(mechanic, loops):
             else:
                 assert asked.action not in refused
                 refused.clear()
-    assert longest == (7 if loops else 1)
+    assert longest == (4 if loops else 1)
 
 
 def test_mistakes_are_as_frequent_as_the_papers_and_anywhere():

@@ -101,6 +101,7 @@ VARIANTS = {
     "block mask": ({"attention": "sdpa"}, 1e-5),
     "another optimiser": ({"optimizer": "adamw_torch_fused"}, 1e-4),
     "half precision": ({"precision": "bfloat16"}, 2e-2),
+    "compiled": ({"compiled": True}, 1e-5),
 }
 
 

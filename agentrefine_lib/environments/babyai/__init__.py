@@ -1,5 +1,26 @@
 """BabyAI (the MiniGrid engine) as a text environment under AgentBoard's rules."""
 
-from agentrefine_lib.environments.babyai.environment import LEVELS, BabyAI
+from pathlib import Path
 
-__all__ = ["LEVELS", "BabyAI"]
+from agentrefine_lib.environments.registry import Engine, Score
+
+ENGINE = Engine(
+    name="babyai",
+    title="BabyAI",
+    environment=f"{__name__}.environment:BabyAI",
+    panel={
+        "GoToRedBallGrey": [1234, 1235],
+        "GoToLocalS8N7": [1234, 1235],
+        "GoToDoor": [1234, 1235],
+        "OpenRedDoor": [1234, 1235],
+        "Pickup": [1234, 1235],
+        "PickupLoc": [1234, 1235],
+        "UnlockLocalDist": [1234, 1235],
+        "FindObjS7": [1234, 1235],
+    },
+    packages=("minigrid", "gymnasium"),
+    expected={"random": Score(0.5625, 0.708), "expert": Score(1.0, 1.0)},
+    paper_tasks=112,
+    perturbations=Path(__file__).with_name("perturbations.yaml"),
+    preload=True,
+)

@@ -1,6 +1,29 @@
 """Jericho (interactive fiction, played by Frotz) as a text environment: twelve games of our own, or any story file."""
 
-from agentrefine_lib.environments.jericho.environment import Jericho
-from agentrefine_lib.environments.jericho.quest import GAMES
+from pathlib import Path
 
-__all__ = ["GAMES", "Jericho"]
+from agentrefine_lib.environments.registry import COMPILED, Engine, Score
+
+ENGINE = Engine(
+    name="jericho",
+    title="Jericho",
+    environment=f"{__name__}.environment:Jericho",
+    panel={
+        "bakery": [0],
+        "barter": [0],
+        "clock_tower": [0],
+        "goat": [0],
+        "lighthouse": [0],
+        "mine": [0],
+        "museum": [0],
+        "post_round": [0],
+    },
+    install=COMPILED,
+    needs="a C++ compiler and make",
+    packages=("jericho",),
+    expected={"random": Score(0.0, 0.077), "expert": Score(1.0, 1.0)},
+    paper_tasks=20,
+    perturbations=Path(__file__).with_name("perturbations.yaml"),
+    commands_by_task=True,
+    plain_english=True,
+)

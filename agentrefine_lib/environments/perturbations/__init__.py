@@ -1,7 +1,7 @@
 """Action perturbations: the same tasks under renamed commands, to see whether an agent has memorised them.
 
-A new perturbation is a few lines in ``<engine>.yaml``; ``functools.partial(make_perturbed, "synonyms")`` is what the
-rollout takes as ``make``.
+A new perturbation is a few lines in an engine's ``perturbations.yaml``;
+``functools.partial(make_perturbed, "synonyms")`` is what the rollout takes as ``make``.
 """
 
 from agentrefine_lib.environments import make_environment

@@ -15,10 +15,10 @@ from collections.abc import Iterator
 from agentrefine_lib.environments.perturbations.renaming import Renaming
 from agentrefine_lib.environments.perturbations.wording import Wording
 from agentrefine_lib.environments.protocol import Environment, StepResult
+from agentrefine_lib.environments.registry import get_engine
 from agentrefine_lib.environments.signature import parameters
 from agentrefine_lib.schema import Task
 
-COMMANDS_PER_TASK = ("jericho", "pddl", "scienceworld")  # whose renamings cover more signatures than one task has
 NO_COMMAND = "zqvxk"  # played in place of a text that is no command: no engine knows the word
 CHECK = "check valid actions"
 SHOWN = 40  # characters of a text that is no command which a refusal repeats
@@ -43,7 +43,7 @@ class Perturbed:
         observation = inner.reset(task)
         renamed = set(self._renaming.signatures)
         unknown = renamed - set(inner.commands)
-        if unknown == renamed or (unknown and self.engine not in COMMANDS_PER_TASK):
+        if unknown == renamed or (unknown and not get_engine(self.engine).commands_by_task):
             raise ValueError(
                 f"perturbation {self._renaming.name}: {task.id} has no command {min(unknown)!r}; expected some of "
                 f"{', '.join(inner.commands)}"

@@ -13,7 +13,8 @@ from agentrefine_lib.teachers.embedded.names import load_words
 if TYPE_CHECKING:
     from agentrefine_lib.teachers.embedded.game import Game
 
-KINDS = {"malformed": 16, "wrong_name": 16, "absent": 17, "place": 17, "precondition": 17, "no_effect": 17}
+# few of form: the way out of those is nearly the refused action again, which teaches to repeat it (LOG.md)
+KINDS = {"malformed": 5, "wrong_name": 5, "absent": 20, "place": 20, "precondition": 25, "no_effect": 25}
 FLAG_OF = {  # which of the dungeon master's flags a refusal sets
     "malformed": "parameter_error",
     "wrong_name": "parameter_error",
@@ -33,12 +34,12 @@ class Blunder(NamedTuple):
     command: Command | None
 
 
-def draw_blunder(rng: random.Random, game: Game, right: Command, avoid: set[str]) -> Blunder | None:
-    """A mistake that fits the moment: of a kind drawn at random where there is one, else of another.
+def draw_blunder(rng: random.Random, game: Game, right: Command, avoid: set[str], kind: str = "") -> Blunder | None:
+    """A mistake that fits the moment: of this kind, or one drawn at random, where there is one, else of another.
 
     ``right``: what the Player should do; ``avoid``: texts that it must not be. Every name in it was told before.
     """
-    kind = rng.choices(list(KINDS), list(KINDS.values()))[0]
+    kind = kind or rng.choices(list(KINDS), list(KINDS.values()))[0]
     texts = {"malformed": _malformed, "wrong_name": _misnamed}.get(kind)
     for text in chain(
         texts(rng, game, right) if texts else _misjudged(rng, game, right, kind), _malformed(rng, game, right)

@@ -22,6 +22,7 @@ from agentrefine_lib.teachers.protocol import COMPLETED
 MOVES = range(4, 21)  # commands that an error-free play takes
 DRAWS = 60  # worlds drawn for one game until one is of that length
 EXAMPLE_DRAWS = 2  # worlds of which the shortest is the example
+SHORT = 0.7  # of the games are the shorter of two worlds
 KIND = "kind"  # key of a script's environment: mechanic, costume and grammar that it was drawn from
 LISTED = 9  # commands that a list of what is possible names, at most
 MIXED = 0.3  # of the games draw their names from all costumes
@@ -257,12 +258,17 @@ def draw_script(recipe: Recipe) -> Script:
 def _draw(recipe: Recipe) -> _Drawn:
     """Games are asked for twice, to write the script and to play it; many may be under way at once."""
     speech = Speech(recipe)
-    for number in range(DRAWS):
-        seed = f"world {recipe.key} {number}"
+    wanted = 1 + (random.Random(f"short {recipe.key}").random() < SHORT)
+    found: list[tuple[int, str]] = []
+    for seed in (f"world {recipe.key} {number}" for number in range(DRAWS)):
         moves = speech.count_moves(speech.world(seed), MOVES.stop)
-        if moves in MOVES:
-            example = _example(recipe, speech) if recipe.example else ""
-            return _Drawn(speech, seed, _script(recipe, speech, seed, example), moves)
+        found += [(moves, seed)] if moves in MOVES else []
+        if len(found) == wanted:
+            break
+    if found:
+        moves, seed = min(found)
+        example = _example(recipe, speech) if recipe.example else ""
+        return _Drawn(speech, seed, _script(recipe, speech, seed, example), moves)
     raise ValueError(f"{recipe.mechanic}: none of {DRAWS} worlds takes {MOVES.start} to {MOVES.stop - 1} commands")
 
 

@@ -15,7 +15,7 @@ from agentrefine_lib.teachers.embedded.names import Known, Noun, Nouns, load_wor
 ECHO = 0.7  # how often a thought says a fact in the words in which it was told
 _FIRST = (  # second person → first person, in this order
     (re.compile(r"\byou are\b"), "I am"),
-    (re.compile(r"\b(to|with|beside|for|of|before|behind|around|near|past|about|from) you\b"), r"\1 me"),
+    (re.compile(r"\b(to|with|beside|for|of|before|behind|around|near|past|about|from) you\b(?! can)"), r"\1 me"),
     (re.compile(r"\b(tells|told|asks|asked|gives|gave|lets|brings|leads|helps|shows|needs) you\b"), r"\1 me"),
     (re.compile(r"\byourself\b"), "myself"),
     (re.compile(r"\byour\b"), "my"),

@@ -25,7 +25,7 @@ RUNS = {
     2: 7,
     3: 1,
 }  # mistakes in a row (the paper's figure 13: runs of two are a tenth of all, three a sixtieth)
-LOOPS = {1: 3, 2: 3, 3: 2, 4: 1, 5: 1, 6: 1}  # how often a refused action is repeated where a loop is wished
+LOOPS = {1: 6, 2: 3, 3: 1}  # how often a refused action is repeated where a loop is wished
 LONGEST = 60  # moves; worlds that need more than twenty are not drawn
 ASKS, LOOKS = 0.3, 0.15  # ways out of a refusal, where the grammar has them
 
@@ -39,7 +39,7 @@ class EmbeddedTeacher:
     model does: a broken verification code, a command listed by another name than the play uses, commands that do not
     exist and that it does not flag as errors, an end short of the goal, a play too smooth. The verifier has to find
     them.
-    ``loops``: the share of mistakes that are repeated one to six times before they are mended, as small models do.
+    ``loops``: the share of mistakes that are repeated one to three times before they are mended, as small models do.
     ``examples``: the share of scripts that show the first steps of another world's play.
     ``held_out``: mechanics, costumes and grammars that it does not use where none are asked for by name.
     """
@@ -162,8 +162,9 @@ class _Play:
         """Mistakes before a move, as many as fit the moment; what the Player knows of the last."""
         game, refused = self.game, None
         avoid = {game.speech.grammar.write(step.command)}
+        kind = "wrong_name" if self.slip == "unflagged" else ""  # what the verifier can see without the world
         for _ in range(times):
-            blunder = draw_blunder(self.rng, game, step.command, avoid)
+            blunder = draw_blunder(self.rng, game, step.command, avoid, kind)
             if blunder is None:
                 break
             avoid.add(blunder.action)

@@ -12,7 +12,7 @@ from agentrefine_lib.teachers.embedded.mechanic import Command, Step
 from agentrefine_lib.teachers.embedded.names import Noun, load_words, with_pronouns
 from agentrefine_lib.teachers.embedded.rendering import Rendering, first_person
 
-FAVOURITES, FAITHFUL = 5, 0.7  # styles that a play draws for each purpose, and how often it keeps to them
+FAVOURITES, FAITHFUL = 3, 0.9  # styles that a play draws for each purpose, and how often it keeps to them
 _PIECES = re.compile(r"(?<=[.?!])\s|\n|; ")  # between the sentences of an observation
 _MARKED = re.compile(r"[\[\](){}|=:]")  # a list or a command, no sentence
 LONGEST_QUOTE = 70  # characters of an observation that a thought repeats
