@@ -41,8 +41,9 @@ def roll_out_on_ray(
         raise ImportError('Ray is not installed; run: pip install -c constraints.txt -e ".[ray]"') from error
 
     remote = ray.remote(max_retries=3, scheduling_strategy="SPREAD")(play_batch)
-    name = make_policy().name
-    wanted, unplayed, failure = once(name, tasks), dict[str, str](), ""
+    policy = make_policy()
+    name, wanted, unplayed, failure = policy.name, once(policy, tasks), dict[str, str](), ""
+    del policy  # a model, perhaps, which is played elsewhere
     with Journal(path, Episode, key=lambda e: e.id) as journal:
         waiting = [task for key, task in wanted.items() if key not in journal.done]
         batches = [waiting[i : i + batch] for i in range(0, len(waiting), batch)]
@@ -78,7 +79,7 @@ def play_batch(
         path = Path(folder) / "episodes.jsonl"
         try:
             policy = make_policy()
-            order = list(once(policy.name, tasks))
+            order = list(once(policy, tasks))
             asyncio.run(roll_out(policy, tasks, path, limits, make))
         except UnplayedError as error:
             reasons = error.reasons
