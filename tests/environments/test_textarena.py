@@ -1,6 +1,7 @@
 """Games that nobody here wrote: their own scores, no valid actions, no expert; played and shown like every other."""
 
 import asyncio
+from pathlib import Path
 
 import pandas as pd
 import pytest
@@ -16,6 +17,7 @@ from agentrefine_lib.schema import Episode, Task, read_jsonl
 
 pytest.importorskip("textarena")
 HANOI = Task(engine="textarena", name="TowerOfHanoi-v0", seed=0)
+REPORTED = pd.read_csv(Path(__file__).parents[2] / "params" / "reported.csv")
 SOLUTION = ["A C", "A B", "[C B]", "A C", "B A", "B C", "A C"]
 
 
@@ -60,12 +62,12 @@ def test_a_run_has_rows_and_figures_and_none_of_random_and_expert(tmp_path):
     assert played["recited"]["textarena"].success
     episodes = episode_table(paths)
     labels = {name: name for name in played}
-    reported = pd.DataFrame(columns=["artefact", "family", "method", "engine", "metric", "value", "citation"])
-    table = plots.main_table(summarise(episodes), reported, labels, model="none", held_in={})
+    table = plots.main_table(summarise(episodes), REPORTED, labels, model="none", held_in={})
     assert table.query("engine == 'textarena'")["method"].unique().tolist() == ["recited"]
     figure, _ = plots.outcomes(episodes, labels)
     assert any(axes.get_title().startswith(engines()["textarena"].title) for axes in figure.axes)
-    plots.overall(table, "none")
+    figure, _ = plots.overall(table, "LLaMA-3-8B")
+    assert "TextArena · n = 1" in {axes.get_title() for axes in figure.axes}
 
 
 def test_a_game_that_hangs_is_ended():
