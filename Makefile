@@ -16,7 +16,7 @@ REPRODUCE = $(BIN)/python -m agentrefine_lib.runner $(PROFILE) $(if $(ONLY),--on
 NODE := .venv/gpu-node
 NODE_PYTHON ?= 3.12
 
-.PHONY: reproduce base smoke sets doctor test check gpu gpunode gallery lab why locked lock audit licences sbom clean help
+.PHONY: reproduce base smoke sets compare sweep doctor test check gpu gpunode gallery lab why locked lock audit licences sbom clean help
 
 help: ## list the commands
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
@@ -39,6 +39,12 @@ doctor: ## say what is missing on this machine, what it costs and what mends it 
 
 why: .venv/ready ## say what is up to date, what is stale, and why
 	$(REPRODUCE) --why
+
+compare: .venv/ready ## two runs side by side (A=runs/x B=runs/y; without B the committed figures): what differs, tables, paired tests
+	@$(BIN)/python -m agentrefine_lib.results.compare $(A) $(or $(B),figures)
+
+sweep: .venv/ready .venv/base ## one value after the other, then side by side (P="train_steps=[10,20]")
+	$(subst agentrefine_lib.runner,agentrefine_lib.results.sweep,$(REPRODUCE))
 
 gallery: .venv/ready ## the executed notebooks as pages that open from disk
 	$(BIN)/python -m agentrefine_lib.results.gallery $(PROFILE)

@@ -1,8 +1,9 @@
 """The embedded teacher's worlds as an environment: its dungeon master answers whoever plays.
 
 A task's name is a mechanic, or a mechanic, a costume and a grammar joined by dashes (``places-ship-brackets``; "any"
-for one of all); its seed picks the world and the wording. None of these worlds is ever drawn for training data, where
-every world is drawn for a persona. The rules are the dungeon master's own, so that what counts as an error here is what
+for one of all), and "plain" for few ways to say things (``places-any-any-plain``); its seed picks the world and the
+wording. None of these worlds is ever drawn for training data, where every world is drawn for a persona.
+The rules are the dungeon master's own, so that what counts as an error here is what
 was flagged as one in the data. Progress: the share of the goal's conditions that hold, the most so far; success: all.
 """
 
@@ -19,7 +20,7 @@ from agentrefine_lib.environments.registry import Engine, Score
 from agentrefine_lib.schema import Task, Trajectory
 from agentrefine_lib.teachers.embedded import MECHANICS, load_costumes
 from agentrefine_lib.teachers.embedded.errors import draw_blunder
-from agentrefine_lib.teachers.embedded.game import KIND, Game, Recipe, draw_game, purpose_of
+from agentrefine_lib.teachers.embedded.game import KIND, PLAIN, Game, Recipe, draw_game, purpose_of
 from agentrefine_lib.teachers.embedded.grammar import EXTRAS, FORMS
 from agentrefine_lib.teachers.embedded.mechanic import Step
 from agentrefine_lib.teachers.embedded.names import load_words
@@ -127,13 +128,18 @@ class Embedded:
 
 def recipe_of(task: Task) -> Recipe:
     """What the world of a task is drawn from. Raises ValueError where a part of its name is unknown."""
-    mechanic, costume, form = [*task.name.split("-", 2), ANY, ANY][:3]
-    for part, parts in ((mechanic, MECHANICS), (costume, (ANY, *load_costumes())), (form, (ANY, *FORMS))):
+    mechanic, costume, form, plain = [*task.name.split("-", 3), ANY, ANY, ANY][:4]
+    for part, parts in (
+        (mechanic, MECHANICS),
+        (costume, (ANY, *load_costumes())),
+        (form, (ANY, *FORMS)),
+        (plain, (ANY, PLAIN)),
+    ):
         if part not in parts:
             raise ValueError(f"unknown world {task.name!r}: found {part!r}, expected one of {', '.join(sorted(parts))}")
     if costume == ANY:
         costume = random.Random(f"costume {task.id}").choice(sorted(load_costumes()))
-    return Recipe(task.id, mechanic, costume, "" if form == ANY else form)
+    return Recipe(task.id, mechanic, costume, "" if form == ANY else form, plain=plain == PLAIN)
 
 
 def first_mistake(task: Task) -> tuple[str, str]:

@@ -13,7 +13,6 @@ from agentrefine_lib.metrics.episodes import (
 from agentrefine_lib.metrics.intervals import mean_interval, share_interval, success_interval
 from agentrefine_lib.metrics.ladder import ladder
 from agentrefine_lib.metrics.paired import (
-    Difference,
     claim,
     claims,
     compare,
@@ -22,7 +21,6 @@ from agentrefine_lib.metrics.paired import (
     over_engines,
     paired_permutation,
     sign_test,
-    verdict,
 )
 from agentrefine_lib.metrics.robustness import (
     UNPERTURBED,
@@ -38,7 +36,6 @@ from agentrefine_lib.metrics.trends import halves, rank_correlation, slope
 __all__ = [
     "MEANS",
     "UNPERTURBED",
-    "Difference",
     "best_of",
     "best_of_scores",
     "best_of_table",
@@ -73,5 +70,4 @@ __all__ = [
     "survival",
     "taxonomy",
     "telling_task",
-    "verdict",
 ]

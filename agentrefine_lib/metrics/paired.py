@@ -1,35 +1,24 @@
-"""Two methods on the same tasks: the difference with its interval, a paired test, and what that decides of a claim."""
+"""Two methods on the same tasks: the difference with its interval, and a paired test."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import NamedTuple
+from typing import Any
 
 import numpy as np
 import pandas as pd
 from scipy.stats import binomtest, permutation_test
 
 from agentrefine_lib.metrics.intervals import RESAMPLES, fixed_weights, percentiles, resampled_means, task_weights
+from agentrefine_lib.metrics.verdicts import Difference, judged
 
-ALPHA = 0.05
-YES, NO, OPEN = "yes", "no", "not decided"
-
-
-class Difference(NamedTuple):
-    """Ours minus theirs: a mean over tasks and seeds, its 95 % interval, a two-sided p over tasks, and the sizes."""
-
-    difference: float
-    low: float
-    high: float
-    p: float
-    n: int  # tasks that both played
-    seeds: int  # models of the method that has fewer
+SCORES = ("success", "progress", "accepted", "free")  # of an episode, from 0 to 1, where 1 is best
 
 
 def compare(episodes: pd.DataFrame, method: str, baseline: str, seed: int = 0) -> pd.DataFrame:
     """Two methods on the tasks that both played, per engine and over all, where every engine weighs the same.
 
-    One row per engine and metric: the fields of ``Difference``. Success: exact McNemar test, i.e. a sign test on the
+    One row per engine and metric: what is ``judged`` of them. Success: exact McNemar test, i.e. a sign test on the
     tasks where the two differ. Progress: permutation test of the paired difference. Both are two-sided, on means over
     seeds; the interval is over tasks and seeds. Raises ValueError where the two have no task in common.
     """
@@ -38,7 +27,7 @@ def compare(episodes: pd.DataFrame, method: str, baseline: str, seed: int = 0) -
         for engine in [*engines_of_both(episodes, method, baseline), "all"]:
             played = episodes if engine == "all" else episodes[episodes["engine"] == engine]
             found = difference(grid(played, method, metric), grid(played, baseline, metric), metric, seed)
-            rows.append({"method": method, "baseline": baseline, "engine": engine, "metric": metric, **found._asdict()})
+            rows.append({"method": method, "baseline": baseline, "engine": engine, "metric": metric, **judged(found)})
     return pd.DataFrame(rows).sort_values("engine", kind="stable", key=lambda e: e == "all", ignore_index=True)
 
 
@@ -79,7 +68,7 @@ def difference(
     """Two ``grid``s compared on the tasks that they share; engines weigh as ``sizes`` says, without it the same."""
     tasks, seeds = shared_tasks(ours, theirs), min(len(ours), len(theirs))
     if not tasks:
-        return Difference(np.nan, np.nan, np.nan, np.nan, 0, seeds)
+        return Difference(seeds=seeds)
     engines = [engine_of(task) for task in tasks]
     cells = [table[tasks].to_numpy(float) for table in (ours, theirs)]
     change = np.nanmean(cells[0], axis=0) - np.nanmean(cells[1], axis=0)
@@ -88,7 +77,8 @@ def difference(
     drawn = task_weights(len(tasks), rng, engines, sizes)
     low, high = percentiles(resampled_means(cells[0], drawn, rng) - resampled_means(cells[1], drawn, rng))
     p = sign_test(change) if metric == "success" else paired_permutation(change * weights, seed)
-    return Difference(float(change @ weights), low, high, p, len(tasks), seeds)
+    level = float(np.nanmean(np.vstack(cells))) if metric in SCORES else np.nan
+    return Difference(float(change @ weights), low, high, p, len(tasks), seeds, int((change != 0).sum()), level)
 
 
 def over_engines(
@@ -105,6 +95,8 @@ def over_engines(
         rng = np.random.default_rng(seed)
         low, high = percentiles(resampled_means(cells, task_weights(len(engines), rng, engines, sizes), rng))
         value = float(np.nanmean(cells, axis=0) @ fixed_weights(engines, sizes))
+        # with one task of each engine all three are the same but for their last digit
+        low, high = min(low, value), max(high, value)
         found = {"value": value, "low": low, "high": high, "n": cells.size, "seeds": len(cells)}
         rows.append({"method": method, "engine": "all", "metric": metric, **found})
     return pd.DataFrame(rows, columns=["method", "engine", "metric", "value", "low", "high", "n", "seeds"])
@@ -132,17 +124,6 @@ def _sum_of_differences(x: np.ndarray, y: np.ndarray, axis: int) -> np.ndarray:
     return np.sum(x - y, axis=axis)
 
 
-def verdict(low: float, high: float, p: float = float("nan"), against: float = 0.0) -> str:
-    """What an interval and a test decide of the claim that a value is above ``against``.
-
-    "yes": the interval lies above and p, where there is a test, is at most ALPHA. "no": the interval lies below, and
-    the same. Anything else is "not decided". ALPHA is not corrected for the number of claims.
-    """
-    if not np.isfinite([low, high]).all() or p > ALPHA:
-        return OPEN
-    return YES if low > against else NO if high < against else OPEN
-
-
 def claim(
     name: str,
     episodes: pd.DataFrame,
@@ -157,8 +138,8 @@ def claim(
     return {"claim": name, "compared": f"{method} - {baseline}, {metric}", **found._asdict()}
 
 
-def claims(*rows: dict[str, object]) -> pd.DataFrame:
-    """A chapter's claims: ``claim`` (its id in params/artefacts.yaml), what was compared, Difference, verdict."""
-    table = pd.DataFrame(rows, columns=["claim", "compared", *Difference._fields])
-    table["verdict"] = [verdict(*row) for row in table[["low", "high", "p"]].itertuples(index=False)]
-    return table
+def claims(*rows: dict[str, Any]) -> pd.DataFrame:
+    """A chapter's claims: ``claim`` (its id in params/artefacts.yaml), what was ``compared``, and ``judged``."""
+    found = [Difference(**{name: row[name] for name in Difference._fields if name in row}) for row in rows]
+    told = [{key: row.get(key) for key in ("claim", "compared")} for row in rows]
+    return pd.DataFrame([row | judged(one) for row, one in zip(told, found, strict=True)])

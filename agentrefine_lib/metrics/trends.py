@@ -16,7 +16,8 @@ from agentrefine_lib.metrics.intervals import (
     resampled_means,
     task_weights,
 )
-from agentrefine_lib.metrics.paired import Difference, engine_of, shared_tasks
+from agentrefine_lib.metrics.paired import engine_of, shared_tasks
+from agentrefine_lib.metrics.verdicts import Difference
 
 
 def slope(grids: Mapping[int, pd.DataFrame], seed: int = 0, sizes: Mapping[str, float] | None = None) -> Difference:
@@ -26,9 +27,8 @@ def slope(grids: Mapping[int, pd.DataFrame], seed: int = 0, sizes: Mapping[str, 
     give a row of nothing. Engines weigh the same, or as ``sizes`` says.
     """
     tasks, seeds = shared_tasks(*grids.values()), min((len(table) for table in grids.values()), default=0)
-    nothing = float("nan")
     if len(grids) < 2 or not tasks:
-        return Difference(nothing, nothing, nothing, nothing, len(tasks), seeds)
+        return Difference(n=len(tasks), seeds=seeds)
     engines = [engine_of(task) for task in tasks]
     cells = [table[tasks].to_numpy(float) for table in grids.values()]
     x = np.log2(np.array(list(grids), float))
@@ -37,7 +37,7 @@ def slope(grids: Mapping[int, pd.DataFrame], seed: int = 0, sizes: Mapping[str, 
     drawn = task_weights(len(tasks), rng, engines, sizes)
     low, high = percentiles(pull @ np.array([resampled_means(table, drawn, rng) for table in cells]))
     value = pull @ np.array([np.nanmean(table, axis=0) @ fixed_weights(engines, sizes) for table in cells])
-    return Difference(float(value), low, high, nothing, len(tasks), seeds)
+    return Difference(float(value), low, high, n=len(tasks), seeds=seeds)
 
 
 def rank_correlation(x: np.ndarray, y: np.ndarray, seed: int = 0) -> Difference:
@@ -45,9 +45,8 @@ def rank_correlation(x: np.ndarray, y: np.ndarray, seed: int = 0) -> Difference:
 
     Nothing where there are fewer than four pairs or one side never varies.
     """
-    nothing = float("nan")
     if len(x) < 4 or np.ptp(x) == 0 or np.ptp(y) == 0:
-        return Difference(nothing, nothing, nothing, nothing, len(x), 1)
+        return Difference(n=len(x), seeds=1)
     found = bootstrap(
         (x, y), _rho, paired=True, confidence_level=CONFIDENCE, n_resamples=RESAMPLES, method="percentile", rng=seed
     )

@@ -18,8 +18,9 @@ from typing import Any
 import pandas as pd
 
 from agentrefine_lib.dataset.card import templates
-from agentrefine_lib.metrics.paired import OPEN
+from agentrefine_lib.metrics.verdicts import VERDICTS
 from agentrefine_lib.results.artefacts import Artefact, load_artefacts, read_claims, read_table
+from agentrefine_lib.results.claims import told_claims
 from agentrefine_lib.runner import repository
 from agentrefine_lib.schema import write_whole
 
@@ -48,15 +49,15 @@ def write_pages(figures: Path, root: Path) -> list[Path]:
 def _told(figures: Path, artefacts: list[Artefact]) -> dict[str, Any]:
     """Everything that the templates say."""
     manifest = json.loads((figures / "manifest.json").read_text(encoding="utf-8"))
-    claims = read_claims(figures)
-    entries = [_entry(artefact, figures, claims, manifest) for artefact in artefacts]
-    verdicts = Counter(claim["verdict"] for entry in entries for claim in entry["claims"])
+    claims = told_claims(artefacts, read_claims(figures))
+    entries = [_entry(artefact, figures, manifest) for artefact in artefacts]
+    verdicts = Counter(claim["verdict"] for claim in claims)
     done = [record for record in manifest["notebooks"].values() if record]
     return {
         "manifest": manifest,
         "entries": entries,
-        "claims": [claim | {"artefact": e["id"]} for e in entries for claim in e["claims"]],
-        "verdicts": verdicts,
+        "claims": claims,
+        "verdicts": {word: verdicts[word] for word in VERDICTS},
         "made": sum(entry["there"] for entry in entries),
         "minutes": sum(record["wall_s"] for record in done) / 60,
         "notebooks": f"{len(done)} of {len(manifest['notebooks'])}",
@@ -64,8 +65,8 @@ def _told(figures: Path, artefacts: list[Artefact]) -> dict[str, Any]:
     }
 
 
-def _entry(artefact: Artefact, folder: Path, claims: pd.DataFrame, manifest: dict[str, Any]) -> dict[str, Any]:
-    """One artefact: its tables as lists of rows of text, its picture, its claims, and where it comes from."""
+def _entry(artefact: Artefact, folder: Path, manifest: dict[str, Any]) -> dict[str, Any]:
+    """One artefact: its tables as lists of rows of text, its picture, and where it comes from."""
     table, picture = read_table(artefact, folder), folder / f"{artefact.id}.png"
     ours, paper = split(table) if table is not None else (None, None)
     return artefact.model_dump(exclude={"claims"}) | {
@@ -75,22 +76,7 @@ def _entry(artefact: Artefact, folder: Path, claims: pd.DataFrame, manifest: dic
         "sources": [] if paper is None else list(dict.fromkeys(paper["citation"].dropna())),
         "picture": base64.b64encode(picture.read_bytes()).decode() if picture.exists() else "",
         "run": manifest["notebooks"].get(artefact.notebook),
-        "claims": [_tested(claim.model_dump(), claims) for claim in artefact.claims],
     }
-
-
-def _tested(claim: dict[str, str], claims: pd.DataFrame) -> dict[str, Any]:
-    """A claim and its test's row; one that was not tested is not decided."""
-    row = claims.loc[claim["id"]].to_dict() if claim["id"] in claims.index else {"verdict": OPEN, "compared": ""}
-    numbers = "not tested in this run"
-    if pd.notna(row.get("difference")):
-        p = f", p = {row['p']:.2g}" if pd.notna(row["p"]) else ""
-        many = "s" if row["seeds"] != 1 else ""
-        numbers = (
-            f"{row['difference']:.3g} [{row['low']:.3g}, {row['high']:.3g}]{p}, n = {row['n']:.0f}, "
-            f"{row['seeds']:.0f} seed{many}"
-        )
-    return claim | {"verdict": row["verdict"], "compared": row["compared"], "numbers": numbers}
 
 
 def split(table: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame | None]:
@@ -122,7 +108,7 @@ def wide(scores: pd.DataFrame) -> pd.DataFrame:
         scores[keys]
         .fillna("")
         .assign(
-            score=[_score(row) for row in scores.to_dict("records")],
+            score=[score(row) for row in scores.to_dict("records")],
             column=scores["engine"].fillna("") + " " + scores["metric"] if "engine" in scores else scores["metric"],
         )
     )
@@ -130,7 +116,7 @@ def wide(scores: pd.DataFrame) -> pd.DataFrame:
     return told.reset_index().rename_axis(columns=None)
 
 
-def _score(row: dict[Any, Any]) -> str:
+def score(row: dict[Any, Any]) -> str:
     """One cell; ``*`` marks a method that was trained on the engine."""
     star = "*" if row.get("held_in") is True else ""
     interval = f" [{_number(row['low'])}, {_number(row['high'])}]" if pd.notna(row.get("low")) else ""

@@ -6,7 +6,7 @@ import hashlib
 import json
 import warnings
 from collections.abc import Iterable
-from functools import cache, partial
+from functools import cache
 from pathlib import Path
 from typing import Any, Literal
 
@@ -53,21 +53,28 @@ def add_adapter(model: Any, rank: int, alpha: int = 32) -> Any:
         adapted = get_peft_model(model, lora)
     for layer in adapted.modules():
         if isinstance(layer, Linear):
-            layer.forward = partial(_adapted, layer)  # type: ignore[method-assign]
+            layer.__class__ = _fused()
     return adapted
 
 
-def _adapted(layer: Any, x: torch.Tensor) -> torch.Tensor:
-    """What PEFT's layer computes, W x + s B A x, in one pass over the output instead of four, two of them casts.
+@cache
+def _fused() -> type:
+    """PEFT's layer, W x + s B A x, in one pass over the output instead of four, two of them casts.
 
     Tuning with it is 1.25 times as fast on a processor (LOG.md).
     """
-    (name,) = layer.active_adapters
-    wide = layer.base_layer(x)
-    narrow = torch.nn.functional.linear(x, layer.lora_A[name].weight)
-    back = (layer.lora_B[name].weight * layer.scaling[name]).to(narrow.dtype).T
-    added: torch.Tensor = torch.addmm(wide.flatten(0, -2).to(narrow.dtype), narrow.flatten(0, -2), back)
-    return added.view(wide.shape)
+    from peft.tuners.lora import Linear
+
+    class Fused(Linear):
+        def forward(self, x: torch.Tensor, *_: Any, **__: Any) -> torch.Tensor:
+            (name,) = self.active_adapters
+            wide = self.base_layer(x)
+            narrow = torch.nn.functional.linear(x, self.lora_A[name].weight)
+            back = (self.lora_B[name].weight * self.scaling[name]).to(narrow.dtype).T
+            added = torch.addmm(wide.flatten(0, -2).to(narrow.dtype), narrow.flatten(0, -2), back)
+            return added.view(wide.shape)
+
+    return Fused
 
 
 class Job(BaseModel):

@@ -15,6 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from agentrefine_lib.schema import Conversation, explain, inside
 from agentrefine_lib.tuning.launch import KEPT_MEMORY, launch
 from agentrefine_lib.tuning.recipe import Recipe
+from agentrefine_lib.tuning.released import take
 from agentrefine_lib.tuning.train import tune
 
 UNTUNED = "untuned"
@@ -29,6 +30,7 @@ class Method(BaseModel):
     variant: str  # a training set of chapter 2
     conversations: int | None = Field(default=None, gt=0)  # its first ones; none: all. Smaller sets lie in larger ones
     seeds: list[int] = Field(min_length=1)
+    released: str | None = None  # a folder of adapters, relative to the repository: taken from there, not tuned
 
 
 class Planned(BaseModel):
@@ -39,6 +41,7 @@ class Planned(BaseModel):
     variant: str
     seed: int
     conversations: int | None
+    released: str | None
 
 
 def plan(models: Mapping[str, Any]) -> list[Planned]:
@@ -68,9 +71,16 @@ def tune_all(
     """Tune every planned model from the same base with the same recipe; returns the loss log of each policy.
 
     Only the data, and its order (``recipe.seed`` plus the model's), differ. ``processes`` models are tuned at a time,
-    one thread each; with an ``accelerate_config`` one after the other. What is finished is not done again, and what a
-    stop interrupted continues from its last checkpoint. Raises ValueError where a set is smaller than a model asks for.
+    one thread each; with an ``accelerate_config`` one after the other; those with a ``released`` folder are taken from
+    there. What is finished is not done again, and what a stop interrupted continues from its last checkpoint. Raises
+    ValueError where a set is smaller than a model asks for.
     """
+    taken = {
+        model.policy: take(Path(model.released) / model.policy, inside(folder, model.policy), base, chosen(data, model))
+        for model in planned
+        if model.released
+    }
+    tuned = [model for model in planned if not model.released]
     jobs = [
         (
             base,
@@ -78,14 +88,15 @@ def tune_all(
             inside(folder, model.policy),
             recipe.model_copy(update={"seed": recipe.seed + model.seed}),
         )
-        for model in planned
+        for model in tuned
     ]
     if accelerate_config or processes == 1:
         logs = [launch(*job, accelerate_config) for job in jobs]
     else:
         with _environment(KEPT_MEMORY):  # of the processes that are started
             logs = Parallel(n_jobs=processes, batch_size=1)(delayed(tune)(*job) for job in jobs)
-    return {model.policy: log for model, log in zip(planned, logs, strict=True)}
+    found = taken | {model.policy: log for model, log in zip(tuned, logs, strict=True)}
+    return {model.policy: found[model.policy] for model in planned}
 
 
 @contextmanager

@@ -17,9 +17,9 @@ from agentrefine_lib.metrics import (
     sign_test,
     success_interval,
     summarise,
-    verdict,
 )
 from agentrefine_lib.metrics.intervals import resampled_means, task_weights
+from agentrefine_lib.metrics.verdicts import Difference, judged, tasks_needed, verdict
 from agentrefine_lib.rollout import for_inspect, to_datasets
 from agentrefine_lib.schema import SCORE_UNKNOWN, Episode, Step, Task, write_jsonl
 from agentrefine_lib.viewers.play import as_play
@@ -178,9 +178,11 @@ def test_every_engine_weighs_the_same_and_a_missing_cell_is_left_out():
 
 
 def test_a_claim_is_decided_by_interval_and_test_together(tmp_path):
-    assert [verdict(0.1, 0.3, 0.01), verdict(-0.3, -0.1, 0.01)] == ["yes", "no"]
-    assert {verdict(0.1, 0.3, 0.2), verdict(-0.1, 0.3, 0.01), verdict(float("nan"), 1, 0)} == {"not decided"}
-    assert verdict(88.5, 90, against=88) == "yes"
+    above, below = Difference(0.2, 0.1, 0.3, 0.01, 20, 1), Difference(-0.2, -0.3, -0.1, float("nan"), 20, 1)
+    assert [verdict(above), verdict(below)] == ["yes", "no"]
+    undecided = [above._replace(p=0.2), above._replace(low=-0.1), above._replace(low=float("nan"))]
+    undecided += [below._replace(n=few) for few in (0, 1, 2, 5)]
+    assert {verdict(found) for found in undecided} == {"not decided"}
     write_jsonl(
         tmp_path / "e.jsonl",
         [
@@ -190,9 +192,20 @@ def test_a_claim_is_decided_by_interval_and_test_together(tmp_path):
         ],
     )
     table = episode_table([tmp_path / "e.jsonl"])
-    rows = claims(claim("x", table, "p", "q"), claim("y", table, "q", "p"), claim("z", table, "p", "nobody"))
-    assert rows["verdict"].tolist() == ["yes", "no", "not decided"]
+    same = (claim("both won", table, "p", "p"), claim("both lost", table, "q", "q"))
+    rows = claims(claim("x", table, "p", "q"), claim("y", table, "q", "p"), claim("z", table, "p", "nobody"), *same)
+    assert rows["verdict"].tolist() == ["yes", "no", "not decided", "all scored", "no method scored"]
     assert rows.loc[0, ["difference", "n"]].tolist() == [1.0, 8]
+
+
+def test_what_is_not_decided_says_how_many_tasks_would():
+    half = Difference(0.5, 0.5 - 1.96 / 10**0.5, 0.5 + 1.96 / 10**0.5, 0.1, 10, 1, differ=10)  # of one deviation
+    assert tasks_needed(half) == 34  # as tables of the paired t test have it
+    assert tasks_needed(half._replace(differ=1)) == 60  # six that differ are wanted, and one of ten does
+    assert tasks_needed(half._replace(low=0.5, high=0.5)) == 11
+    assert np.isnan(tasks_needed(half._replace(difference=0.0)))
+    assert judged(half)["needed"] == 34
+    assert np.isnan(judged(half._replace(low=0.2, p=0.01))["needed"])
 
 
 def test_a_difference_of_nothing_is_no_evidence():

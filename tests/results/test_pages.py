@@ -4,7 +4,10 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+from bs4 import BeautifulSoup
 
+from agentrefine_lib.metrics import claim, claims
+from agentrefine_lib.results import show_claims
 from agentrefine_lib.results.artefacts import load_artefacts
 from agentrefine_lib.results.pages import as_text, write_pages
 from agentrefine_lib.runner import load_profile
@@ -75,7 +78,7 @@ def root(tmp_path):
 
 def test_the_page_shows_ours_beside_the_papers_escaped_and_every_claim(root):
     (root / "figures/claims_02.csv").write_text(
-        "claim,compared,difference,low,high,p,n,seeds,verdict\nup,a - b,0.5,0.25,0.75,0.01,8,3,yes\n"
+        "claim,compared,difference,low,high,p,n,seeds,verdict,needed\nup,a - b,0.5,0,0.75,0.06,8,3,not decided,12\n"
     )
     (root / "figures/errata.html").touch()
     page, text = (path.read_text() for path in write_pages(root / "figures", root))
@@ -84,10 +87,20 @@ def test_the_page_shows_ours_beside_the_papers_escaped_and_every_claim(root):
     assert page.index("37.5") < page.index("25 [10, 40] (1/4)")  # the paper's table, then ours
     assert "0.125 (n = 4)" in page and "their page" in page
     for told in (page, text):
-        assert "0.5 [0.25, 0.75], p = 0.01, n = 8, 3 seeds" in told
+        assert "0.5 [0, 0.75], p = 0.06, n = 8, 3 seeds; about n = 12 would decide" in told
         assert "not tested in this run" in told
         assert "1 of 1 artefacts" in told
     assert "src=" not in page and "http" not in page.replace("http-equiv", "")
+
+
+def test_a_chapter_shows_what_is_claimed_and_not_an_id(root):
+    nothing = claim("untested", pd.DataFrame(columns=["method", "seed", "task", "progress"]), "a", "b")
+    up = {"claim": "up", "compared": "a - b", "difference": 0.5, "low": 0.25, "high": 0.75, "n": 8, "seeds": 1}
+    page = BeautifulSoup(show_claims(claims(up, nothing, {"claim": "<i>mine</i>"}), root).data, "html.parser")
+    rows = [[cell.text for cell in row.select("td")] for row in page.select("tbody tr")]
+    assert rows[0] == ["It goes up.", "yes", "0.5 [0.25, 0.75], n = 8, 1 seed", "a - b"]
+    assert rows[1][:3] == ["Who knows.", "not decided", "not tested in this run"]
+    assert rows[2][0] == "<i>mine</i>"
 
 
 def test_a_csv_that_does_not_keep_its_promise_is_named(root):

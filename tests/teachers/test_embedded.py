@@ -13,13 +13,15 @@ import pytest
 from agentrefine_lib.agent.reply import parse_reply
 from agentrefine_lib.dataset import to_conversation
 from agentrefine_lib.schema import DMTurn, Match, PlayerTurn, Script, Trajectory, match_action, render_example
+from agentrefine_lib.synthesis import Job, Limits, synthesize_one
 from agentrefine_lib.teachers import COMPLETED, MECHANICS, Brief, EmbeddedTeacher, embedded_persona, load_costumes
 from agentrefine_lib.teachers.embedded.errors import FLAG_OF, KINDS
-from agentrefine_lib.teachers.embedded.game import MOVES
+from agentrefine_lib.teachers.embedded.game import MOVES, draw_game
 from agentrefine_lib.teachers.embedded.grammar import FORMS
 from agentrefine_lib.teachers.embedded.mechanic import World
 from agentrefine_lib.teachers.embedded.mechanics import load_mechanic
 from agentrefine_lib.teachers.embedded.names import load_words, with_pronouns
+from agentrefine_lib.teachers.learner import recipe_behind
 from agentrefine_lib.verify import check_script, check_turns, count_refinements, parse_turns
 
 PLAYS = 60  # of each mechanic
@@ -327,3 +329,15 @@ def test_there_are_at_least_sixteen_costumes():
     assert len(load_costumes()) >= 16
     for entry in load_costumes().values():
         assert len(entry["rooms"]) >= 6 and len(entry["things"]) >= 9 and len(entry["roles"]) >= 6
+
+
+@every_mechanic
+def test_plain_games_are_told_in_few_words_and_found_again(mechanic):
+    teacher = EmbeddedTeacher([mechanic], plain=1.0)
+    for seed in range(3):
+        trajectory, *_ = asyncio.run(synthesize_one(teacher, Job("p", embedded_persona(seed), seed), Limits()))
+        recipe = recipe_behind(trajectory)
+        assert recipe.plain and recipe.form == "natural"
+        assert draw_game(recipe).script == trajectory.script
+        speech = draw_game(recipe).speech
+        assert (speech.rendering.style, speech.rendering.refusing) == ("prose", "informative")

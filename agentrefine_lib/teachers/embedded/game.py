@@ -23,6 +23,7 @@ MOVES = range(4, 21)  # commands that an error-free play takes
 DRAWS = 60  # worlds drawn for one game until one is of that length
 EXAMPLE_DRAWS = 2  # worlds of which the shortest is the example
 SHORT = 0.7  # of the games are the shorter of two worlds
+PLAIN = "plain"  # in a name: a plain game, see Recipe
 KIND = "kind"  # key of a script's environment: mechanic, costume and grammar that it was drawn from
 LISTED = 9  # commands that a list of what is possible names, at most
 MIXED = 0.3  # of the games draw their names from all costumes
@@ -37,6 +38,7 @@ class Recipe(NamedTuple):
     costume: str  # "" for one of all
     form: str = ""  # of the grammar; "" for any
     example: bool = False
+    plain: bool = False  # few ways to say things; commands, names and goals differ all the same
 
 
 class Speech:
@@ -45,21 +47,23 @@ class Speech:
     def __init__(self, recipe: Recipe) -> None:
         rng = random.Random(f"speech {recipe.key}")
         self.mechanic: Mechanic = load_mechanic(recipe.mechanic)
+        self.plain = recipe.plain
         words = self.mechanic.words
         self.names = rng.choices(list(STYLES), list(STYLES.values()))[0]
         self.costume = "" if rng.random() < MIXED else recipe.costume
         self.variant = rng.random()
         self.goal = draw_form(rng)
         self.grammar = Grammar(rng, words["operations"], recipe.form, HAS)
-        self.rendering = Rendering(rng, recipe.mechanic)
-        self.voice = Voice(rng, self.rendering, self.do)
+        self.rendering = Rendering(rng, recipe.mechanic, recipe.plain)
+        self.voice = Voice(rng, self.rendering, self.do, recipe.plain)
         self._drawn: dict[str, bytes] = {}  # seed → its world; to read one is faster than to draw it again
 
     def do(self, command: Command, rng: random.Random) -> str:
         """A command as what somebody does: "pick up the key"."""
         sayings: list[str] = self.mechanic.words["operations"][command[0]]["do"]
         fitting = [saying for saying in sayings if f"{{{len(command) - 1}" not in saying]
-        return rng.choice(fitting).format(*map(Noun, command[1:]))
+        saying = fitting[0] if self.plain else rng.choice(fitting)
+        return saying.format(*map(Noun, command[1:]))
 
     def world(self, seed: str) -> World:
         """The world of a seed; all worlds of a game and its example are of one variant."""
@@ -284,7 +288,7 @@ def _script(recipe: Recipe, speech: Speech, seed: str, example: str = "") -> Scr
         for rule in world.rules
     ]
     return Script(
-        environment={KIND: f"{recipe.mechanic}-{recipe.costume}-{recipe.form}", **world.layout()},
+        environment={KIND: "-".join([*recipe[1:4], *[PLAIN] * recipe.plain]), **world.layout()},
         goal=put_goal(rng, speech.goal, words, world.aims),
         completion_conditions=[condition(words, aim) for aim in world.aims],
         available_actions=dict(actions),

@@ -25,7 +25,8 @@ SHAPES: dict[str, Callable[[str, list[str]], str]] = {  # all but "natural": ver
     "pairs": lambda verb, slots: f"{verb} {' '.join(f'{slot[1:-1]}={slot}' for slot in slots)}",
     "bars": lambda verb, slots: f"{verb} | {' | '.join(slots)}",
 }
-FORMS = {"natural": 50, "brackets": 13, "parentheses": 9, "commas": 8, "arrow": 6, "colon": 5, "pairs": 5, "bars": 4}
+NATURAL = "natural"
+FORMS = {NATURAL: 50, "brackets": 13, "parentheses": 9, "commas": 8, "arrow": 6, "colon": 5, "pairs": 5, "bars": 4}
 CODED = ("brackets", "parentheses", "pairs")  # grammars whose verbs may be written as in a programming language
 FLIPPED = 0.2  # of the natural commands with two arguments: "from {place} take {thing}"
 SHORT = 0.4  # of the commands with an argument that may be left out

@@ -95,7 +95,8 @@ MULTILINE = ("bullets", "lines")
 class Rendering:
     """One play's way of telling things; everything about it is drawn from ``rng`` once."""
 
-    def __init__(self, rng: random.Random, mechanic: str) -> None:
+    def __init__(self, rng: random.Random, mechanic: str, plain: bool = False) -> None:
+        """``plain``: in whole sentences, the first words of each list, with the inventory, and refusals say why."""
         words = load_words("rendering")
         self.sayings = _sayings(mechanic)
         self._own = {
@@ -115,6 +116,13 @@ class Rendering:
         self._informative = rng.sample(words["informative"], 2)
         self.help = rng.choice(words["help"])
         self.lists_actions = rng.random() < 0.12  # what is possible stands at the end of every observation
+        self._echo = ECHO
+        if plain:
+            self._own = {name: (saying.say[0], "") for name, saying in self.sayings.items()}
+            self._nested = {name: ways[0] for name, ways in words["nested"].items()}
+            self.style, self.inventory, self.full, self.lists_actions = "prose", True, False, False
+            self._aside, self.refusing, self._informative = "none", "informative", words["informative"][:1]
+            self.help, self._labels, self._echo = words["help"][0], words["rules"][0], 1.0
 
     def shown(self, facts: Iterable[Fact]) -> list[Fact]:
         """The facts that this play tells: not the inventory, where it does not show one."""
@@ -130,10 +138,11 @@ class Rendering:
     def thought(self, fact: Fact, rng: random.Random) -> str:
         """One fact as the Player says it: in the words of this play, or at times in others of the mechanic's."""
         if fact[0] in self._nested:
-            nested: str = rng.choice(load_words("rendering")["nested"][fact[0]])
+            ways: list[str] = load_words("rendering")["nested"][fact[0]]
+            nested = rng.choice(ways) if self._echo < 1 else self._nested[fact[0]]
             return nested.format(c=self.thought(fact[1:], rng))
         saying, (say, _) = self.sayings[fact[0]], self._own[fact[0]]
-        say = say if rng.random() < ECHO else rng.choice(saying.say)
+        say = say if rng.random() < self._echo else rng.choice(saying.say)
         return first_person(say.format(*_arguments(saying, [fact], Known)))
 
     def rule(self, rule: Rule, command: str) -> str:

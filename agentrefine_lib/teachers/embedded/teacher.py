@@ -11,7 +11,7 @@ from pydantic import JsonValue
 from agentrefine_lib.schema import PlayerTurn, Script, Turn
 from agentrefine_lib.teachers.embedded.errors import FLAG_OF, Blunder, draw_blunder
 from agentrefine_lib.teachers.embedded.game import Answer, Game, Recipe, draw_game, draw_script, purpose_of
-from agentrefine_lib.teachers.embedded.grammar import FORMS
+from agentrefine_lib.teachers.embedded.grammar import FORMS, NATURAL
 from agentrefine_lib.teachers.embedded.mechanic import Step
 from agentrefine_lib.teachers.embedded.mechanics import MECHANICS
 from agentrefine_lib.teachers.embedded.names import load_costumes, load_words
@@ -41,6 +41,7 @@ class EmbeddedTeacher:
     them.
     ``loops``: the share of mistakes that are repeated one to three times before they are mended, as small models do.
     ``examples``: the share of scripts that show the first steps of another world's play.
+    ``plain``: the share of games told and thought of in few words, which small models learn first.
     ``held_out``: mechanics, costumes and grammars that it does not use where none are asked for by name.
     """
 
@@ -55,13 +56,14 @@ class EmbeddedTeacher:
         slip_rate: float = 0.0,
         loops: float = 0.0,
         examples: float = 0.5,
+        plain: float = 0.0,
         held_out: Sequence[str] = (),
     ) -> None:
         _known("held_out", held_out, {*MECHANICS, *load_costumes(), *FORMS})
         self.mechanics = _known("mechanics", mechanics, MECHANICS, held_out)
         self.costumes = _known("costumes", costumes, load_costumes(), held_out)
         self.grammars = _known("grammars", grammars, FORMS, held_out)
-        self.errors, self.slip_rate, self.loops, self.examples = errors, slip_rate, loops, examples
+        self.errors, self.slip_rate, self.loops, self.examples, self.plain = errors, slip_rate, loops, examples, plain
 
     def game(self, brief: Brief) -> Game:
         """The world and script of a brief, as at the start of the play."""
@@ -72,7 +74,10 @@ class EmbeddedTeacher:
         weights = [FORMS[form] for form in self.grammars]
         costume = costume_of(brief.persona, self.costumes) or rng.choice(self.costumes)
         form = rng.choices(self.grammars, weights)[0]
-        return Recipe(brief.world_key, self.domain(brief), costume, form, rng.random() < self.examples)
+        example, plain = rng.random() < self.examples, rng.random() < self.plain
+        if plain and NATURAL in self.grammars:
+            form = NATURAL
+        return Recipe(brief.world_key, self.domain(brief), costume, form, example, plain)
 
     def domain(self, brief: Brief) -> str:
         """The mechanic, drawn for the brief."""

@@ -12,6 +12,7 @@ from agentrefine_lib.teachers.embedded.mechanic import Command, Step
 from agentrefine_lib.teachers.embedded.names import Noun, load_words, with_pronouns
 from agentrefine_lib.teachers.embedded.rendering import Rendering, first_person
 
+PLAIN = 2  # styles for each purpose in plain plays
 FAVOURITES, FAITHFUL = 3, 0.9  # styles that a play draws for each purpose, and how often it keeps to them
 _PIECES = re.compile(r"(?<=[.?!])\s|\n|; ")  # between the sentences of an observation
 _MARKED = re.compile(r"[\[\](){}|=:]")  # a list or a command, no sentence
@@ -47,12 +48,21 @@ class _Slots(dict[str, str]):
 class Voice:
     """One play's ways to think."""
 
-    def __init__(self, rng: random.Random, rendering: Rendering, do: Callable[[Command, random.Random], str]) -> None:
-        self._rendering, self._do = rendering, do
+    def __init__(
+        self,
+        rng: random.Random,
+        rendering: Rendering,
+        do: Callable[[Command, random.Random], str],
+        plain: bool = False,
+    ) -> None:
+        """``plain``: one style for each purpose, of the first few, as far as it fits."""
+        self._rendering, self._do, self._faithful = rendering, do, 1.0 if plain else FAITHFUL
         self._favourites = {
             purpose: rng.sample(_styles(purpose), min(FAVOURITES, len(_styles(purpose))))
             for purpose in load_words("thoughts")
         }
+        if plain:
+            self._favourites = {purpose: _styles(purpose)[:PLAIN] for purpose in self._favourites}
 
     def think(
         self,
@@ -84,7 +94,7 @@ class Voice:
         return with_pronouns(style.format_map(slots), dict.fromkeys([step.target, *step.command[1:], *step.why[1:]]))
 
     def _choose(self, rng: random.Random, purpose: str, known: set[str]) -> str:
-        for styles in ([self._favourites[purpose]] if rng.random() < FAITHFUL else []) + [_styles(purpose)]:
+        for styles in ([self._favourites[purpose]] if rng.random() < self._faithful else []) + [_styles(purpose)]:
             if fitting := [style for style, needs in styles if needs <= known]:
                 return rng.choice(fitting)
         raise ValueError(f"thoughts: no style for {purpose} needs only {', '.join(sorted(known))}")

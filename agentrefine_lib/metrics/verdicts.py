@@ -1,0 +1,62 @@
+"""What a test decides of a claim, and, where it decides nothing, how many tasks would."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from scipy.stats import norm
+
+ALPHA, POWER = 0.05, 0.8
+FEWEST = 6  # tasks that differ: the two-sided p of sign flips of five is 2 / 2⁵ = 0.06 at best
+YES, NO, NONE, ALL, OPEN = "yes", "no", "no method scored", "all scored", "not decided"
+VERDICTS = (YES, NO, NONE, ALL, OPEN)
+
+
+class Difference(NamedTuple):
+    """Ours minus theirs: a mean over tasks and seeds, its 95 % interval, a two-sided p over tasks, and the sizes."""
+
+    difference: float = float("nan")
+    low: float = float("nan")
+    high: float = float("nan")
+    p: float = float("nan")
+    n: int = 0  # tasks that both played
+    seeds: int = 0  # models of the method that has fewer
+    differ: int = 0  # tasks whose means over seeds differ, where that was looked at
+    level: float = float("nan")  # mean score of both: 0 where no method scored, 1 where all did
+
+
+def verdict(found: Difference) -> str:
+    """One of VERDICTS on the claim that a difference is above zero.
+
+    "yes": the interval lies above zero, p, where there is a test, is at most ALPHA, and there are FEWEST tasks or more;
+    "no": the interval lies below, and the same. "no method scored", "all scored": both have zero, or one, on every
+    task, which no number of such tasks decides. ALPHA is not corrected for the number of claims.
+    """
+    if found.level in (0, 1):
+        return ALL if found.level else NONE
+    if not np.isfinite([found.low, found.high]).all() or found.p > ALPHA or found.n < FEWEST:
+        return OPEN
+    return YES if found.low > 0 else NO if found.high < 0 else OPEN
+
+
+def tasks_needed(found: Difference) -> float:
+    """How many tasks would decide, with POWER, a difference as large as this one; NaN where none was seen.
+
+    The paired t test's number for a two-sided test of ALPHA: ((z₁₋α⸝₂ + z₁₋β) s / d)² + z²₁₋α⸝₂ / 2 (Guenther 1981,
+    *The American Statistician* 35(4)), with s / √n read off the 95 % interval, so that engines and seeds weigh as they
+    do there. At least so many that FEWEST differ, at the share that differs now, and more than were played.
+    """
+    z = float(norm.isf(ALPHA / 2))
+    error = (found.high - found.low) / (2 * z)
+    if not abs(found.difference) > 1e-9 or not np.isfinite(error):
+        return float("nan")
+    normal = found.n * ((z + norm.isf(1 - POWER)) * error / found.difference) ** 2 + z**2 / 2
+    share = found.differ / found.n if found.differ else 1.0
+    return float(np.ceil(max(normal, FEWEST / share, found.n + 1)))
+
+
+def judged(found: Difference) -> dict[str, object]:
+    """The fields of a difference, its ``verdict``, and for one that is not decided the tasks ``needed``."""
+    word = verdict(found)
+    return {**found._asdict(), "verdict": word, "needed": tasks_needed(found) if word == OPEN else float("nan")}

@@ -1,0 +1,105 @@
+"""Adapters that were trained before and lie with the repository: played in place of a training of hours."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+from pydantic import BaseModel, ConfigDict
+from safetensors.torch import load_file, save_file
+from transformers import AutoTokenizer
+
+from agentrefine_lib.schema import Conversation, write_whole
+from agentrefine_lib.tuning.batches import Order
+from agentrefine_lib.tuning.mask import IGNORED, Example
+from agentrefine_lib.tuning.recipe import Job, describe
+from agentrefine_lib.tuning.train import prepare, read_log
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+log = logging.getLogger(__name__)
+CONFIG = "adapter_config.json"
+FILES = (CONFIG, "job.json", "loss.csv", "README.md")
+
+
+class Release(BaseModel):
+    """What lies beside a released adapter. ``ids_sha256``: of the ids and labels that it was trained on, in order."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    ids_sha256: str
+    tokens: int  # read in training, those of conversations read twice counted twice
+    trained_tokens: int  # of these, the tokens whose loss counted
+    commit: str  # that made the data and trained on them
+    device: str
+    hours: float
+
+
+def ids_hash(examples: Sequence[Example]) -> str:
+    """SHA-256 of ids and labels: a renamed conversation changes nothing, another mask does."""
+    digest = hashlib.sha256()
+    for example in examples:
+        digest.update(json.dumps([example.input_ids, example.labels]).encode() + b"\n")
+    return digest.hexdigest()
+
+
+def release(model: Path, conversations: Sequence[Conversation], folder: Path, **made: Any) -> Release:
+    """Write a tuned adapter to ``folder`` in bfloat16 with its job, its loss log and what ``made`` says of the commit,
+    device and hours. Its card is ``README.md`` of ``model``."""
+    job = Job.model_validate_json((model / "job.json").read_text(encoding="utf-8"))
+    recipe = job.recipe
+    examples, _ = prepare(conversations, AutoTokenizer.from_pretrained(model), recipe.max_tokens)
+    read = [examples[place] for place in Order(len(examples), recipe.train_steps * recipe.batch_size, recipe.seed)]
+    said = Release(
+        ids_sha256=ids_hash(examples),
+        tokens=sum(len(example.input_ids) for example in read),
+        trained_tokens=sum(label != IGNORED for example in read for label in example.labels),
+        **made,
+    )
+    folder.mkdir(parents=True, exist_ok=True)
+    for name in FILES:
+        shutil.copyfile(model / name, folder / name)
+    _set_base(folder, job.base)
+    weights = {name: value.to(torch.bfloat16) for name, value in load_file(model / "adapter_model.safetensors").items()}
+    save_file(weights, folder / "adapter_model.safetensors", metadata={"format": "pt"})
+    write_whole(folder / "release.json", said.model_dump_json(indent=1) + "\n")
+    return said
+
+
+def take(released: Path, folder: Path, base: Path | str, conversations: Sequence[Conversation]) -> pd.DataFrame:
+    """Copy a released adapter to ``folder`` with its base's tokenizer; returns its loss log.
+
+    Warns where ``conversations`` are not what it was trained on. Raises FileNotFoundError where there is none, and
+    ValueError where it was trained on another base.
+    """
+    if missing := [name for name in (*FILES, "release.json") if not (released / name).exists()]:
+        raise FileNotFoundError(f"{released}: no {', '.join(missing)}; tune the model instead: leave out `released`")
+    job = Job.model_validate_json((released / "job.json").read_text(encoding="utf-8"))
+    now = describe(base, conversations, job.recipe)
+    if now.base_version != job.base_version:
+        raise ValueError(f"{released} was trained on {job.base} ({job.base_version[:12]}), not on {now.base}")
+    tokenizer = AutoTokenizer.from_pretrained(base, trust_remote_code=False)
+    said = Release.model_validate_json((released / "release.json").read_text(encoding="utf-8"))
+    if said.ids_sha256 != ids_hash(prepare(conversations, tokenizer, job.recipe.max_tokens)[0]):
+        log.warning(
+            "%s was trained on other ids or labels than this run makes: its data are those of commit %s",
+            released,
+            said.commit[:12],
+        )
+    shutil.copytree(released, folder, dirs_exist_ok=True)
+    _set_base(folder, str(base))
+    tokenizer.save_pretrained(folder)
+    return read_log(folder)
+
+
+def _set_base(folder: Path, base: str) -> None:
+    """The adapter's own word for its base: a name where it is released, a path where it is played."""
+    config = json.loads((folder / CONFIG).read_text(encoding="utf-8"))
+    write_whole(folder / CONFIG, json.dumps(config | {"base_model_name_or_path": base}, indent=2) + "\n")
