@@ -16,7 +16,7 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 SUITE = "agentrefine_lib"
-EXTRAS = ("", "engines", "server", "ray", "textarena", "test")  # the first that needs a package is the one that is named
+EXTRAS = ("", "engines", "server", "ray", "textarena", "test")  # the first that needs a package is named
 
 
 class Licence(NamedTuple):
