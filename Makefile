@@ -33,7 +33,7 @@ smoke: ## the same, as small as it gets: does everything run?
 sets: ## all training sets of the paper's ablations, from the same seeds
 	$(MAKE) reproduce PROFILE=sets
 
-doctor: ## say what is missing on this machine, what it costs and what mends it (ARGS=--json for a bug report)
+doctor: ## say what is missing on this machine, what you lose without it, and how to fix it (ARGS=--json for a bug report)
 	@python=$(PYTHON); if [ -x $(BIN)/python ]; then python=$(BIN)/python; fi; \
 	  "$$python" agentrefine_lib/runner/doctor.py $(ARGS)
 
@@ -108,10 +108,10 @@ ifeq ($(TORCH),cpu)
 endif
 	@$(PIP) -e . || { echo; echo "pip stopped: the end of .venv/pip.log says why, and \"make doctor\" what is missing."; exit 1; }
 	@if ! command -v c++ >/dev/null; then \
-	  echo "No C++ compiler: AlfWorld and Jericho drop out, everything else runs. \"make doctor\" says what mends it."; \
+	  echo "No C++ compiler: AlfWorld and Jericho drop out, everything else runs. \"make doctor\" says how to get one."; \
 	elif echo "Compiling the engines of AlfWorld and Jericho: some minutes"; ! $(PIP) -e ".[engines]"; then \
 	  echo; echo "AlfWorld and Jericho drop out, everything else runs: their engines are compiled at installation and that failed"; \
-	  echo "(.venv/pip.log). When it is mended: rm .venv/ready, and make again."; echo; fi
+	  echo "(.venv/pip.log). Once that is fixed: rm .venv/ready, and run make again."; echo; fi
 	@touch $@
 
 .venv/base: .venv/ready $(SUPPLY)/base.txt $(SUPPLY)/base.py

@@ -3,10 +3,15 @@
 from itertools import pairwise
 from pathlib import Path
 
+import matplotlib.pyplot as plt
 import pandas as pd
 import pytest
+from matplotlib.colors import to_hex
 
 from agentrefine_lib import plots
+from agentrefine_lib.plots.findings import changed, compared, leads
+from agentrefine_lib.plots.looks import BLUE, PALE_BLUE, colour
+from agentrefine_lib.results.artefacts import alt_text
 from agentrefine_lib.schema import Episode, Step, Task
 
 ROOT = Path(__file__).parents[1]
@@ -58,13 +63,108 @@ def test_the_papers_own_means_over_engines_by_hand():
     assert set(renamed["metric"]) == {"success", "progress"} and "P1" in set(renamed["perturbation"])
 
 
-def test_the_same_data_is_drawn_to_the_same_bytes(table, tmp_path):
+def test_the_same_data_is_drawn_to_the_same_bytes_with_its_alternative_text(table, tmp_path):
     plots.style()
     for folder in ("a", "b"):
         figure, shown = plots.overall(table, "LLaMA-3-8B")
         plots.save(figure, shown, tmp_path / folder, "fig1")
     for suffix in ("csv", "png", "pdf"):
         assert (tmp_path / "a" / f"fig1.{suffix}").read_bytes() == (tmp_path / "b" / f"fig1.{suffix}").read_bytes()
+    told = alt_text(tmp_path / "a" / "fig1.png", "a figure")
+    assert told.startswith("AgentRefine was not played beside another model. Progress of tiny (%), lines: 95 % interv")
+
+
+def scores(**values: tuple) -> pd.DataFrame:
+    names = {"ours": "AgentRefine", "half": "AgentRefine, 500", "base": "expert only", "expert": "scripted expert"}
+    rows = [{"method": names[name], "value": v, "low": low, "high": high} for name, (v, low, high) in values.items()]
+    return pd.DataFrame(rows, columns=["method", "value", "low", "high"])
+
+
+NAN = float("nan")
+
+
+@pytest.mark.parametrize(
+    ("values", "says"),
+    [
+        (
+            {"ours": (30, 25, 35), "base": (10, 5, 15)},
+            "AgentRefine's progress, 30.0 %, is above that of expert only, 10.0 %; their",
+        ),
+        (
+            {"ours": (30, 25, 35), "base": (31, 26, 36)},
+            "is below that of expert only, 31.0 %, but their intervals overlap",
+        ),
+        ({"ours": (30, NAN, NAN), "base": (10, 5, 15)}, "is above that of expert only, 10.0 %"),
+        ({"ours": (4, 2, 6), "base": (4.01, 2, 6)}, "AgentRefine and expert only have the same progress: 4.0 %"),
+        ({"ours": (0, 0, 0), "base": (0, 0, 0), "expert": (90, 80, 99)}, "No trained model has any progress"),
+        ({"ours": (3, 2, 4), "half": (5, 4, 6), "expert": (90, 80, 99)}, "is 3.0 %; no other model was trained"),
+        ({"ours": (NAN, NAN, NAN), "base": (4, 2, 6)}, "No progress of AgentRefine was measured"),
+        ({}, "No progress of AgentRefine was measured"),
+    ],
+)
+def test_a_finding_says_no_more_than_its_numbers(values, says):
+    told = compared(scores(**values), "progress")
+    assert says in told
+    assert ("overlap" in told) == ("their" in says)
+
+
+def test_findings_over_engines_and_sizes():
+    numbers = {"AgentRefine": (9, 5, 4), "expert only": (1, 4.5, 4)}
+    rows = [
+        {"method": method, "engine": engine, "value": value, "low": value - 1, "high": value + 1}
+        for method, values in numbers.items()
+        for engine, value in zip("abc", values, strict=True)
+    ]
+    rows = pd.DataFrame(rows)
+    said = "than every other model on 2 of 3 engines, beyond the intervals on 1, as much as the best of them on 1"
+    assert leads(rows, "progress") == f"AgentRefine has more progress {said}"
+    assert leads(rows.assign(value=0.0), "progress") == "No trained model has any progress on 3 engines"
+    one, other = (pd.Series({"value": value, "low": value - 2, "high": value + 2}) for value in (10.0, 12.0))
+    falls = changed(other, one, "Progress", "at night")
+    assert falls == "Progress falls from 12.0 % to 10.0 % at night, but their intervals overlap"
+    assert changed(one, one, "Progress", "at night") == "Progress stays at 10.0 % at night"
+
+
+def test_one_order_and_one_look_everywhere(table):
+    """AgentRefine is blue wherever it is drawn, other models are dark grey, what is not trained is light grey."""
+    names = {"AgentRefine": BLUE, "AgentRefine, 500": PALE_BLUE, "expert only": "0.45", "untuned": "0.7"}
+    assert {name: colour(name) for name in names} == names
+    named = table.replace({"method": {"tuned": "AgentRefine"}})
+    figure, _ = plots.overall(named, "LLaMA-3-8B")
+    ax = figure.axes[0]
+    rows = [tick.get_text() for tick in ax.get_yticklabels()]
+    assert rows[:3] == ["random", "AgentRefine", "Instruct (paper)"]
+    faces = {rows[int(bar.get_y() + 0.5)]: (to_hex(bar.get_facecolor()), bar.get_hatch()) for bar in ax.patches}
+    assert faces["AgentRefine"] == (BLUE.lower(), "////")  # BabyAI is held-in here
+    assert faces["AgentRefine (paper)"] == ("#ffffff", None)
+    assert [ax.get_title().split("\n")[0] for ax in figure.axes[:2]] == ["BabyAI", "HotpotQA"]
+
+
+def test_figures_of_nothing_of_one_row_and_of_unknown_values():
+    """No chapter falls over where a run is small: each figure says so in its title."""
+    columns = ["source", "family", "method", "held_in", "engine", "metric", "value", "low", "high", "n", "perturbation"]
+    none = pd.DataFrame(columns=columns)
+    row = dict.fromkeys(columns, NAN) | {"source": plots.OURS, "family": "tiny", "method": "AgentRefine", "n": 1}
+    one = pd.DataFrame([row | {"engine": "babyai", "metric": "progress", "perturbation": "none", "held_in": True}])
+    for rows in (none, one, one.assign(value=0.0)):
+        for figure in (
+            plots.overall(rows, "LLaMA-3-8B")[0],
+            plots.perturbed(rows),
+            plots.scaling(rows.assign(conversations=8)),
+            plots.best_of_curves(rows.assign(best_of=1)),
+            plots.question_answering(rows),
+            plots.outcomes(
+                rows.assign(task="t", success=False, progress=rows["value"].astype(float)),
+                {"AgentRefine": "AgentRefine"},
+            )[0],
+            plots.mended(rows.assign(reply="first reply")),
+            plots.ladder(rows.assign(rung="near", method="agentrefine"), {"agentrefine": "AgentRefine"}),
+            plots.funnel(pd.DataFrame({"outcome": ["accepted"], "count": [len(rows)]})),
+        ):
+            if rows is one:  # a second each
+                figure.canvas.draw()
+            assert figure.get_label()
+            plt.close(figure)
 
 
 def episode(policy: str, actions: str, level: str = "GoToDoor") -> Episode:
@@ -113,7 +213,8 @@ def test_every_episode_is_one_cell():
     assert len(shown) == 12
     marks = "".join(text.get_text() for ax in figure.axes for text in ax.texts)
     assert marks == "◦••" * 2  # the second seed lost the first task
-    assert [ax.get_title().partition(" ·")[0] for ax in figure.axes] == ["BabyAI", "PDDL"]
+    assert [ax.get_title("left") for ax in figure.axes[:2]] == ["BabyAI", "PDDL"]
+    assert figure.get_suptitle() == "Won of 6 tasks: 4 by B, 0 by A"
 
 
 def test_methods_have_one_order_and_one_name():

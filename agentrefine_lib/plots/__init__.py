@@ -1,23 +1,15 @@
 """Tables and seaborn figures. Every figure is drawn from the CSV beside it, so that a reader can redraw or check it."""
 
 from agentrefine_lib.plots.ablation import error_kinds, refinement, scaling, stuck
+from agentrefine_lib.plots.cases import case_table, cases
 from agentrefine_lib.plots.diversity import best_of_curves, environment_map, similarity, thought_maps
-from agentrefine_lib.plots.evaluation import (
-    OURS,
-    beside_paper,
-    case_table,
-    cases,
-    main_table,
-    method_labels,
-    outcomes,
-    overall,
-)
+from agentrefine_lib.plots.evaluation import ladder, outcomes, overall, question_answering
 from agentrefine_lib.plots.files import save, style, write_table
-from agentrefine_lib.plots.ladder import ladder
-from agentrefine_lib.plots.paper import PAPER, paper_rows, table_1_means
+from agentrefine_lib.plots.looks import method_labels
+from agentrefine_lib.plots.paper import OURS, PAPER, paper_rows, table_1_means
 from agentrefine_lib.plots.pipeline import agreement, error_runs, errors_by_position, funnel, pipeline, training_curves
-from agentrefine_lib.plots.reasoning import question_answering
 from agentrefine_lib.plots.robustness import mended, perturbed
+from agentrefine_lib.plots.tables import beside_paper, main_table, side_by_side
 
 __all__ = [
     "OURS",
@@ -45,6 +37,7 @@ __all__ = [
     "refinement",
     "save",
     "scaling",
+    "side_by_side",
     "similarity",
     "stuck",
     "style",

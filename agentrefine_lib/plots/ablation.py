@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-import matplotlib.pyplot as plt
+from typing import Any
+
 import pandas as pd
-import seaborn as sns
 from matplotlib.figure import Figure
 
 from agentrefine_lib.environments import titles
 from agentrefine_lib.metrics.behaviour import ACCEPTED
+from agentrefine_lib.plots.findings import changed, compared, count
+from agentrefine_lib.plots.looks import AGENTREFINE, BLUE, panels, sheet, tell
+from agentrefine_lib.plots.marks import curves, lines_of, name_rows
 from agentrefine_lib.plots.paper import PAPER
 
-KINDS = [ACCEPTED, "logic", "parameter", "format"]
+KINDS = {ACCEPTED: "0.88", "logic": "#FDBE85", "parameter": "#E6550D", "format": "#7F2704"}
+ENDS = ["value", "low", "high"]
 
 
 def scaling(table: pd.DataFrame) -> Figure:
@@ -19,66 +23,75 @@ def scaling(table: pd.DataFrame) -> Figure:
 
     The first panel is the paper's curve, the second ours of the same definition, the mean over the tasks of table 1.
     """
-    shown = table[table["metric"] == "progress"].sort_values("conversations")
+    shown = table[table["metric"] == "progress"].sort_values("conversations").assign(method=AGENTREFINE)
     shown.loc[shown["source"] == PAPER, "engine"] = PAPER
-    means = {PAPER: "the paper, table 1's tasks", "all": "table 1's tasks"}
+    named = {PAPER: "the paper, table 1's tasks", "all": "this run, table 1's tasks"}
     there = set(shown["engine"])
-    engines = {name: title for name, title in means.items() if name in there} | titles(there - means.keys())
-    figure, axes = plt.subplots(
-        1, len(engines), figsize=(1 + 2 * len(engines), 2.8), squeeze=False, layout="constrained", sharey=True
-    )
-    for ax, engine in zip(axes[0], engines, strict=True):
+    names = {name: title for name, title in named.items() if name in there} | titles(there - named.keys())
+    figure, axes = panels(names, 1.45, columns=3, sharey=True)
+    for engine, ax in axes.items():
         part = shown[shown["engine"] == engine]
-        ax.plot(part["conversations"], part["value"], marker="o", markersize=4)
-        ax.fill_between(part["conversations"], part["low"], part["high"], alpha=0.15)
-        ax.set(title=engines[engine], xscale="log", ylim=(-3, 103), xlabel="trajectories")
-        ax.set_xticks(part["conversations"].unique(), [f"{n:,.0f}" for n in part["conversations"].unique()], fontsize=7)
+        face: Any = {"markerfacecolor": "white" if engine == PAPER else BLUE}
+        curves(ax, part, "conversations", "value", "method", **face)
+        sizes = part["conversations"].unique()
+        ax.set(xscale="log", ylim=(-3, 103))
+        ax.set_xticks(sizes, [f"{size:,.0f}" if size < 4000 else f"{size / 1000:.0f}k" for size in sizes])
         ax.minorticks_off()
-        ax.title.set_fontsize(10)
-    axes[0, 0].set_ylabel("progress (%)")
-    return figure
+    ours = shown[shown["engine"] == "all"].drop_duplicates("conversations")
+    finding = "One training set only: no growth to see"
+    if len(ours) > 1:
+        sizes = ours["conversations"].iloc[[0, -1]]
+        finding = changed(
+            ours.iloc[0], ours.iloc[-1], "Progress", "with {:,.0f} to {:,.0f} trajectories".format(*sizes)
+        )
+    reading = "Progress (%) over the number of training trajectories, bands: 95 % intervals. Hollow: the paper's."
+    return tell(figure, finding, reading)
 
 
 def refinement(points: pd.DataFrame, told: str) -> Figure:
     """fig_refinement: a dot per trained model, its recovery rate against its progress elsewhere; ``told`` above."""
-    figure, ax = plt.subplots(figsize=(6.4, 4), layout="constrained")
-    sns.scatterplot(points, x="recovery", y="progress", hue="method", style="method", s=60, ax=ax)
-    ax.set(xlabel="recovery: refused actions whose next one is accepted", ylabel="progress, other half of the tasks")
-    ax.set_title(told, fontsize=10)
-    if len(points):  # where no action was ever refused there is no recovery to show
-        sns.move_legend(ax, "upper left", bbox_to_anchor=(1, 1), title="", frameon=False)
-    return figure
+    figure, ax = sheet(4)
+    looks = lines_of(list(dict.fromkeys(points["method"])))
+    for name, part in points.groupby("method", sort=False, observed=True):
+        dot = looks[str(name)] | {"linestyle": "", "markersize": 8}
+        ax.plot(100 * part["recovery"], 100 * part["progress"], label=str(name), **dot)
+    right, top = (
+        max(20, 110 * points[name].fillna(0).max()) if len(points) else 20 for name in ("recovery", "progress")
+    )
+    ax.set(xlim=(-0.02 * right, right), ylim=(-0.02 * top, top), ylabel="progress, other half of the tasks (%)")
+    ax.set(xlabel="recovery: refused actions whose next one is accepted (%)")
+    ax.legend(loc="upper left", bbox_to_anchor=(1.01, 1), frameon=False)
+    return tell(figure, told, "A dot per trained model and seed; both axes begin at zero and show 20 points or more.")
 
 
-def stuck(curves: pd.DataFrame) -> Figure:
-    """fig_stuck: the share of episodes without a stuck loop so far, with 95 % bands."""
-    figure, ax = plt.subplots(figsize=(7.4, 3.8), layout="constrained")
-    for method, part in curves.groupby("method", sort=False):
-        (line,) = ax.step(part["step"], part["free"], where="post", label=f"{method} (n = {part['n'].iloc[0]})")
-        ax.fill_between(part["step"], part["low"], part["high"], step="post", color=line.get_color(), alpha=0.12)
-    ax.set(xlabel="step", ylabel="episodes without a loop", ylim=(0, 1.03), xlim=(0, None))
-    ax.legend(loc="upper left", bbox_to_anchor=(1, 1), frameon=False)
-    return figure
+def stuck(curves_of: pd.DataFrame) -> Figure:
+    """fig_stuck: the share of episodes without a stuck loop so far; AgentRefine's with its 95 % band."""
+    steps = curves_of["step"].max()
+    last = curves_of.groupby("method", sort=False, observed=True).tail(1).rename(columns={"free": "value"})
+    shown = pd.concat([curves_of.rename(columns={"free": "value"}), last.assign(step=steps)], ignore_index=True)
+    last, shown = (part.assign(**(100 * part[ENDS])) for part in (last, shown))
+    figure, ax = sheet(3.8)
+    ax.set(xlabel="step", ylabel="episodes without a loop (%)", ylim=(0, 103), xlim=(0, steps if steps > 0 else 1))
+    curves(ax, shown, "step", "value", "method", height=2.6, drawstyle="steps-post", marker="")
+    reading = f"A loop: what was just refused is sent again. Band: 95 % interval; n = {last['n'].min()} or more."
+    return tell(figure, compared(last, "share of episodes without a loop"), reading)
 
 
 def error_kinds(shares: pd.DataFrame) -> Figure:
     """fig_taxonomy: a panel per engine, a bar per method, divided into accepted steps and kinds of errors."""
-    engines = titles(shares["engine"])
     methods = list(dict.fromkeys(shares["method"]))
-    size = (2.2 + 1.9 * len(engines), 1.0 + 0.34 * len(methods))
-    figure, axes = plt.subplots(1, len(engines), figsize=size, squeeze=False, layout="constrained", sharey=True)
-    palette = ["0.85", *sns.color_palette(n_colors=len(KINDS) - 1)]
-    for ax, engine in zip(axes[0], engines, strict=True):
-        part = shares[shares["engine"] == engine]
-        widths = part.pivot_table(index="method", columns="error", values="share").reindex(methods)
-        left = pd.Series(0.0, index=methods)
-        for kind, colour in zip(KINDS, palette, strict=True):
-            width = widths[kind].fillna(0.0) if kind in widths else left * 0
-            ax.barh(methods, width, left=left, color=colour, label=kind, height=0.75)
-            left = left + width
-        ax.set(title=engines[engine], xlim=(0, 1), xticks=(0, 0.5, 1))
-        ax.title.set_fontsize(10)
-    axes[0, 0].invert_yaxis()
-    axes[0, -1].legend(loc="upper left", bbox_to_anchor=(1, 1), frameon=False)
-    figure.supxlabel("share of steps", fontsize=10)
-    return figure
+    figure, axes = panels(titles(shares["engine"]), 0.4 + 0.2 * len(methods), sharex=True, sharey=True)
+    for engine, ax in axes.items():
+        part = 100 * shares[shares["engine"] == engine].pivot_table(index="method", columns="error", values="share")
+        part = part.reindex(index=methods, columns=list(KINDS)).fillna(0)
+        part.plot.barh(ax=ax, stacked=True, color=KINDS, width=0.75, linewidth=0, legend=False)
+        name_rows(ax, methods)
+        ax.set(xlim=(0, 100), xticks=(0, 50, 100), xlabel="", ylabel="")
+        if engine == list(axes)[-1]:
+            ax.legend(loc="upper left", bbox_to_anchor=(1.05, 1), frameon=False)
+    ours = shares[shares["method"] == AGENTREFINE].groupby("error")["count"].sum().sort_values(ascending=False)
+    said = ", ".join(f"{kind} {100 * part / ours.sum():.0f} %" for kind, part in ours.items() if part)
+    finding = f"AgentRefine's {count(int(ours.sum()), 'step')}: {said}"
+    return tell(
+        figure, finding, "Share of steps (%): accepted, or refused for an error of logic, of a parameter, of format."
+    )

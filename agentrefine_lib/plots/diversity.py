@@ -3,77 +3,97 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Any
 
-import matplotlib.pyplot as plt
 import pandas as pd
 import seaborn as sns
 from matplotlib.figure import Figure
 
 from agentrefine_lib.environments import titles
-from agentrefine_lib.plots.evaluation import OURS
+from agentrefine_lib.plots.findings import changed
+from agentrefine_lib.plots.looks import AGENTREFINE, BLUE, colour, panels, sheet, tell
+from agentrefine_lib.plots.marks import MARKERS, curves
+from agentrefine_lib.plots.paper import OURS
 
-SYNTHESISED = "synthesised"  # in the column of engines: what a teacher wrote
+INVENTED = "synthesised"
 
 
 def thought_maps(points: pd.DataFrame) -> Figure:
-    """fig_thoughts: a panel for the training sets and one for the models, a dot per thought, a colour per method."""
-    panels = list(dict.fromkeys(points["of"]))
-    figure, axes = plt.subplots(1, len(panels), figsize=(5.6 * len(panels), 4.4), squeeze=False, layout="constrained")
-    order = list(dict.fromkeys(points["method"]))
-    for ax, of in zip(axes[0], panels, strict=True):
-        part = points[points["of"] == of]
-        last = of == panels[-1]
-        sns.scatterplot(part, x="x", y="y", hue="method", hue_order=order, s=14, linewidth=0, ax=ax, legend=last)
-        ax.set(title=of, xlabel="", ylabel="", xticks=[], yticks=[])
-    sns.move_legend(axes[0, -1], "upper left", bbox_to_anchor=(1, 1), title="", frameon=False)
-    return figure
+    """fig_thoughts: a map per method and kind of thoughts, its own dots over all others of that kind in light grey."""
+    groups: dict[Any, pd.DataFrame] = dict(list(points.groupby(["of", "method"], sort=False)))
+    figure, axes = panels({key: f"{key[1]}\n{key[0]}" for key in groups}, 1.5, columns=5)
+    for key, ax in axes.items():
+        for part, size, paint in ((points[points["of"] == key[0]], 3, "0.88"), (groups[key], 5, colour(key[1]))):
+            ax.scatter(part["x"], part["y"], s=size, color=paint, linewidth=0)
+        ax.set(xticks=[], yticks=[])
+    ours = {of: part["text"] for (of, method), part in groups.items() if method == AGENTREFINE}
+    said = "; ".join(f"{texts.nunique():,} of {len(texts):,} in {of}" for of, texts in ours.items())
+    reading = "t-SNE: near dots are alike, distances between groups mean little. Light grey: the other methods."
+    return tell(figure, f"Distinct thoughts of AgentRefine: {said or 'none here'}", reading)
 
 
 def environment_map(points: pd.DataFrame) -> Figure:
     """fig_environments: synthesised and test environments on one map, and how near the nearest synthesised one is."""
-    names = _kinds(points["engine"])
-    shown, kinds = points.assign(environment=points["engine"].map(names)), list(names.values())
-    figure, (left, right) = plt.subplots(1, 2, figsize=(12, 4.6), layout="constrained", width_ratios=(3, 2))
-    look = {"hue": "environment", "hue_order": kinds, "style": "environment", "s": 22, "linewidth": 0}
-    sns.scatterplot(shown, x="x", y="y", ax=left, **look)
-    left.set(xlabel="", ylabel="", xticks=[], yticks=[])
-    sns.move_legend(left, "upper left", bbox_to_anchor=(1, 1), title="", frameon=False)
-    sns.boxplot(shown, x="nearest", y="environment", order=kinds, ax=right, color=sns.color_palette()[0], fliersize=2)
-    right.set(xlabel="cosine similarity to the nearest synthesised environment", ylabel="", xlim=(None, 1.02))
-    return figure
-
-
-def similarity(table: pd.DataFrame) -> Figure:
-    """fig7_similarity: mean similarity of two instructions, a row and a column per kind of environment."""
-    names = _kinds(table["engine"])
-    square = table.pivot_table(index="engine", columns="other", values="similarity", dropna=False)
-    square = square.reindex(index=list(names), columns=list(names)).rename(index=names, columns=names)
-    figure, ax = plt.subplots(figsize=(2.6 + 0.8 * len(names), 1.4 + 0.55 * len(names)), layout="constrained")
-    sns.heatmap(square, vmin=0, vmax=1, cmap="crest", annot=True, fmt=".2f", annot_kws={"fontsize": 9}, ax=ax)
-    ax.set(xlabel="", ylabel="")
-    ax.tick_params(axis="x", rotation=40)
-    return figure
+    groups = {title: points[points["engine"] == kind] for kind, title in _kinds(points["engine"]).items()}
+    figure, axes = panels({"map": "", "near": ""}, 2.8, columns=2, width_ratios=(3, 2))
+    for (name, part), marker in zip(groups.items(), "o" + MARKERS, strict=False):
+        size, paint = (2.5, BLUE) if name == INVENTED else (5, "0.3")
+        axes["map"].plot(part["x"], part["y"], marker, color=paint, markersize=size)
+    axes["map"].set(xticks=[], yticks=[])
+    middles = {name: part[["x", "y"]].median() for name, part in groups.items() if name != INVENTED}
+    line, above = (points["y"].max() - points["y"].min()) / 18, float("-inf")
+    for name in sorted(middles, key=lambda name: middles[name]["y"]):
+        above = max(middles[name]["y"], above + line)
+        axes["map"].text(middles[name]["x"], above, f"  {name}", fontsize=8)
+    near = [part["nearest"].dropna() for part in groups.values()]
+    axes["near"].boxplot(near, orientation="horizontal", tick_labels=list(groups), flierprops={"markersize": 2})
+    axes["near"].set(xlabel="similarity to the nearest synthesised", xlim=(min(0, points["nearest"].min()), 1.02))
+    axes["near"].invert_yaxis()
+    medians = points.groupby(points["engine"] == INVENTED)["nearest"].median().reindex([False, True])
+    finding = "Median similarity to the nearest synthesised environment: tests {:.2f}, synthesised ones {:.2f}"
+    reading = (
+        "Left: t-SNE, blue: synthesised, grey: test environments. Right: cosine similarity, quartiles and outliers."
+    )
+    return tell(figure, finding.format(*medians), reading)
 
 
 def _kinds(engines: Iterable[str]) -> dict[str, str]:
     """The synthesised environments and the engines, with their titles in the order to be shown."""
     there = set(engines)
-    return {name: name for name in there & {SYNTHESISED}} | titles(there - {SYNTHESISED})
+    return dict.fromkeys(there & {INVENTED}, INVENTED) | titles(there - {INVENTED})
+
+
+def similarity(table: pd.DataFrame) -> Figure:
+    """fig7_similarity: mean similarity of two instructions, a row and a column per kind of environment."""
+    square = table.pivot_table(index="engine", columns="other", values="similarity", dropna=False)
+    names = _kinds(square.index)
+    square = square.reindex(index=list(names), columns=list(names)).rename(index=names, columns=names)
+    figure, ax = sheet(1.7 + 0.42 * len(names))
+    least, words = min(0.0, square.min().min()), {"fontsize": 9}
+    sns.heatmap(square, vmin=least, vmax=1, cmap="Greys", annot=True, fmt=".2f", annot_kws=words, ax=ax)
+    ax.set(xlabel="", ylabel="")
+    ax.grid(visible=False)
+    ax.tick_params(axis="x", rotation=30)
+    across = table[(table["engine"] == INVENTED) & (table["other"] != INVENTED)].sort_values("similarity").dropna()
+    said = [f"{names[row['other']]} {row['similarity']:.2f}" for row in across.iloc[-1:].to_dict("records")]
+    reading = (
+        "Mean cosine similarity of two instructions, none compared with itself; white is zero or the lowest value."
+    )
+    return tell(figure, f"Most like the synthesised instructions: {said[0] if said else 'nothing to compare'}", reading)
 
 
 def best_of_curves(table: pd.DataFrame) -> Figure:
     """tab4_bestofn, drawn: the expected progress of the best of k samples; k = 0 stands for greedy decoding."""
     shown = table[(table["source"] == OURS) & (table["metric"] == "progress")]
-    engines = titles(shown["engine"])
-    figure, axes = plt.subplots(
-        1, len(engines), figsize=(1 + 2.6 * len(engines), 3), squeeze=False, layout="constrained", sharey=True
+    figure, axes = panels(titles(shown["engine"]), 2.5, columns=2, sharey=True)
+    ticks = sorted(shown["best_of"].unique())
+    for engine, ax in axes.items():
+        ax.set(ylim=(-3, 103), xlabel="best of", ylabel="progress (%)")
+        ax.set_xticks(ticks, [f"{k:.0f}" if k else "greedy" for k in ticks])
+        curves(ax, shown[shown["engine"] == engine], "best_of", "value", "method", height=1.8)
+    ours = shown[shown["method"] == AGENTREFINE].groupby("best_of")[["value"]].mean()
+    when = f"from greedy decoding to the best of {max(ticks, default=0):.0f}"
+    finding = (
+        changed(ours.iloc[0], ours.iloc[-1], "AgentRefine's progress", when) if len(ours) else "No AgentRefine here"
     )
-    for ax, engine in zip(axes[0], engines, strict=True):
-        for method, part in shown[shown["engine"] == engine].groupby("method", sort=False):
-            (line,) = ax.plot(part["best_of"], part["value"], marker="o", markersize=3, label=method)
-            ax.fill_between(part["best_of"], part["low"], part["high"], color=line.get_color(), alpha=0.15)
-        ax.set(title=engines[engine], ylim=(-3, 103), xlabel="best of (0: greedy)")
-        ax.title.set_fontsize(10)
-    axes[0, 0].set_ylabel("progress (%)")
-    axes[0, -1].legend(loc="upper left", bbox_to_anchor=(1, 1), frameon=False)
-    return figure
+    return tell(figure, finding, "Expected progress of the best of k samples. Band: 95 % interval of AgentRefine.")

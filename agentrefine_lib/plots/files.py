@@ -1,9 +1,11 @@
-"""One look for every figure; the CSV it is drawn from lies beside it, and the same data gives the same bytes."""
+"""Figures and tables on disk: each figure beside its CSV; the same data gives the same bytes."""
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
+import matplotlib.pyplot as plt
 import pandas as pd
 import seaborn as sns
 from matplotlib.figure import Figure
@@ -12,14 +14,24 @@ from matplotlib.figure import Figure
 def style() -> None:
     """The look of every figure, and tables whose texts MathJax leaves alone: it would make links of some."""
     pd.set_option("display.html.use_mathjax", False)
-    sns.set_theme(style="whitegrid", context="notebook", palette="colorblind", font="DejaVu Sans")
+    sizes = {"axes.labelsize": 8.5, "xtick.labelsize": 8, "ytick.labelsize": 8, "legend.fontsize": 8}
+    sns.set_theme(style="whitegrid", font="DejaVu Sans", rc=sizes | {"grid.color": "0.9", "axes.edgecolor": "0.8"})
 
 
 def save(figure: Figure, table: pd.DataFrame, folder: Path, name: str) -> Path:
-    """Write ``name.csv``, ``.png`` and ``.pdf``, the same bytes for the same data. Returns the CSV's path."""
-    path = write_table(table, folder, name)
-    figure.savefig(path.with_suffix(".png"), dpi=150, bbox_inches="tight", metadata={"Software": None})
-    figure.savefig(path.with_suffix(".pdf"), bbox_inches="tight", metadata={"CreationDate": None})
+    """Write ``name.csv``, ``.png`` and ``.pdf``, the same bytes for the same data. Returns the CSV's path.
+
+    The figure's label is its alternative text: the PNG holds it, and a notebook shows that PNG with it.
+    """
+    path, told = write_table(table, folder, name), str(figure.get_label())
+    figure.savefig(path.with_suffix(".png"), dpi=150, metadata={"Software": None, "Description": told})
+    figure.savefig(path.with_suffix(".pdf"), metadata={"CreationDate": None, "Title": told})
+    if "ipykernel" in sys.modules:
+        from IPython.display import Image as Shown
+        from IPython.display import display
+
+        plt.close(figure)
+        display(Shown(path.with_suffix(".png"), alt=told, width=700))
     return path
 
 

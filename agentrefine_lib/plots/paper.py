@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 import pandas as pd
 
-PAPER = "paper"
+OURS, PAPER = "this run", "paper"
 
 
 def paper_rows(reported: pd.DataFrame, artefact: str) -> pd.DataFrame:

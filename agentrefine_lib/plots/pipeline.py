@@ -2,88 +2,135 @@
 
 from __future__ import annotations
 
-import matplotlib.pyplot as plt
+from textwrap import fill
+from typing import Any, get_args
+
 import pandas as pd
-import seaborn as sns
-from matplotlib.container import BarContainer
 from matplotlib.figure import Figure
 
-from agentrefine_lib.plots.bars import bars
+from agentrefine_lib.plots.findings import count
+from agentrefine_lib.plots.looks import BLUE, INK, RED, method_labels, panels, sheet, tell
+from agentrefine_lib.plots.marks import bars, curves, name_rows
+from agentrefine_lib.plots.paper import PAPER
+from agentrefine_lib.verify import Reason
+
+ACCEPTED = "accepted"
+LOSSES = {"loss": "all replies", "loss_refinement": "refinements", "loss_ordinary": "ordinary replies"}
 
 
 def training_curves(logs: pd.DataFrame) -> Figure:
-    """Loss per trained token against the optimiser step: a panel per kind of reply, a colour per model, lines per seed.
+    """Loss per trained token against the optimiser step: a panel per kind of reply, a look per model, lines per seed.
 
     ``logs`` has step, loss, loss_refinement, loss_ordinary, model and policy (one model with one seed).
     """
-    kinds = {"loss": "all replies", "loss_refinement": "refinements", "loss_ordinary": "ordinary replies"}
-    figure, axes = plt.subplots(1, len(kinds), figsize=(12, 3.6), sharey=True, layout="constrained")
-    for ax, (column, title) in zip(axes, kinds.items(), strict=True):
-        lines = {"hue": "model", "units": "policy", "estimator": None, "hue_order": list(dict.fromkeys(logs["model"]))}
-        sns.lineplot(logs, x="step", y=column, ax=ax, legend=ax is axes[-1], linewidth=1.2, **lines)
-        ax.set(title=title, xlabel="optimiser step", ylabel="loss (nats per trained token)", ylim=(0, None))
-        ax.title.set_fontsize(10)
-    sns.move_legend(axes[-1], "upper left", bbox_to_anchor=(1, 1), title="")
-    return figure
+    shown = logs.assign(model=logs["model"].map(method_labels(logs["model"])))
+    figure, axes = panels(LOSSES, 2.6, columns=3, sharey=True)
+    top = logs[list(LOSSES)].max().max()
+    for loss, ax in axes.items():
+        ax.set(ylim=(0, 1.05 * top if top > 0 else 1), xlabel="optimiser step")
+        last = loss == "loss_ordinary"
+        curves(ax, shown, "step", loss, "model", height=1.8 if last else 0, unit="policy", marker="")
+    axes["loss"].set_ylabel("loss (nats per trained token)")
+    ours = logs[logs["model"] == "agentrefine"].groupby("step")["loss"].mean()
+    finding = "AgentRefine was not trained here"
+    if len(ours):
+        steps = count(int(ours.index[-1]), "step")
+        finding = f"AgentRefine's loss goes from {ours.iloc[0]:.2f} to {ours.iloc[-1]:.2f} nats per token in {steps}"
+    return tell(figure, finding, "All trained replies, and the two kinds of them; a line per model and seed.")
 
 
 def funnel(counts: pd.DataFrame) -> Figure:
-    """How often each rule turned something back, and how many trajectories were accepted."""
-    figure, ax = plt.subplots(figsize=(7, 0.6 + 0.4 * len(counts)), layout="constrained")
-    sns.barplot(counts, x="count", y="outcome", hue="kind", dodge=False, ax=ax)
-    for row, count in enumerate(counts["count"]):
-        ax.text(count, row, f" {count}", va="center", fontsize=9)
-    ax.set(xlabel="number", ylabel="")
-    return figure
+    """fig_funnel: what is left of all attempts after each rule, from the first rule to the last.
+
+    ``counts``: a row per ``outcome``, "accepted" and the rules that rejected something, with its ``count``.
+    """
+    found = counts.set_index("outcome")["count"].drop("given_up", errors="ignore")  # a persona's end, no attempt
+    lost = {rule: int(found[rule]) for rule in get_args(Reason) if found.get(rule, 0)}
+    left = total = int(found.sum())
+    figure, ax = sheet(1.3 + 0.42 * (len(lost) + 2))
+    text: Any = {"va": "center", "fontsize": 9}
+    for place, (stage, turned) in enumerate({"attempts": 0, **lost, ACCEPTED: 0}.items()):
+        paint, ink = (BLUE, "white") if stage == ACCEPTED else ("0.8", "0.1")
+        for width, colour in ((left, RED), (left - turned, paint)):
+            ax.barh(place, width, left=-width / 2, color=colour, height=0.75, linewidth=0)
+        left -= turned
+        ax.text(0, place, f"{left:,}", ha="center", color=ink, **text)
+        ax.text(0.53 * total, place, f"– {turned:,}" if turned else "", color=RED, **text)
+    name_rows(ax, [stage.replace("_", " ") for stage in ("attempts", *lost, ACCEPTED)])
+    ax.set(xlim=(-0.52 * max(total, 1), 0.65 * max(total, 1)), xticks=[])
+    most = max(lost, key=lambda rule: lost[rule], default="")
+    finding = f"{left:,} of {count(total, 'attempt')} became trajectories"
+    finding += f"; the rule “{most.replace('_', ' ')}” turned most back, {lost[most]:,}" if most else ""
+    return tell(figure, finding, "What is left after each rule (grey), and what it turns back to be tried again (red).")
 
 
 def pipeline(stages: list[tuple[str, str, str]]) -> Figure:
     """fig4_pipeline: the stages of the code with this run's counts, left to right.
 
-    Each stage is (room of the library, what it makes, what it sent back or ""); the last is drawn below the arrow.
+    Each stage is (room of the library, what it makes, what it sent back to the stage before it, or "").
     """
-    figure, ax = plt.subplots(figsize=(2.3 * len(stages), 2.6), layout="constrained")
-    box = {"boxstyle": "round,pad=0.5", "facecolor": "white", "edgecolor": sns.color_palette()[0], "linewidth": 1.5}
+    figure, ax = sheet(2.3)
+    loop: Any = {"arrowstyle": "-|>", "color": RED, "lw": 1.5, "connectionstyle": "arc3,rad=-0.45"}
     for column, (room, made, sent_back) in enumerate(stages):
-        ax.text(column, 0.62, f"{room}\n\n{made}", ha="center", va="center", fontsize=10, bbox=box)
+        last = column == len(stages) - 1
+        box: Any = {
+            "boxstyle": "round,pad=0.6",
+            "facecolor": BLUE if last else "white",
+            "edgecolor": BLUE if last else INK,
+        }
+        text: Any = {"ha": "center", "va": "center", "fontsize": 8.5, "parse_math": False}
+        ax.text(column, 0.7, fill(made, 13), bbox=box, color="white" if last else "0.1", **text)
+        ax.text(column, 1.02, room, color=INK, style="italic", **text)
         if column:
-            forward = {"arrowstyle": "->", "color": "0.2", "lw": 1.5}
-            ax.annotate("", (column - 0.36, 0.62), (column - 0.64, 0.62), arrowprops=forward)
+            ax.annotate("", (column - 0.4, 0.7), (column - 0.6, 0.7), arrowprops={"arrowstyle": "-|>", "color": INK})
         if sent_back:
-            red = sns.color_palette()[3]
-            back = {"arrowstyle": "->", "color": red, "connectionstyle": "arc3,rad=-0.35"}
-            ax.annotate("", (column - 0.9, 0.38), (column - 0.1, 0.38), arrowprops=back)
-            ax.text(column - 0.5, 0.04, sent_back, ha="center", va="center", fontsize=9, color=red)
-    ax.set(xlim=(-0.5, len(stages) - 0.5), ylim=(0, 1))
+            ax.annotate("", (column - 0.95, 0.46), (column - 0.05, 0.46), arrowprops=loop)
+            ax.text(column - 0.5, 0.06, fill(sent_back, 18), color=RED, **text)
+    ax.set(xlim=(-0.5, max(1, len(stages)) - 0.5), ylim=(-0.12, 1.1))
     ax.axis("off")
-    return figure
+    finding = f"From {stages[0][1]} to {stages[-1][1]}" if stages else "No stage ran"
+    back = "; ".join(sent.replace("\n", " ") for *_, sent in stages if sent)
+    return tell(figure, finding, f"Above: the room of the library; red: what a check sends back ({back}).")
 
 
 def errors_by_position(turns: pd.DataFrame) -> Figure:
-    """Share of Player turns with each error flag, over the position in the play (tenths, 0 is its start)."""
-    figure, ax = plt.subplots(figsize=(7, 3.2), layout="constrained")
-    sns.lineplot(turns, x="position", y="share", hue="error", style="error", markers=True, ax=ax)
-    ax.set(xlabel="position in the play", ylabel="share of Player turns", ylim=(0, None))
-    sns.move_legend(ax, "upper left", bbox_to_anchor=(1, 1))
-    return figure
+    """fig_errors: share of Player turns with each error flag, over tenths of the play, from its start to its end."""
+    figure, ax = sheet(3.3)
+    top = 100 * turns["share"].max()
+    ax.set(xlim=(0, 1), ylim=(0, 1.08 * top if top > 0 else 1), ylabel="share of Player turns (%)")
+    ax.set(xlabel="position in the play (0: its start, 1: its end)")
+    shown = turns.assign(middle=turns["position"] + 0.05, percent=100 * turns["share"])
+    curves(ax, shown, "middle", "percent", "error", height=2.2)
+    counts = turns.assign(errors=turns["share"] * turns["n"]).groupby("error")[["errors", "n"]].sum()
+    shares = (100 * counts["errors"] / counts["n"]).sort_values(ascending=False)
+    said = ", ".join(f"{kind} {share:.1f} %" for kind, share in shares.items())
+    return tell(
+        figure, f"Errors, in percent of the turns: {said or 'none'}", "A dot is the mean of a tenth of all plays."
+    )
 
 
 def error_runs(table: pd.DataFrame) -> Figure:
     """fig13_error_runs: share of turns in runs of errors of each length, this run's bars beside the paper's."""
-    figure, ax = plt.subplots(figsize=(7, 3.2), layout="constrained")
-    sns.barplot(table, x="metric", y="value", hue="source", ax=ax)
-    for drawn in ax.containers:
-        if isinstance(drawn, BarContainer):
-            ax.bar_label(drawn, fmt="%.2g", fontsize=9)
-    ax.set(xlabel="errors in a row", ylabel="share of Player turns (%)")
-    sns.move_legend(ax, "upper right", title="")
-    return figure
+    order = list(table["metric"].unique())
+    shown = table.sort_values("metric", key=lambda names: names.map(order.index), kind="stable")
+    totals = table.groupby("source", sort=False)["value"].agg(["first", "sum"])
+    alone = [f"{who} {100 * row['first'] / row['sum']:.0f} %" for who, row in totals.iterrows() if row["sum"] > 0]
+    finding = f"Of the turns with errors, so many stand alone: {', '.join(alone)}" if alone else "No errors at all"
+    return _percents(shown, "metric", "share of Player turns in runs of so many errors (%)", finding)
 
 
 def agreement(table: pd.DataFrame) -> Figure:
     """fig_judge: share of turns that the judge labels as the dungeon master did, beside the paper's."""
-    table = table[table["value"].notna()]
-    figure, ax = plt.subplots(figsize=(7, 0.8 + 0.5 * len(table)), layout="constrained")
-    bars(ax, table.rename(columns={"judge": "method"}), "")
-    ax.set(xlabel="turns labelled alike (%)")
-    return figure
+    shown = table[table["value"].notna()]
+    said = ", ".join(f"{row.judge} {row.value:.1f} %" for row in shown.itertuples())
+    return _percents(
+        shown, "judge", "turns labelled alike (%)", f"Labelled as the dungeon master did: {said or 'none'}"
+    )
+
+
+def _percents(table: pd.DataFrame, names: str, what: str, finding: str) -> Figure:
+    figure, ax = sheet(1.4 + 0.24 * len(table))
+    labels = [f"{row[names]}{', paper' * (row['source'] == PAPER)}" for row in table.to_dict("records")]
+    bars(ax, table.assign(method=labels), labels)
+    ax.set(xlabel=what)
+    return tell(figure, finding, "Filled: this run, lines: 95 % intervals; hollow: the paper's.")

@@ -2,59 +2,70 @@
 
 from __future__ import annotations
 
-import matplotlib.pyplot as plt
+from collections.abc import Sequence
+
 import pandas as pd
-import seaborn as sns
-from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from agentrefine_lib.environments import titles
 from agentrefine_lib.metrics import UNPERTURBED
-from agentrefine_lib.plots.evaluation import OURS
+from agentrefine_lib.plots.findings import compared
+from agentrefine_lib.plots.looks import panels, sheet, tell
+from agentrefine_lib.plots.marks import change, name_rows
+from agentrefine_lib.plots.paper import OURS, PAPER
+
+PERTURBED = ["perturbed", "mean of P1 to P3"]  # what ``metrics.robustness`` and the paper call it
 
 
 def perturbed(table: pd.DataFrame) -> Figure:
-    """fig3_perturbation: success above, progress below; a panel per engine, a point per perturbation and method.
+    """fig3_perturbation: per engine and method, from unchanged commands to the mean over renamed ones."""
+    moves = _moves(table, "perturbation", UNPERTURBED, PERTURBED, ["source", "engine", "method", "metric"])
+    rows, names = [], titles(moves["engine"])
+    for source in (OURS, PAPER):
+        part = moves[moves["source"] == source]
+        for engine in titles(part["engine"]):
+            there = part.loc[part["engine"] == engine, "method"].unique()
+            rows += [(source, engine, method) for method in ("", *there)]  # a head, then the methods
+    scores = {metric: f"{metric} (%)" for metric in ("success", "progress")}
+    figure, axes = panels(scores, 0.5 + 0.19 * len(rows), columns=2, sharey=True)
+    for metric, ax in axes.items():
+        for row in moves[moves["metric"] == metric].to_dict("records"):
+            change(ax, rows.index((row["source"], row["engine"], row["method"])), row)
+        name_rows(ax, [who or names[at] + ", the paper" * (source == PAPER) for source, at, who in rows])
+        for tick, (*_, who) in zip(ax.get_yticklabels(), rows, strict=False):
+            tick.set_fontweight("normal" if who else "bold")
+        ax.set(xlim=(-4, 146), xticks=(0, 50, 100))
+    reading = "Tick: commands as they are; dot: mean over renamed ones, band: its 95 % interval. Hollow: the paper's."
+    return tell(figure, _cost(moves[(moves["source"] == OURS) & (moves["metric"] == "progress")]), reading)
 
-    A colour per method, 95 % whiskers.
-    """
-    shown = table[table["source"] == OURS]
-    engines = titles(shown["engine"])
-    names = [UNPERTURBED, *(name for name in dict.fromkeys(shown["perturbation"]) if name != UNPERTURBED)]
-    methods = list(dict.fromkeys(shown["method"]))
-    size = (2.2 + 2.3 * len(engines), 1.6 + 0.4 * len(names) * len(methods))
-    figure, axes = plt.subplots(2, len(engines), figsize=size, squeeze=False, layout="constrained", sharey=True)
-    for row, metric in zip(axes, ("success", "progress"), strict=True):
-        for ax, engine in zip(row, engines, strict=True):
-            part = shown[(shown["engine"] == engine) & (shown["metric"] == metric)]
-            _points(ax, part, names, methods)
-            ax.set(title=f"{engines[engine]}: {metric} (%)", xlim=(-4, 104))
-            ax.set(yticks=range(len(names)), yticklabels=names)
-            ax.title.set_fontsize(10)
-    axes[0, 0].invert_yaxis()
-    axes[0, -1].legend(loc="upper left", bbox_to_anchor=(1, 1), frameon=False)
-    return figure
+
+def _moves(table: pd.DataFrame, by: str, before: str, after: Sequence[str], keys: list[str]) -> pd.DataFrame:
+    """A row per ``keys``: its value before, and value, low and high after, as ``change`` draws them."""
+    later = table.loc[table[by].isin(after), [*keys, "value", "low", "high"]]
+    return table[table[by] == before].merge(later, on=keys, suffixes=("", "_after"))
 
 
-def _points(ax: Axes, part: pd.DataFrame, names: list[str], methods: list[str]) -> None:
-    """One panel: a row per perturbation, in it a point with whiskers per method."""
-    for number, (method, colour) in enumerate(zip(methods, sns.color_palette(n_colors=len(methods)), strict=True)):
-        ours = part[part["method"] == method].set_index("perturbation").reindex(names)
-        rows = [row + 0.7 * (number + 0.5) / len(methods) - 0.35 for row in range(len(names))]
-        whiskers = [(ours["value"] - ours["low"]).to_numpy(), (ours["high"] - ours["value"]).to_numpy()]
-        ax.errorbar(ours["value"], rows, xerr=whiskers, fmt="o", color=colour, capsize=2, label=method, markersize=5)
+def _cost(moves: pd.DataFrame) -> str:
+    """What renaming does to progress where a method was trained."""
+    home = moves[moves["engine"].isin(moves.loc[moves["held_in"].eq(True), "engine"])]
+    if home.empty:
+        return "No method was trained on an engine that is played here"
+    where = ", ".join(titles(home["engine"]).values())
+    if not home[["value", "value_after"]].any(axis=None):
+        return f"Nobody makes progress on {where}, with old or with renamed commands: nothing can be lost"
+    said = [f"{row.method} from {row.value:.1f} % to {row.value_after:.1f} %" for row in home.itertuples()]
+    return f"Renamed commands take progress on {where}, where a model was trained: {', '.join(said)}"
 
 
 def mended(table: pd.DataFrame) -> Figure:
-    """fig_mending: accepted replies, a row per method; without and after a mistake, 95 % whiskers."""
-    methods = list(dict.fromkeys(table["method"]))
-    figure, ax = plt.subplots(figsize=(7.2, 1.0 + 0.42 * len(methods)), layout="constrained")
-    for number, reply in enumerate(dict.fromkeys(table["reply"])):
-        part = 100 * table[table["reply"] == reply].set_index("method")[["value", "low", "high"]].reindex(methods)
-        rows = [row + 0.24 * number - 0.12 for row in range(len(methods))]
-        whiskers = [(part["value"] - part["low"]).to_numpy(), (part["high"] - part["value"]).to_numpy()]
-        ax.errorbar(part["value"], rows, xerr=whiskers, fmt="o", capsize=2, label=reply, markersize=5)
-    ax.set(xlabel="replies that the world accepts (%)", xlim=(-4, 104), yticks=range(len(methods)), yticklabels=methods)
-    ax.invert_yaxis()
-    ax.legend(loc="upper left", bbox_to_anchor=(1, 1), frameon=False)
-    return figure
+    """fig_mending: accepted replies, a row per method, from the first reply to the one after a mistake."""
+    before, after = [*table["reply"].unique(), "first reply", "after a mistake"][:2]
+    percent = table.assign(**(100 * table[["value", "low", "high"]]))
+    moves = _moves(percent, "reply", before, [after], ["method"])
+    figure, ax = sheet(1.3 + 0.26 * len(moves))
+    for place, row in enumerate(moves.to_dict("records")):
+        change(ax, place, row)
+    name_rows(ax, list(moves["method"]))
+    ax.set(xlim=(-4, 146), xticks=range(0, 101, 25), xlabel="replies that the world accepts (%)")
+    finding = compared(percent[percent["reply"] == after], f"rate of accepted replies {after}")
+    return tell(figure, finding, f"Tick: {before}; dot: {after}, band: its 95 % interval.")

@@ -7,6 +7,7 @@ from typing import Literal
 
 import pandas as pd
 import yaml
+from PIL import Image
 from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
 
 from agentrefine_lib.runner.profile import NOT_YAML
@@ -53,7 +54,7 @@ def load_artefacts(root: Path) -> list[Artefact]:
         raise ValueError(f"{FILE}: {explain(error)}") from None
     names = [a.id for a in artefacts], [c.id for a in artefacts for c in a.claims]
     if twice := sorted({name for group in names for name in group if group.count(name) > 1}):
-        raise ValueError(f"{FILE}: {', '.join(twice)}: stands there twice")
+        raise ValueError(f"{FILE}: {', '.join(twice)}: is there twice")
     return artefacts
 
 
@@ -64,8 +65,14 @@ def read_table(artefact: Artefact, folder: Path) -> pd.DataFrame | None:
         return None
     table = pd.read_csv(path)
     if missing := [column for column in artefact.columns if column not in table]:
-        raise ValueError(f"{path.name}: found no column {', '.join(missing)}, which {FILE} promises; mend one of them")
+        raise ValueError(f"{path.name}: found no column {', '.join(missing)}, which {FILE} promises; fix one of them")
     return table
+
+
+def alt_text(png: Path, otherwise: str) -> str:
+    """The alternative text that ``plots.save`` wrote into a PNG, in letters that mean nothing in Markdown."""
+    with Image.open(png) as image:
+        return str(image.info.get("Description") or otherwise).translate(str.maketrans("[]<>`\\\n", "()()'/ "))
 
 
 def read_claims(folder: Path) -> pd.DataFrame:

@@ -19,7 +19,7 @@ import pandas as pd
 
 from agentrefine_lib.dataset.card import templates
 from agentrefine_lib.metrics.verdicts import VERDICTS
-from agentrefine_lib.results.artefacts import Artefact, load_artefacts, read_claims, read_table
+from agentrefine_lib.results.artefacts import Artefact, alt_text, load_artefacts, read_claims, read_table
 from agentrefine_lib.results.claims import told_claims
 from agentrefine_lib.runner import repository
 from agentrefine_lib.schema import write_whole
@@ -74,6 +74,7 @@ def _entry(artefact: Artefact, folder: Path, manifest: dict[str, Any]) -> dict[s
         "ours": as_text(ours),
         "paper": as_text(paper),
         "sources": [] if paper is None else list(dict.fromkeys(paper["citation"].dropna())),
+        "alt": alt_text(picture, artefact.title) if picture.exists() else "",
         "picture": base64.b64encode(picture.read_bytes()).decode() if picture.exists() else "",
         "run": manifest["notebooks"].get(artefact.notebook),
     }

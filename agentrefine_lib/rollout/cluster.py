@@ -64,7 +64,7 @@ def roll_out_on_ray(
                 unplayed |= reasons
                 failure = failure or stopped
     if failure:
-        raise RuntimeError(f"{path}: a batch stopped; what was played is kept, and another run goes on. {failure}")
+        raise RuntimeError(f"{path}: a batch stopped; what was played is kept; run again to continue. {failure}")
     refuse_unplayed(unplayed, len(wanted), path)
     return path
 

@@ -88,7 +88,7 @@ def refuse_unplayed(reasons: Mapping[str, str], wanted: int, path: Path) -> None
     if reasons:
         told = "; ".join(f"{task}: {reason}" for task, reason in sorted(reasons.items()))
         raise UnplayedError(
-            f"{len(reasons)} of {wanted} tasks could not be played; the others are in {path}, and another run plays "
+            f"{len(reasons)} of {wanted} tasks could not be played; the others are in {path}; run again to play "
             f"only what is missing. {told}",
             reasons,
         )

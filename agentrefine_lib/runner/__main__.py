@@ -21,9 +21,9 @@ def arguments(words: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="runner", description="Run the notebooks of a profile, in order.")
     parser.add_argument("profile", nargs="?", default="laptop", help="the name of a file in params/ (default: laptop)")
     parser.add_argument("--only", nargs="+", action="extend", default=[], metavar="NAME", help="03 or 03_finetuning")
-    parser.add_argument("--force", action="store_true", help="start over, even what is up to date")
-    parser.add_argument("--dry-run", action="store_true", help="say what would run, run nothing")
-    parser.add_argument("--why", action="store_true", help="say with every reason what would run, run nothing")
+    parser.add_argument("--force", action="store_true", help="run everything again, even what is up to date")
+    parser.add_argument("--dry-run", action="store_true", help="only say what would run")
+    parser.add_argument("--why", action="store_true", help="only say what would run, with every reason")
     parser.add_argument(
         "-p", nargs="+", action="extend", default=[], metavar="NAME=VALUE", help="a value, read as YAML"
     )
@@ -66,10 +66,10 @@ def main(words: Sequence[str] | None = None) -> int:
         print(error, file=sys.stderr)
         return 2
     except NotebookFailedError as error:
-        print(f"{error}\nmend it and run the same command again: what is done is skipped", file=sys.stderr)
+        print(f"{error}\nfix it and run the same command again: finished notebooks are skipped", file=sys.stderr)
         return 1
     except OSError as error:  # a full or read-only disk
-        print(f"{error}\nmend the disk and run the same command again: what is done is skipped", file=sys.stderr)
+        print(f"{error}\nfix the disk and run the same command again: finished notebooks are skipped", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         print("\ninterrupted: run the same command again to continue", file=sys.stderr)

@@ -102,7 +102,7 @@ def execute(source: Path, executed: Path, values: dict[str, Any], root: Path) ->
         tail = "\n".join(strip_color("\n".join(error.traceback)).splitlines()[-12:])
         raise NotebookFailedError(f"cell In [{error.exec_count}]: {error.ename}: {error.evalue}\n{tail}") from None
     except RuntimeError as error:  # the kernel did not start, or died: DeadKernelError is a RuntimeError
-        raise NotebookFailedError(f"no kernel any more, perhaps for want of memory: {error}") from None
+        raise NotebookFailedError(f"the kernel died, perhaps out of memory: {error}") from None
 
 
 def stamps(notebook: Notebook) -> dict[Path, list[int]]:

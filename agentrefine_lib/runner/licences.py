@@ -9,6 +9,7 @@ from __future__ import annotations
 import csv
 import sys
 from collections.abc import Iterator
+from functools import cache
 from importlib import metadata
 from typing import NamedTuple, TextIO
 
@@ -43,23 +44,25 @@ def licences() -> list[Licence]:
 
 def needed(extra: str) -> set[str]:
     """The names of all packages that are installed for the suite with one extra, those needed by others included."""
-    names: set[str] = set()
+    seen: set[tuple[str, str]] = set()
     waiting = [(SUITE, extra)]
-    seen = set()
     while waiting:
-        name, asked = waiting.pop()
-        if (name, asked) in seen:
-            continue
-        seen.add((name, asked))
-        try:
-            lines = metadata.requires(name) or []
-        except metadata.PackageNotFoundError:
-            continue
-        names.add(canonicalize_name(name))
-        for requirement in map(Requirement, lines):
-            if requirement.marker is None or requirement.marker.evaluate({"extra": asked}):
-                waiting += [(requirement.name, more) for more in ("", *requirement.extras)]
-    return names - {canonicalize_name(SUITE)}
+        name, asked = pair = waiting.pop()
+        if pair not in seen and (wanted := requirements(name)) is not None:
+            seen.add(pair)
+            for one in wanted:
+                if one.marker is None or one.marker.evaluate({"extra": asked}):
+                    waiting += [(one.name, more) for more in ("", *one.extras)]
+    return {canonicalize_name(name) for name, _ in seen} - {canonicalize_name(SUITE)}
+
+
+@cache
+def requirements(name: str) -> list[Requirement] | None:
+    """What a package asks for; None where it is not installed."""
+    try:
+        return [Requirement(line) for line in metadata.requires(name) or []]
+    except metadata.PackageNotFoundError:
+        return None
 
 
 def field(about: metadata.PackageMetadata, name: str) -> str:

@@ -113,7 +113,7 @@ def read_values(file: Path) -> list[Given]:
 
 def _refuse_doubles(file: Path, names: list[str]) -> None:
     if twice := sorted({name for name in names if names.count(name) > 1}):
-        raise ProfileError([f"{_shown(file)}: {name}: stands there twice" for name in twice])
+        raise ProfileError([f"{_shown(file)}: {name}: is there twice" for name in twice])
 
 
 def extended_values(name: str, root: Path, below: tuple[str, ...] = ()) -> list[Given]:

@@ -90,7 +90,7 @@ def _told(path: Path) -> Iterator[None]:
         yield
     except OSError as error:
         error.filename = error.filename or str(path)
-        error.add_note("What was finished before is on disk. Mend the disk, then run the same again to continue.")
+        error.add_note("What was finished before is on disk. Fix the disk, then run the same again to continue.")
         raise
 
 

@@ -57,7 +57,7 @@ def synthesize_on_ray(
                     store.add(job, unpack(packed))
             failure = failure or failed
         if failure:
-            raise RuntimeError(f"{folder}: a batch failed; what was made is kept, and another run goes on. {failure}")
+            raise RuntimeError(f"{folder}: a batch failed; what was made is kept; run again to continue. {failure}")
     return folder / TRAJECTORIES
 
 

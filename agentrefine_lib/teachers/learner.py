@@ -33,7 +33,7 @@ def game_behind(trajectory: Trajectory) -> Game:
     """The game of a trajectory, as at its start. Raises ValueError where the world is not the embedded teacher's."""
     recipe = recipe_behind(trajectory)
     if recipe is None:
-        raise ValueError(f"{trajectory.id}: its world is not the embedded teacher's, so nobody can play on there")
+        raise ValueError(f"{trajectory.id}: its world is not the embedded teacher's, so it cannot be continued")
     return draw_game(recipe)
 
 

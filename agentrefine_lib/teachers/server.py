@@ -296,7 +296,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description="The embedded teacher as an OpenAI-compatible server on 127.0.0.1.")
     parser.add_argument("--port", type=int, default=8765, help="default: %(default)s")
     parser.add_argument(
-        "--fault", action="append", default=[], metavar="NAME=NUMBER", help="repeatable; 0.1 is a chance, 2 a count"
+        "--fault", action="append", default=[], metavar="NAME=NUMBER", help="repeatable; 0.1: probability, 2: count"
     )
     chosen = parser.parse_args(arguments)
     try:

@@ -142,7 +142,7 @@ def claim(folder: Path, job: Job) -> None:
         return
     old, new = ({**j.model_dump(exclude={"recipe"}), **j.recipe.model_dump()} for j in (there, job))
     changes = "; ".join(f"{key} was {old[key]!r}, is {new[key]!r}" for key in new if old[key] != new[key])
-    raise FileExistsError(f"{folder} holds a model made otherwise ({changes}); delete it or take another folder")
+    raise FileExistsError(f"{folder} holds a model of other settings ({changes}); delete it or take another folder")
 
 
 def require_no_model(folder: Path) -> None:

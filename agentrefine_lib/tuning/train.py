@@ -178,12 +178,12 @@ def _train(base: Path | str, conversations: Sequence[Conversation], folder: Path
     if not examples:
         mend = f"; max_tokens={recipe.max_tokens}: raise it" if "over_max_tokens" in left_out else ""
         raise ValueError(
-            f"{folder.name}: found nothing to learn from in {job.conversations} conversations: left out: "
+            f"{folder.name}: found nothing to train on in {job.conversations} conversations: left out: "
             f"{_in_words(left_out) or 'none'}{mend}"
         )
     trainer = make_trainer(base, examples, folder, recipe)
     if left_out and trainer.is_world_process_zero():
-        print(f"{folder.name}: learns from {len(examples)}, leaves out {_in_words(left_out)}", flush=True)
+        print(f"{folder.name}: trains on {len(examples)}, leaves out {_in_words(left_out)}", flush=True)
     trainer.train(resume_from_checkpoint=last_checkpoint(folder))
     trainer.save_model(folder)
     why = {reason: len(left_out.get(reason, ())) for reason in REASONS}

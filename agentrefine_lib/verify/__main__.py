@@ -47,7 +47,7 @@ def main() -> int:
             print(error)
             fit = False
         except BrokenProcessPool:
-            print(f"{path}: the system ended a process, perhaps for want of memory; run again with --processes 1")
+            print(f"{path}: the system killed a process, perhaps out of memory; run again with --processes 1")
             fit = False
         except KeyboardInterrupt:
             print(f"\n{path}: interrupted; nothing was written", file=sys.stderr)

@@ -10,7 +10,9 @@ from agentrefine_lib.viewers.page import escape
 from agentrefine_lib.viewers.pane import Pane, Panel, choice, row
 from agentrefine_lib.viewers.render import two_page
 
-HINT = "✓ won · ✗ not won, with its progress (? unknown) · – not played. A click shows that task, its policy as A."
+HINT = (
+    "✓ won · ✗ not won, with its progress (? unknown) · – not played. Click a cell to read its task; its policy is A."
+)
 
 
 class CompareViewer(Panel):

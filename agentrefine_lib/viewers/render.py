@@ -78,7 +78,7 @@ def play_head(play: Play) -> str:
     values = [e.progress for e in play.exchanges if e.progress is not None]
     mark = {"success": "✓ success", "no success": "✗ no success"}.get(play.outcome, play.outcome)
     words = [play.id, play.group, play.player, mark, f"{len(play.exchanges)} actions"]
-    words += [f"{play.errors} refused", f"{play.refinements} mended"] if play.outcome else []
+    words += [f"{play.errors} refused", f"{play.refinements} corrected"] if play.outcome else []
     words += [f"progress {sparkline(values)} {values[-1]:.2f}"] if values else []
     told = [block("Persona", text(play.persona))] if play.persona else []
     told += [block("Goal", text(play.goal), "good")] if play.goal else []
@@ -91,7 +91,7 @@ def exchange_block(exchange: Exchange) -> str:
     """Thought, action, observation; error, refinement, mask and progress as words in the label."""
     words = [exchange.label]
     words += [f"✗ {exchange.error}"] if exchange.error else []
-    words += ["↻ mends the error before"] if exchange.refines else []
+    words += ["↻ corrects the error before"] if exchange.refines else []
     words += ["masked: read, not trained"] if exchange.masked else []
     words += [f"progress {exchange.progress:.2f}"] if exchange.progress is not None else []
     body = [f'<div class="ar-thought">{text(exchange.thought)}</div>'] if exchange.thought else []

@@ -49,7 +49,7 @@ class ScriptExplorer(Panel):
         found = check_script(script.model_dump(by_alias=True))
         fault = ""
         if isinstance(found, Finding):
-            fault = block(f"✗ the verifier refuses this: {found.reason}", text(found.detail), "bad")
+            fault = block(f"✗ the verifier rejects this: {found.reason}", text(found.detail), "bad")
         self._page.body = fault + script_page(script)
         self._action.options = [
             fill(signature, {name: values[0] for name, values in spec.parameters.items() if values})

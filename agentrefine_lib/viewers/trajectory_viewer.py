@@ -176,6 +176,6 @@ def _row(number: int, entry: Entry) -> dict[str, Any]:
     kind = "masked" if "masked" in entry.errors else "refused"
     facts = [f"{mark} {entry.length} actions"]
     facts += [f"{len(entry.errors)} {kind}"] if entry.errors else []
-    facts += [f"{entry.refinements} mended"] if entry.refinements else []
+    facts += [f"{entry.refinements} corrected"] if entry.refinements else []
     facts += [entry.group, entry.player]
     return {"number": number, "title": entry.id, "facts": " · ".join(fact for fact in facts if fact)}

@@ -363,8 +363,8 @@ def test_any_strips_domain_plays_under_its_own_names(ferry: str) -> None:
         ("(seen ?p - place))", "(seen ?p - place)))", "found ')'"),
         ("north - place)", "north__import__('os') - place)", 'found "\'"'),
         ("(not (busy))", "(seen (busy))", ":precondition: found (seen (busy)); expected 1 argument(s)"),  # by fuzzing
-        ("(:action board", "(:action debark", ":action debark stands there twice"),
-        ("(:constants", "(:constants south - place) (:constants", "section :constants stands there twice"),
+        ("(:action board", "(:action debark", ":action debark is there twice"),
+        ("(:constants", "(:constants south - place) (:constants", "section :constants is there twice"),
         ("(busy) (seen", "(busy) (at) (seen", ":predicates: found (at); expected (name ?x ?y …), each name once"),
     ],
 )
@@ -393,8 +393,8 @@ def test_a_task_that_does_not_exist_is_named(name: str, told: str) -> None:
 @pytest.mark.parametrize(
     ("found", "instead", "told"),
     [
-        ("(:goal", "(:goal (at c2 south)) (:goal", "section :goal stands there twice"),
-        ("(:init", "(:init (busy)) (:init", "section :init stands there twice"),
+        ("(:goal", "(:goal (at c2 south)) (:goal", "section :goal is there twice"),
+        ("(:init", "(:init (busy)) (:init", "section :init is there twice"),
         ("south east - place c1", "south north - car c1", ":objects: north is a car, and a place among the domain's"),
         ("c1 c2 - car", "c1 c1 - car", "found c1 in a list of names"),
     ],

@@ -57,7 +57,7 @@ def test_an_output_that_cannot_be_written_is_told(operations, disk, name):
     disk.mount("remount", "ro")
     with pytest.raises(OSError, match=f"Read-only file system: '{disk.path}/run") as caught:
         operations[name].run(disk.path / "run")
-    assert "Mend the disk, then run the same again" in told(caught.value)
+    assert "Fix the disk, then run the same again" in told(caught.value)
 
 
 def test_what_is_finished_can_be_used_from_a_read_only_disk(operations, undisturbed, disk):

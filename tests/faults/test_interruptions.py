@@ -157,7 +157,7 @@ def test_a_verifying_process_that_the_system_ends_is_told(many):
     said, _ = run.communicate(timeout=60)
     assert run.returncode == 1
     assert said.endswith(
-        f"\n{many}: the system ended a process, perhaps for want of memory; run again with --processes 1\n"
+        f"\n{many}: the system killed a process, perhaps out of memory; run again with --processes 1\n"
     )
     assert all(verdict.finding is None for verdict in check_trajectories(many, processes=1))
 

@@ -45,6 +45,6 @@ def test_every_rung_has_its_tasks_and_engines_weigh_the_same():
     assert low == 0.0 and high == 0.5
     figure = draw(table, {"random": "random valid action", "agentrefine": "AgentRefine"})
     labels = [tick.get_text() for tick in figure.axes[0].get_xticklabels()]
-    assert labels[0] == "trained\nmechanics, new\nseeds\nn = 1"
-    line = figure.axes[0].containers[1].lines[0]
+    assert labels[0] == "trained\nmechanics,\nnew seeds\nn = 1"
+    line = figure.axes[0].lines[1]
     assert line.get_ydata() == pytest.approx([100, 25, 25, 25, 0])

@@ -108,7 +108,7 @@ def test_a_csv_that_does_not_keep_its_promise_is_named(root):
     with pytest.raises(ValueError, match=r"fig\.csv: found no column engine, metric, value"):
         write_pages(root / "figures", root)
     (root / "params/artefacts.yaml").write_text(REGISTRY + REGISTRY)
-    with pytest.raises(ValueError, match="fig, untested, up: stands there twice"):
+    with pytest.raises(ValueError, match="fig, untested, up: is there twice"):
         write_pages(root / "figures", root)
 
 

@@ -116,7 +116,7 @@ def test_a_notebook_that_does_not_write_its_outputs_is_refused(suite):
     suite.notebook("01_count", "seed: int = 1", "import os", "os._exit(1)")
     code, printed = suite.run()
     assert code == 1
-    assert "01_count failed: no kernel any more" in printed
+    assert "01_count failed: the kernel died" in printed
 
 
 @pytest.mark.slow
@@ -143,7 +143,7 @@ def test_a_read_only_disk_is_told(suite, disk):
     assert code == 1
     assert printed.splitlines() == [
         f"[Errno 30] Read-only file system: '{disk.path / 'run'}'",
-        "mend the disk and run the same command again: what is done is skipped",
+        "fix the disk and run the same command again: finished notebooks are skipped",
     ]
 
 

@@ -48,9 +48,7 @@ def test_before_installation_it_runs_on_the_standard_library_alone():
     done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
     told = json.loads(done.stdout)
     assert done.returncode == (0 if told["ready"] else 1)
-    assert {"Python", "compiler", "Java", "disk", "packages", "GPU"} <= {
-        finding["what"] for finding in told["findings"]
-    }
+    assert {"Python", "compiler", "disk", "packages", "GPU"} <= {finding["what"] for finding in told["findings"]}
     assert "not installed yet" in next(f["found"] for f in told["findings"] if f["what"] == "packages")
 
 
@@ -68,15 +66,12 @@ def test_an_old_python_can_read_it_and_is_told_so(monkeypatch, capsys):
 
 
 def test_what_is_missing_has_a_cost_and_a_command(bare):
-    found = doctor.compiler()
+    found = {finding.what: finding for finding in doctor.before()}["compiler"]
     assert (found.state, found.cost) == (doctor.COSTS, "AlfWorld and Jericho drop out")
-    assert "build-essential" in found.mend
-    found = doctor.java()
-    assert (found.state, found.found, found.cost) == (doctor.COSTS, "none", "ScienceWorld drops out")
-    program(bare, "java", """echo 'openjdk version "1.8.0_412"' >&2""")
-    assert doctor.java().found.startswith("too old")
-    program(bare, "java", """echo 'openjdk version "17.0.15" 2025-04-15' >&2""")
-    assert doctor.java().state == doctor.FINE
+    assert "build-essential" in found.fix
+    for name in ("cc", "c++", "make"):
+        program(bare, name, "true")
+    assert all(finding.state == doctor.FINE for finding in doctor.before())
     lost = doctor.packages()[0]
     assert lost.state == doctor.STOPS
     assert "accelerate" in lost.found
@@ -84,11 +79,11 @@ def test_what_is_missing_has_a_cost_and_a_command(bare):
 
 def test_an_environment_whose_python_was_removed_is_told_from_none(monkeypatch, tmp_path):
     monkeypatch.setattr(doctor, "VENV", tmp_path)
-    assert [found.what for found in doctor.venv(installed=False)] == ["venv"]
+    assert {"venv", "compiler"} <= {finding.what for finding in doctor.machine(installed=False)}
     (tmp_path / "bin").mkdir()
     (tmp_path / "bin" / "python").symlink_to(tmp_path / "removed" / "python3.11")
-    (found,) = doctor.venv(installed=False)
-    assert (found.state, found.found, found.mend) == (doctor.STOPS, "its Python is gone", "make clean")
+    found = next(finding for finding in doctor.machine(installed=False) if finding.what == ".venv")
+    assert (found.state, found.found, found.fix) == (doctor.STOPS, "its Python is gone", "make clean")
 
 
 def test_another_version_than_the_pinned_one_is_named(monkeypatch):
@@ -101,7 +96,7 @@ def test_another_version_than_the_pinned_one_is_named(monkeypatch):
 
 def test_a_torch_that_does_not_load_stops_everything(monkeypatch):
     monkeypatch.setattr(doctor, "CUDA", "raise OSError('libtorch_cpu.so: cannot open shared object file')")
-    found = doctor.gpu(limit=60)
+    found = doctor.gpu(installed=True)
     assert (found.what, found.state) == ("torch", doctor.STOPS)
     assert "libtorch_cpu.so" in found.found
 
@@ -112,15 +107,16 @@ def test_an_engine_that_hangs_is_given_up_with_all_its_children(monkeypatch):
     found = doctor.engine("babyai", limit=2)
     assert time.monotonic() - begun < 20
     assert (found.state, found.found) == (doctor.COSTS, "no answer within 2 s")
-    assert not [p for p in psutil.process_iter(["cmdline"]) if "orphan-of-the-doctor" in (p.info["cmdline"] or [])]
+    orphans = [p for p in psutil.process_iter(["cmdline"]) if "orphan-of-the-doctor" in (p.info["cmdline"] or [])]
+    assert psutil.wait_procs(orphans, timeout=10)[1] == []  # killed, but perhaps not gone yet
 
 
 def test_an_engine_that_is_missing_says_how_to_get_it(monkeypatch):
     monkeypatch.setattr(doctor, "OPEN", "import sys\nsys.modules['jericho'] = None\n" + doctor.OPEN)
-    found = doctor.engine("jericho", limit=90)
+    found = doctor.engine("jericho")
     assert found.state == doctor.COSTS
     assert "jericho cannot be played here" in found.found
-    assert '-m pip install -c constraints.txt -e ".[engines]"' in found.mend
+    assert '-m pip install -c constraints.txt -e ".[engines]"' in found.fix
 
 
 @pytest.mark.slow
@@ -136,4 +132,4 @@ def test_here_everything_is_found_and_no_key_is_shown():
     assert found["kernel"]["state"] == "ok"
     assert set(environments.engines()) <= set(found)
     assert found["babyai"]["found"].startswith("minigrid")
-    assert all(f["mend"] and f["cost"] for f in found.values() if f["state"] != "ok")
+    assert all(f["fix"] and f["cost"] for f in found.values() if f["state"] != "ok")

@@ -53,7 +53,7 @@ def test_the_explorer_gives_the_verifiers_verdict_and_runs_codes_in_re2_only(thr
     evil = ActionSpec(verification_code=r"^(a+)+\1$", parameters={})  # re would run it for hours; RE2 refuses it
     actions = {"take {item}": evil}
     broken = ScriptExplorer(three_turns.script.model_copy(update={"available_actions": actions}))
-    assert "the verifier refuses this" in broken._page.body
+    assert "the verifier rejects this" in broken._page.body
     broken._action.value = "a" * 40 + "!"
     assert "code of this script is broken" in broken._verdict.body
 

@@ -45,8 +45,8 @@ def episode(*actions: str, policy: str = "ours", text: str = "You see a door.") 
 def test_errors_refinements_and_masks_carry_words(three_turns):
     page = show_trajectory(three_turns).data
     assert "turns 1–2 · ✗ parameter error · masked" in page
-    assert "turns 3–4 · ↻ mends the error before" in page
-    assert "1 refused · 1 mended" in page
+    assert "turns 3–4 · ↻ corrects the error before" in page
+    assert "1 refused · 1 corrected" in page
     assert all(text in page for text in ("grab cup", "take cup", "heat cup", "Then take it.", "The task is completed."))
 
 

@@ -108,7 +108,7 @@ def _sections(tree: Expression, kind: str, known: tuple[str, ...]) -> tuple[str,
             case [str(key), *body] if key in known and (key == ":action" or key not in dict(sections)):
                 sections.append((key, body))
             case [str(key), *_] if key in known:
-                raise ValueError(f"section {key} stands there twice; expected it once")
+                raise ValueError(f"section {key} is there twice; expected it once")
             case _:
                 raise ValueError(f"section {_show(section)} is not supported; expected one of {', '.join(known)}")
     return name, sections
@@ -129,7 +129,7 @@ def _domain(tree: Expression) -> Domain:
     schemas: dict[str, Schema] = {}
     for schema in [_schema(body, types, constants, predicates) for key, body in sections if key == ":action"]:
         if schema.name in schemas:
-            raise ValueError(f":action {schema.name} stands there twice; expected each name once")
+            raise ValueError(f":action {schema.name} is there twice; expected each name once")
         schemas[schema.name] = schema
     return Domain(name, types, constants, predicates, schemas)
 

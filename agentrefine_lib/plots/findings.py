@@ -1,0 +1,72 @@
+"""What a table shows, in a sentence with its numbers: never more than the numbers carry."""
+
+from __future__ import annotations
+
+import pandas as pd
+
+from agentrefine_lib.plots.looks import AGENTREFINE, NOT_TRAINED
+
+SAME = 0.05  # percent points: what one decimal cannot tell apart
+
+
+def compared(scores: pd.DataFrame, what: str) -> str:
+    """AgentRefine against the best other model: ``scores`` has a row per ``method``: value, low and high in percent.
+
+    Other sizes of AgentRefine and what was not trained do not compete.
+    """
+    known = scores[scores["value"].notna() & ~scores["method"].isin(NOT_TRAINED)].drop_duplicates("method")
+    ours = known[known["method"] == AGENTREFINE]
+    others = known[~known["method"].str.startswith(AGENTREFINE)].sort_values("value", kind="stable")
+    if ours.empty:
+        return f"No {what} of AgentRefine was measured"
+    if not pd.concat([ours, others])["value"].any():
+        return f"{'No trained model has' if len(others) else 'AgentRefine does not have'} any {what}: 0 % everywhere"
+    mine = ours.iloc[0]
+    if others.empty:
+        return f"AgentRefine's {what} is {mine['value']:.1f} %; no other model was trained"
+    best = others.iloc[-1]
+    if abs(mine["value"] - best["value"]) < SAME:
+        return f"AgentRefine and {best['method']} have the same {what}: {mine['value']:.1f} %"
+    word = "above" if mine["value"] > best["value"] else "below"
+    told = f"AgentRefine's {what}, {mine['value']:.1f} %, is {word} that of {best['method']}, {best['value']:.1f} %"
+    return told + _doubt(mine, best)
+
+
+def leads(scores: pd.DataFrame, what: str) -> str:
+    """On how many engines AgentRefine has more than every other model, and on how many beyond the intervals."""
+    models = scores[~scores["method"].isin(NOT_TRAINED) & scores["value"].notna()]
+    ours = models[models["method"] == AGENTREFINE].set_index("engine")[["value", "low"]]
+    rest = models[~models["method"].str.startswith(AGENTREFINE)].groupby("engine")[["value", "high"]].max()
+    both = ours.merge(rest, left_index=True, right_index=True, suffixes=("", "_best"))
+    if both.empty:
+        return "AgentRefine was not played beside another model"
+    if not both[["value", "value_best"]].any(axis=None):
+        return f"No trained model has any {what} on {count(len(both), 'engine')}"
+    more, ties = (both["value"] > both["value_best"]).sum(), (both["value"] == both["value_best"]).sum()
+    beyond = f", beyond the intervals on {(both['low'] > both['high']).sum()}" if more else ""
+    told = f"AgentRefine has more {what} than every other model on {more or 'none'} of {count(len(both), 'engine')}"
+    return told + beyond + (f", as much as the best of them on {ties}" if ties else "")
+
+
+def changed(first: pd.Series, last: pd.Series, what: str, when: str) -> str:
+    """How a value moved between two rows, each with ``value`` in percent and perhaps ``low`` and ``high``."""
+    if pd.isna(first["value"]) or pd.isna(last["value"]):
+        return f"{what} {when} was not measured"
+    if abs(first["value"] - last["value"]) < SAME:
+        return f"{what} stays at {last['value']:.1f} % {when}"
+    word = "rises" if last["value"] > first["value"] else "falls"
+    return f"{what} {word} from {first['value']:.1f} % to {last['value']:.1f} % {when}{_doubt(first, last)}"
+
+
+def _doubt(one: pd.Series, other: pd.Series) -> str:
+    """What two marginal intervals leave open; nothing is said where one of them is unknown."""
+    ends = [row.get(end, float("nan")) for row in (one, other) for end in ("low", "high")]
+    if any(pd.isna(end) for end in ends):
+        return ""
+    apart = ends[0] > ends[3] or ends[2] > ends[1]
+    return "; their intervals do not overlap" if apart else ", but their intervals overlap"
+
+
+def count(number: int, noun: str) -> str:
+    """1 task, 1,000 tasks."""
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"

@@ -1,0 +1,64 @@
+"""Tables of scores: ours beside the paper's, which never mix."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import pandas as pd
+
+from agentrefine_lib.environments import titles
+from agentrefine_lib.plots.paper import OURS, paper_rows
+
+TABLE_1 = ("success", "progress", "grounding")
+
+
+def main_table(
+    summary: pd.DataFrame,
+    reported: pd.DataFrame,
+    labels: dict[str, str],
+    model: str,
+    held_in: dict[str, list[str]],
+) -> pd.DataFrame:
+    """tab1_main: our rows and the paper's, in percent, for the engines that were played, in the paper's order.
+
+    ``summary`` is of ``metrics.summarise``; ``labels`` names each method, in the order to be shown; ``held_in`` lists
+    the engines that a method was trained on. Our rows have low, high, k, n and seeds; the paper gives none. ``source``
+    keeps the two apart.
+    """
+    scores = summary[summary["metric"].isin(TABLE_1)]
+    reported = reported[reported["engine"].isin(summary["engine"])]
+    table = beside_paper(scores, reported, "tab1_main", labels, model=model, held_in=held_in)
+    columns = ["source", "family", "method", "held_in", "engine", "metric", "value", "low", "high", "k", "n", "seeds"]
+    return table.reindex(columns=[*columns, "citation"])
+
+
+def beside_paper(
+    scores: pd.DataFrame,
+    reported: pd.DataFrame,
+    artefact: str,
+    labels: Mapping[str, str],
+    *,
+    model: str,
+    held_in: Mapping[str, Sequence[str]],
+) -> pd.DataFrame:
+    """Our scores in percent, methods and engines in their order, and the rows that the paper reports for an artefact.
+
+    ``source`` keeps the two apart. ``reported`` is params/reported.csv. Columns that only one of the two has are empty
+    in the other.
+    """
+    order = dict.fromkeys([*labels, "all", *titles(scores.get("engine", ()))])
+    rank = {name: number for number, name in enumerate(order)}
+    keys = [name for name in ("method", "engine") if name in scores]
+    ours = scores.sort_values(keys, key=lambda names: names.map(rank), kind="stable")
+    trained = [engine in held_in.get(m, []) for m, engine in zip(ours["method"], ours["engine"], strict=True)]
+    ours = ours.assign(source=OURS, family=model, method=ours["method"].map(labels), held_in=trained)
+    ours[["value", "low", "high"]] = ours[["value", "low", "high"]].astype(float) * 100
+    return pd.concat([ours, paper_rows(reported, artefact)], ignore_index=True)
+
+
+def side_by_side(table: pd.DataFrame, metric: str = "progress") -> pd.DataFrame:
+    """One metric of a table of scores to read: a row per method, a column per engine, a dash for no value."""
+    rows = [name for name in ("source", "family", "teacher", "method", "perturbation") if name in table]
+    part = table[table["metric"] == metric].fillna(dict.fromkeys(rows, ""))
+    wide = part.pivot_table(index=rows, columns="engine", values="value", sort=False)
+    return wide.rename(columns=titles(wide.columns)).round(1).astype(object).fillna("–")
