@@ -67,7 +67,7 @@ def test_a_run_has_rows_and_figures_and_none_of_random_and_expert(tmp_path):
     figure, _ = plots.outcomes(episodes, labels)
     assert any(axes.get_title().startswith(engines()["textarena"].title) for axes in figure.axes)
     figure, _ = plots.overall(table, "LLaMA-3-8B")
-    assert "TextArena · n = 1" in {axes.get_title() for axes in figure.axes}
+    assert "TextArena\nn = 1" in {axes.get_title() for axes in figure.axes}
 
 
 def test_a_game_that_hangs_is_ended():
