@@ -79,7 +79,7 @@ locked: .venv/bin/python ## set up with .supply-chain/lock.txt: every file is ch
 
 lock: .venv/tools/ready ## write that lock from constraints.txt
 	$(TOOLS)/uv pip compile --quiet --no-config --no-header --no-annotate --generate-hashes --python-version 3.11 \
-	  --python-platform x86_64-manylinux_2_28 --default-index https://pypi.org/simple --extra engines --extra test \
+	  --python-platform x86_64-manylinux_2_28 --default-index https://pypi.org/simple --extra engines --extra textarena --extra test \
 	  --constraints constraints.txt pyproject.toml --output-file $(SUPPLY)/lock.txt
 
 audit: .venv/tools/ready ## look the locked versions up among known weaknesses (needs pypi.org's JSON pages)

@@ -55,7 +55,7 @@ async def roll_out(
     ``make`` is called in the engines' processes, so it must be picklable. ``engines``, of the same ``make``, are used
     and left running for whoever plays next.
     """
-    wanted = once(policy.name, tasks)
+    wanted = once(policy, tasks)
     lender = nullcontext(engines) if engines else EnginePool(make, limits.time)
     with Journal(path, Episode, key=lambda e: e.id) as journal, lender as pool:
         waiting = [task for name, task in wanted.items() if name not in journal.done]
@@ -69,9 +69,9 @@ async def roll_out(
     return path
 
 
-def once(policy: str, tasks: Sequence[Task]) -> dict[str, Task]:
-    """Episode id → task; says which tasks are listed more than once."""
-    wanted = {episode_id(policy, task): task for task in tasks}
+def once(policy: Policy, tasks: Sequence[Task]) -> dict[str, Task]:
+    """Episode id → task, without those that the policy does not play; says which tasks are listed more than once."""
+    wanted = {episode_id(policy.name, task): task for task in tasks if getattr(policy, "plays", lambda _: True)(task)}
     if twice := [name for name, count in Counter(task.id for task in tasks).items() if count > 1]:
         log.warning("listed more than once, played once: %s", ", ".join(twice))
     return wanted
