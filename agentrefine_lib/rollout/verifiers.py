@@ -16,12 +16,11 @@ import verifiers.v1 as vf
 from verifiers.v1.dialects.chat import message_to_wire
 
 from agentrefine_lib.agent import Prompting, read_examples
-from agentrefine_lib.dataset import observe
 from agentrefine_lib.environments import make_environment, panel
 from agentrefine_lib.environments.process import EngineProcess
 from agentrefine_lib.policies import LiveEpisode
 from agentrefine_lib.rollout.loop import advance, episode_id
-from agentrefine_lib.schema import Task
+from agentrefine_lib.schema import Task, format_observation
 
 
 class PanelConfig(vf.TasksetConfig):
@@ -71,7 +70,7 @@ class EngineEnv(vf.Env[EngineConfig]):
             async with agents.player.interaction(task) as chat:
                 said = await chat.turn(prompting.chat(ours, live.opening, ())[0]["content"])
                 while not said.terminated and not await advance(live, said.last_reply):
-                    said = await chat.turn(observe(live.steps[-1].observation))
+                    said = await chat.turn(format_observation(live.steps[-1].observation))
                 model, trace = chat.trace.agent.config.model, chat.trace
                 episode = live.record(episode_id(model, ours), model)
                 trace.info["episode"] = episode.model_dump(mode="json")
