@@ -22,12 +22,12 @@ from typing import Any
 
 import torch
 
-from agentrefine_lib.agent import Prompting, parse_reply
+from agentrefine_lib.agent import Prompting
 from agentrefine_lib.environments import make_environment, panel
 from agentrefine_lib.environments.process import Opening
 from agentrefine_lib.policies import LocalPolicy
 from agentrefine_lib.rollout import Limits, roll_out
-from agentrefine_lib.schema import Episode, Step, Task, read_jsonl
+from agentrefine_lib.schema import Episode, Step, Task, parse_reply, read_jsonl
 from agentrefine_lib.tuning import SMOLLM2, base_folder
 from agentrefine_lib.tuning.export import load_merged
 

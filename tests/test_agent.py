@@ -4,9 +4,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agentrefine_lib.agent import KEEP, Prompting, drop_oldest, parse_reply
+from agentrefine_lib.agent import KEEP, Prompting, drop_oldest
 from agentrefine_lib.environments.process import Opening
-from agentrefine_lib.schema import Episode, Step, Task
+from agentrefine_lib.schema import Episode, Step, Task, parse_reply
 
 
 @pytest.mark.parametrize(

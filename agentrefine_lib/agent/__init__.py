@@ -1,6 +1,3 @@
-"""How a language model sees an episode and how its reply is read: prompts, truncation, parsing."""
+"""How a language model sees an episode: prompts, examples, truncation."""
 
 from agentrefine_lib.agent.prompting import KEEP, Chat, Prompting, drop_oldest, read_examples
-from agentrefine_lib.agent.reply import Reply, parse_reply
-
-__all__ = ["KEEP", "Chat", "Prompting", "Reply", "drop_oldest", "parse_reply", "read_examples"]

@@ -12,10 +12,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, get_args
 
-from agentrefine_lib.agent.reply import begins_with_action, parse_reply
-from agentrefine_lib.dataset import instruction, observe, reply
+from agentrefine_lib.dataset import instruction
 from agentrefine_lib.environments.process import Opening
-from agentrefine_lib.schema import Episode, Step, Task, read_jsonl, render_example
+from agentrefine_lib.schema import Episode, Step, Task, begins_with_action, observe, parse_reply, read_jsonl, reply
 
 Chat = list[dict[str, str]]  # [{"role": "user" | "assistant", "content": text}]
 Layout = Literal["chat", "single"]
@@ -76,8 +75,7 @@ class Prompting:
         example = next((episode for episode in fitting if episode.task.name == task.name), fitting[0])
         if example.task.id == task.id:
             raise ValueError(f"the example for {task.id} is that task, solved; give an episode of another task")
-        steps = [(step.thought, step.action, step.observation) for step in example.steps]
-        return render_example(example.goal, example.observation, steps, thoughts=self.layout == "chat")
+        return example.as_example(thoughts=self.layout == "chat")
 
 
 def read_examples(folder: Path) -> tuple[Episode, ...]:

@@ -17,34 +17,7 @@ from agentrefine_lib.dataset.exports import (
     for_llama_factory_v1,
     for_swift,
 )
-from agentrefine_lib.dataset.files import from_datasets, read_conversations, to_datasets, write_conversations
+from agentrefine_lib.dataset.files import read_conversations, to_datasets, write_conversations
 from agentrefine_lib.dataset.sets import in_turn, same_plays
 from agentrefine_lib.dataset.statistics import error_positions, error_runs, statistics
 from agentrefine_lib.schema import observe, reply
-
-__all__ = [
-    "EXPORTS",
-    "HOW_TO_ANSWER",
-    "Exported",
-    "Strategy",
-    "error_positions",
-    "error_runs",
-    "for_axolotl",
-    "for_llama_factory_v0",
-    "for_llama_factory_v1",
-    "for_swift",
-    "from_datasets",
-    "from_episode",
-    "from_episodes",
-    "in_turn",
-    "instruction",
-    "observe",
-    "read_conversations",
-    "reply",
-    "same_plays",
-    "statistics",
-    "to_conversation",
-    "to_datasets",
-    "write_card",
-    "write_conversations",
-]

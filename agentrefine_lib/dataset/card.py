@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from agentrefine_lib.dataset.statistics import measure
-from agentrefine_lib.schema import DMTurn, Trajectory
+from agentrefine_lib.schema import Trajectory, answers
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -78,7 +78,7 @@ def _row(trajectory: Trajectory) -> dict[str, Any]:
         "teacher": trajectory.teacher,
         "persona": trajectory.persona,
         "seed": trajectory.seed,
-        "erroneous": sum(turn.is_error for turn in trajectory.turns if isinstance(turn, DMTurn)),
+        "erroneous": sum(answer.is_error for answer in answers(trajectory.turns)),
     }
 
 
@@ -99,5 +99,5 @@ def _measurements(table: pd.DataFrame) -> dict[str, Any]:
 
 def _shares(column: pd.Series[str]) -> list[tuple[str, int]]:
     """Values with their counts, most frequent first, ties by name."""
-    counts = column.value_counts().sort_index(kind="stable")
-    return [(str(name), int(count)) for name, count in counts.sort_values(ascending=False, kind="stable").items()]
+    counts = column.value_counts().sort_index().sort_values(ascending=False, kind="stable")
+    return [(str(name), int(count)) for name, count in counts.items()]

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 from typing import Literal
 
 from agentrefine_lib.schema import (
+    EXAMPLE_DRAWS,
     EXAMPLE_STEPS,
     Conversation,
     DMTurn,
@@ -14,14 +15,15 @@ from agentrefine_lib.schema import (
     Message,
     PlayerTurn,
     Trajectory,
+    exchanges,
     observe,
-    render_example,
+    refinements,
     reply,
 )
 
-EXAMPLE_DRAWS = 2  # plays of which the shortest is the example, as in the embedded teacher's scripts
-
 Strategy = Literal["refinement", "all_turns", "no_refinement", "no_refinement_loss", "last_turn"]
+
+Exchange = tuple[str, str, str, bool]  # thought, action, observation, loss of the reply
 
 HOW_TO_ANSWER = """You act in a text world. Answer every observation in two lines:
 Thought: what you make of it and what you do next
@@ -44,32 +46,29 @@ def to_conversation(trajectory: Trajectory, strategy: Strategy = "refinement") -
     ``no_refinement_loss`` (the paper's table 2): the reply that mends it is not trained, either. ``last_turn``: only
     the reply that completes the task is trained. Raises ValueError for a play without an answered action.
     """
-    turns = list(trajectory.turns)
-    script = trajectory.script
-    opening = "The play begins."
-    if isinstance(turns[0], DMTurn):
-        opening = turns[0].observation
-        turns = turns[1:]
-    if not turns or len(turns) % 2:
-        raise ValueError(
-            f"{trajectory.id}: found {len(turns)} turns from the Player's first, expected pairs with the DM's"
-        )
-    told = instruction(script.available_actions, script.goal, opening, script.rules, script.example)
-    messages = [Message(sender="human", value=told)]
-    mends = False  # the last action was an error
-    for asked, answer in zip(turns[::2], turns[1::2], strict=True):
-        assert isinstance(asked, PlayerTurn) and isinstance(answer, DMTurn)
+    script, opening, pairs = trajectory.script, trajectory.turns[0], exchanges(trajectory.turns)
+    if not pairs or isinstance(trajectory.turns[-1], PlayerTurn):
+        raise ValueError(f"{trajectory.id}: found {len(pairs)} answered actions, expected one, and the last")
+    observation = opening.observation if isinstance(opening, DMTurn) else "The play begins."
+    first = instruction(script.available_actions, script.goal, observation, script.rules, script.example)
+    said, last = list[Exchange](), pairs[-1][1]
+    mends = refinements(answer.is_error for _, answer in pairs)
+    for (asked, answer), refinement in zip(pairs, mends, strict=True):
         if strategy == "no_refinement" and answer.is_error:
             continue
-        loss = strategy == "all_turns" or not answer.is_error
-        if strategy == "last_turn":
-            loss = answer is turns[-1]
-        elif strategy == "no_refinement_loss":
-            loss = loss and not mends
-        mends = answer.is_error
-        messages.append(Message(sender="gpt", value=reply(asked.thought, asked.action), loss=loss))
-        messages.append(Message(sender="human", value=observe(answer.observation)))
-    return Conversation(id=trajectory.id, conversations=messages[:-1])  # nobody answers the last observation
+        masked = (answer.is_error and strategy != "all_turns") or (refinement and strategy == "no_refinement_loss")
+        loss = answer is last if strategy == "last_turn" else not masked
+        said.append((asked.thought, asked.action, answer.observation, loss))
+    return _conversation(trajectory.id, first, said)
+
+
+def _conversation(name: str, first: str, exchanges: Iterable[Exchange]) -> Conversation:
+    """Nobody answers the last observation, so it is left out."""
+    messages = [Message(sender="human", value=first)]
+    for thought, action, observation, loss in exchanges:
+        messages.append(Message(sender="gpt", value=reply(thought, action), loss=loss))
+        messages.append(Message(sender="human", value=observe(observation)))
+    return Conversation(id=name, conversations=messages[:-1])
 
 
 def from_episode(episode: Episode, example: str = "") -> Conversation:
@@ -80,12 +79,9 @@ def from_episode(episode: Episode, example: str = "") -> Conversation:
     """
     if not episode.steps:
         raise ValueError(f"{episode.id}: found no step, expected at least one to learn from")
-    told = instruction(episode.commands, episode.goal, episode.observation, episode.rules, example)
-    messages = [Message(sender="human", value=told)]
-    for step in episode.steps:
-        messages.append(Message(sender="gpt", value=reply(step.thought, step.action), loss=step.error is None))
-        messages.append(Message(sender="human", value=observe(step.observation)))
-    return Conversation(id=episode.id, conversations=messages[:-1])
+    first = instruction(episode.commands, episode.goal, episode.observation, episode.rules, example)
+    steps = [(step.thought, step.action, step.observation, step.error is None) for step in episode.steps]
+    return _conversation(episode.id, first, steps)
 
 
 def from_episodes(episodes: Sequence[Episode], seed: int = 0, examples: float = 0.5) -> list[Conversation]:
@@ -104,5 +100,4 @@ def _another(episode: Episode, episodes: Sequence[Episode], rng: random.Random) 
     if not others:
         return ""
     other = min(rng.sample(others, min(len(others), EXAMPLE_DRAWS)), key=lambda e: len(e.steps))
-    steps = [(step.thought, step.action, step.observation) for step in other.steps[:EXAMPLE_STEPS]]
-    return render_example(other.goal, other.observation, steps)
+    return other.as_example(EXAMPLE_STEPS)

@@ -2,7 +2,8 @@
 
 A reply is trained unless its ``loss`` is False, as ``tuning.encode`` has it. Rows in which the two sides do not
 alternate from human to gpt, and rows with no trained reply or an empty one, are left out and counted: the trainers
-would refuse them, drop them without a word, or teach a model to say nothing. What each field means was read in the
+would refuse them, drop them without a word, or teach a model to say nothing. What a trainer's configuration has to say
+is in docs/exports.md. What each field means was read in the
 sources of ms-swift 3602360a, axolotl 067b021c and LLaMA-Factory ff6d4d12. For TRL, which reads token ids, see
 ``agentrefine_lib.tuning.export``.
 """
@@ -12,29 +13,13 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from agentrefine_lib.schema import Conversation, Message, appears_whole
 
 Sample = dict[str, Any]
-
-AXOLOTL_YAML = """\
-datasets:
-  - path: {path}
-    ds_type: json
-    type: chat_template
-    field_messages: conversations
-    message_property_mappings: {{role: from, content: value}}
-    roles: {{user: [human], assistant: [gpt]}}
-    message_field_training: train  # true or false on every message; nothing is left to roles_to_train
-    train_on_eos: turn  # the end of a trained reply is trained with it
-"""
-LLAMA_FACTORY_V0_INFO = {  # the data set's entry in dataset_info.json; the run itself needs ``mask_history: true``
-    "formatting": "sharegpt",
-    "columns": {"messages": "conversations"},
-    "tags": {"role_tag": "from", "content_tag": "value", "user_tag": "human", "assistant_tag": "gpt"},
-}
 
 
 class Exported(NamedTuple):
@@ -46,94 +31,60 @@ class Exported(NamedTuple):
     turns_cut: int = 0  # masked replies cut from the end of rows, with the messages that they answer
 
 
-def is_trained(message: Message) -> bool:
-    """True for a reply that is learned from."""
-    return message.sender == "gpt" and message.loss is not False
-
-
 def why_unfit(conversation: Conversation) -> str | None:
     """The reason why no trainer can use a conversation, or None."""
     messages = conversation.conversations
     if any(message.sender != ("human", "gpt")[index % 2] for index, message in enumerate(messages)):
         return "roles_not_alternating"
-    trained = [message for message in messages if is_trained(message)]
+    trained = [message for message in messages if message.is_trained]
     if not trained:
         return "no_trained_reply"
     return None if all(message.value.strip() for message in trained) else "empty_reply"
 
 
-def for_swift(conversations: Iterable[Conversation], path: Path | str) -> Exported:
+def _swift(messages: list[Message]) -> Iterator[Sample]:
     """ms-swift: ``messages`` with ``loss`` true or false on every reply (run with the default ``loss_scale``).
 
     ms-swift trains the end-of-turn token of a row's last reply whatever its flag says, so masked replies at the end
     are cut off with the messages that they answer; nothing after them is lost that would have been trained.
     """
-
-    def write(messages: list[Message]) -> Iterator[Sample]:
-        yield {
-            "messages": [
-                {"role": m.role, "content": m.value, "loss": is_trained(m) if m.sender == "gpt" else None}
-                for m in messages
-            ]
-        }
-
-    return _export(conversations, path, write, cut=True)
+    losses = [m.is_trained if m.sender == "gpt" else None for m in messages]
+    said = zip(messages, losses, strict=True)
+    yield {"messages": [{"role": m.role, "content": m.value, "loss": loss} for m, loss in said]}
 
 
-def for_axolotl(conversations: Iterable[Conversation], path: Path | str) -> Exported:
-    """axolotl: the released ``conversations`` with ``train`` true or false on every message.
-
-    Its configuration has to say so: ``AXOLOTL_YAML.format(path=…)``.
-    """
-
-    def write(messages: list[Message]) -> Iterator[Sample]:
-        yield {"conversations": [{"from": m.sender, "value": m.value, "train": is_trained(m)} for m in messages]}
-
-    return _export(conversations, path, write)
+def _axolotl(messages: list[Message]) -> Iterator[Sample]:
+    """axolotl: the released ``conversations`` with ``train`` true or false on every message."""
+    yield {"conversations": [{"from": m.sender, "value": m.value, "train": m.is_trained} for m in messages]}
 
 
-def for_llama_factory_v1(conversations: Iterable[Conversation], path: Path | str) -> Exported:
+def _llama_factory_v1(messages: list[Message]) -> Iterator[Sample]:
     """LLaMA-Factory with ``USE_V1=1``: its native ``messages``, ``loss_weight`` 1 or 0, content as a list of parts.
 
     No ``converter`` may be named in the configuration: the sharegpt one sets every reply's weight to 1.
     """
-
-    def write(messages: list[Message]) -> Iterator[Sample]:
-        yield {
-            "messages": [
-                {
-                    "role": m.role,
-                    "content": [{"type": "text", "value": m.value}],
-                    "loss_weight": 1.0 if is_trained(m) else 0.0,
-                }
-                for m in messages
-            ]
-        }
-
-    return _export(conversations, path, write)
+    said = [(m.role, [{"type": "text", "value": m.value}], float(m.is_trained)) for m in messages]
+    yield {"messages": [{"role": role, "content": parts, "loss_weight": weight} for role, parts, weight in said]}
 
 
-def for_llama_factory_v0(conversations: Iterable[Conversation], path: Path | str) -> Exported:
+def _llama_factory_v0(messages: list[Message]) -> Iterator[Sample]:
     """LLaMA-Factory's default path, which knows no flags: one sample per trained reply, which it ends with.
 
     With ``mask_history: true`` only the last reply of a sample is trained, so each trained reply is learned once and
-    no masked one ever; without it every erroneous turn is trained. ``LLAMA_FACTORY_V0_INFO`` describes the file.
+    no masked one ever; without it every erroneous turn is trained.
     The file holds a row's beginning once per trained reply, so it is several times as large.
     """
-
-    def write(messages: list[Message]) -> Iterator[Sample]:
-        said = [{"from": m.sender, "value": m.value} for m in messages]
-        for index, message in enumerate(messages):
-            if is_trained(message):
-                yield {"conversations": said[: index + 1]}
-
-    return _export(conversations, path, write)
+    said = [{"from": m.sender, "value": m.value} for m in messages]
+    for index, message in enumerate(messages):
+        if message.is_trained:
+            yield {"conversations": said[: index + 1]}
 
 
 def _export(
+    write: Callable[[list[Message]], Iterator[Sample]],
     conversations: Iterable[Conversation],
     path: Path | str,
-    write: Callable[[list[Message]], Iterator[Sample]],
+    *,
     cut: bool = False,
 ) -> Exported:
     """Write the samples of every usable conversation as JSONL; the file appears whole or not at all."""
@@ -146,7 +97,7 @@ def _export(
                 dropped[reason] += 1
                 continue
             messages = list(conversation.conversations)
-            while cut and not is_trained(messages[-1]):
+            while cut and not messages[-1].is_trained:
                 turns_cut += messages.pop().sender == "gpt"
             for sample in write(messages):
                 out.write(json.dumps(sample, ensure_ascii=False) + "\n")
@@ -154,6 +105,10 @@ def _export(
     return Exported(rows_in, rows_out, dict(dropped), turns_cut)
 
 
+for_swift = partial(_export, _swift, cut=True)
+for_axolotl = partial(_export, _axolotl)
+for_llama_factory_v1 = partial(_export, _llama_factory_v1)
+for_llama_factory_v0 = partial(_export, _llama_factory_v0)
 EXPORTS = {
     "swift": for_swift,
     "axolotl": for_axolotl,

@@ -73,12 +73,3 @@ def to_datasets(conversations: Iterable[Conversation]) -> datasets.Dataset:
 
     features = Features.from_arrow_schema(_arrow_schema())
     return Dataset.from_list([c.model_dump(by_alias=True) for c in conversations], features=features)
-
-
-def from_datasets(dataset: Iterable[dict[str, Any]]) -> Iterator[Conversation]:
-    """The rows of a ``datasets.Dataset`` (one split) back as conversations. Raises SchemaError, naming the row."""
-    for number, row in enumerate(dataset, start=1):
-        try:
-            yield Conversation.model_validate(row)
-        except ValidationError as error:
-            raise SchemaError(f"row {number}: not a Conversation: {explain(error)}") from None

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from itertools import groupby
 from typing import TYPE_CHECKING
 
-from agentrefine_lib.schema import ERROR_FLAGS, DMTurn, PlayerTurn, Trajectory
+from agentrefine_lib.schema import ERROR_FLAGS, PlayerTurn, Trajectory, answers
 from agentrefine_lib.verify import count_refinements
 
 if TYPE_CHECKING:
@@ -25,15 +25,15 @@ def statistics(trajectories: Iterable[Trajectory]) -> pd.DataFrame:
 
 def measure(trajectory: Trajectory) -> dict[str, str | int]:
     """One row of tab_data. Errors are counted by flag: a turn with two flags counts twice."""
-    answers = [turn for turn in trajectory.turns if isinstance(turn, DMTurn)]
+    judged = answers(trajectory.turns)
     actions = [turn for turn in trajectory.turns if isinstance(turn, PlayerTurn)]
     return {
         "id": trajectory.id,
         "domain": trajectory.domain,
         "player_turns": len(actions),
-        "parameter_errors": sum(turn.parameter_error for turn in answers),
-        "place_errors": sum(turn.place_error for turn in answers),
-        "logic_errors": sum(turn.logic_error for turn in answers),
+        "parameter_errors": sum(turn.parameter_error for turn in judged),
+        "place_errors": sum(turn.place_error for turn in judged),
+        "logic_errors": sum(turn.logic_error for turn in judged),
         "refinements": count_refinements(trajectory.turns),
         "available_actions": len(trajectory.script.available_actions),
         "player_characters": sum(len(turn.thought) + len(turn.action) for turn in actions),
@@ -50,7 +50,7 @@ def error_runs(trajectories: Iterable[Trajectory]) -> pd.DataFrame:
 
     rows = []
     for trajectory in trajectories:
-        flags = [turn.is_error for turn in trajectory.turns[1:] if isinstance(turn, DMTurn)]
+        flags = [answer.is_error for answer in answers(trajectory.turns)]
         lengths = [sum(1 for _ in run) for is_error, run in groupby(flags) if is_error]
         longer = sum(length for length in lengths if length > LONGEST)
         rows.append(
@@ -67,10 +67,10 @@ def error_positions(trajectories: Iterable[Trajectory]) -> pd.DataFrame:
 
     rows = []
     for trajectory in trajectories:
-        answers = [turn for turn in trajectory.turns[1:] if isinstance(turn, DMTurn)]
-        for number, answer in enumerate(answers):
+        judged = answers(trajectory.turns)
+        for number, answer in enumerate(judged):
             flags = {flag.removesuffix("_error"): getattr(answer, flag) for flag in ERROR_FLAGS}
-            rows.append({"position": int(BINS * number / len(answers)) / BINS} | flags)
+            rows.append({"position": int(BINS * number / len(judged)) / BINS} | flags)
     grouped = pd.DataFrame(rows).groupby("position")
     shares = grouped.mean().melt(ignore_index=False, var_name="error", value_name="share").reset_index()
     return shares.assign(n=shares["position"].map(grouped.size()))

@@ -4,21 +4,3 @@ from agentrefine_lib.diversity.embedding import embed, project
 from agentrefine_lib.diversity.likeness import engine_vocabularies, likeness
 from agentrefine_lib.diversity.scores import distinct, nearest, over_halves, self_bleu, similarity, skeletons, vendi
 from agentrefine_lib.diversity.texts import environments_told, tests_told, thoughts_played, thoughts_taught
-
-__all__ = [
-    "distinct",
-    "embed",
-    "engine_vocabularies",
-    "environments_told",
-    "likeness",
-    "nearest",
-    "over_halves",
-    "project",
-    "self_bleu",
-    "similarity",
-    "skeletons",
-    "tests_told",
-    "thoughts_played",
-    "thoughts_taught",
-    "vendi",
-]

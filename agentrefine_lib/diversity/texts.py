@@ -9,9 +9,8 @@ from pathlib import Path
 
 import pandas as pd
 
-from agentrefine_lib.agent import parse_reply
 from agentrefine_lib.dataset import instruction
-from agentrefine_lib.schema import Conversation, Episode, read_jsonl
+from agentrefine_lib.schema import Conversation, Episode, parse_reply, read_jsonl
 
 COMMANDS = "\n\nCommands:\n"  # in the first message of dataset.instruction
 
@@ -22,7 +21,7 @@ def thoughts_taught(path: Path, number: int, seed: int = 0) -> pd.DataFrame:
     found = []
     for c in read_jsonl(path, Conversation):
         read = [_without_example(m.value) for m in c.conversations if m.sender == "human"]
-        found += [(c.id, parse_reply(m.value).thought, "\n".join(read)) for m in c.conversations if m.loss]
+        found += [(c.id, parse_reply(m.value).thought, "\n".join(read)) for m in c.replies if m.is_trained]
     return _draw(found, number, seed)
 
 

@@ -13,8 +13,7 @@ import openai
 
 from agentrefine_lib.endpoint.failures import EndpointError, scrubber
 from agentrefine_lib.endpoint.request import EndpointSettings
-from agentrefine_lib.schema import Journal, read_jsonl
-from agentrefine_lib.schema.models import Record
+from agentrefine_lib.schema import Journal, Record, read_jsonl
 
 BATCH = 64  # texts of one request
 

@@ -13,8 +13,7 @@ from pydantic import Field, ValidationError
 
 from agentrefine_lib.endpoint.failures import EndpointError
 from agentrefine_lib.endpoint.request import EndpointSettings
-from agentrefine_lib.schema import explain
-from agentrefine_lib.schema.models import Record
+from agentrefine_lib.schema import Record, explain
 
 
 class Price(Record):

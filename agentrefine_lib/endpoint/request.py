@@ -13,8 +13,7 @@ from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, field_validator
 
-from agentrefine_lib.schema import Ending
-from agentrefine_lib.schema.models import Record
+from agentrefine_lib.schema import Ending, Record
 
 AT_LIMIT = ("length", "max_tokens")  # what servers call an answer that was cut
 _NO_ANSWER = re.compile(r"<think>.*?(?:</think>|\Z)|<[|｜][^<>|｜\n]{1,40}[|｜]>|</s>", re.DOTALL)

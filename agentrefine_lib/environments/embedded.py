@@ -17,7 +17,7 @@ from functools import partial
 
 from agentrefine_lib.environments.protocol import StepResult
 from agentrefine_lib.environments.registry import Engine, Score
-from agentrefine_lib.schema import Task, Trajectory
+from agentrefine_lib.schema import COMPLETED, Task, Trajectory
 from agentrefine_lib.teachers.embedded import MECHANICS, load_costumes
 from agentrefine_lib.teachers.embedded.errors import draw_blunder
 from agentrefine_lib.teachers.embedded.game import KIND, PLAIN, Game, Recipe, draw_game, purpose_of
@@ -26,7 +26,6 @@ from agentrefine_lib.teachers.embedded.mechanic import Step
 from agentrefine_lib.teachers.embedded.names import load_words
 from agentrefine_lib.teachers.embedded.thoughts import Refused
 from agentrefine_lib.teachers.learner import recipe_behind
-from agentrefine_lib.teachers.protocol import COMPLETED
 
 ENGINE = Engine(
     name="embedded",

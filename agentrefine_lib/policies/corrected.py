@@ -7,10 +7,9 @@ import random
 from collections.abc import Iterable, Mapping
 from itertools import takewhile
 
-from agentrefine_lib.agent import parse_reply
 from agentrefine_lib.policies.protocol import LiveEpisode, Policy
 from agentrefine_lib.policies.scripted import ExpertPolicy
-from agentrefine_lib.verify.rules import ACTION_LINE
+from agentrefine_lib.schema import ACTION_LINE, parse_reply
 
 IN_A_ROW = 6  # refused actions of the model before the expert goes on, at most
 AGAIN = 0.5  # how often the model is asked once more after a refusal

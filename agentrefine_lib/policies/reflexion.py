@@ -13,9 +13,8 @@ from dataclasses import dataclass, field
 from textwrap import shorten
 from weakref import WeakKeyDictionary
 
-from agentrefine_lib.agent import parse_reply
 from agentrefine_lib.policies.protocol import LiveEpisode, Policy
-from agentrefine_lib.schema import Step
+from agentrefine_lib.schema import Step, parse_reply
 
 NOTES, STUCK = 3, 3  # as in the authors' code for AlfWorld
 NOTE_CHARACTERS = 600

@@ -6,8 +6,8 @@ import asyncio
 import tempfile
 import traceback
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
-from typing import Any
 
 from tqdm.auto import tqdm
 
@@ -16,6 +16,7 @@ from agentrefine_lib.environments.process import MakeEnvironment
 from agentrefine_lib.policies import Policy
 from agentrefine_lib.rollout.loop import DEFAULT_LIMITS, Limits, UnplayedError, once, refuse_unplayed, roll_out
 from agentrefine_lib.schema import Episode, Journal, Task, read_jsonl
+from agentrefine_lib.synthesis.cluster import map_on_ray
 
 
 def roll_out_on_ray(
@@ -26,51 +27,33 @@ def roll_out_on_ray(
     make: MakeEnvironment = make_environment,
     *,
     batch: int = 16,
-    under_way: int = 64,
+    in_flight: int = 64,
 ) -> Path:
-    """Like ``roll_out``, with batches of tasks spread over the cluster that ``ray.init`` has joined.
+    """Like ``roll_out``, with batches of tasks spread over a cluster (see ``map_on_ray``).
 
-    ``make_policy`` is called once per batch, where the batch runs; the policy has to fit on every machine. At most
-    ``under_way`` batches are submitted at a time. Only this process writes; a node that dies costs its batches, which
-    Ray plays again elsewhere. Raises UnplayedError at the end, as ``roll_out`` does; RuntimeError where a batch stopped
-    for another reason, once the batches under way have come home: what any of them has played is on disk.
+    ``make_policy`` is called once per batch, where the batch runs; the policy has to fit on every machine. Only this
+    process writes. Raises UnplayedError at the end, as ``roll_out`` does; RuntimeError where a batch failed for another
+    reason, once the batches under way have come home: what any of them has played is on disk.
     """
-    try:
-        import ray
-    except ImportError as error:
-        raise ImportError('Ray is not installed; run: pip install -c constraints.txt -e ".[ray]"') from error
-
-    remote = ray.remote(max_retries=3, scheduling_strategy="SPREAD")(play_batch)
     name = make_policy().name
-    wanted, unplayed, failure = once(name, tasks), dict[str, str](), ""
+    wanted, unplayed = once(name, tasks), dict[str, str]()
     with Journal(path, Episode, key=lambda e: e.id) as journal:
         waiting = [task for key, task in wanted.items() if key not in journal.done]
         batches = [waiting[i : i + batch] for i in range(0, len(waiting), batch)]
-        running: set[Any] = set()
+        work = partial(play_batch, make_policy, limits, make)
         with tqdm(total=len(wanted), initial=len(wanted) - len(waiting), desc=name, unit="episode") as bar:
-            while running or (batches and not failure):
-                while batches and not failure and len(running) < under_way:
-                    running.add(remote.remote(make_policy, batches.pop(0), limits, make))
-                ready = ray.wait(list(running))[0][0]
-                running.remove(ready)
-                try:
-                    lines, reasons, stopped = ray.get(ready)
-                except ray.exceptions.RayError as error:  # its worker died, again and again
-                    lines, reasons, stopped = [], {}, str(error)
+            for _, (lines, reasons) in map_on_ray(work, batches, in_flight, str(path)):
                 for line in lines:
                     journal.append(Episode.model_validate_json(line))
                     bar.update()
                 unplayed |= reasons
-                failure = failure or stopped
-    if failure:
-        raise RuntimeError(f"{path}: a batch stopped; what was played is kept; run again to continue. {failure}")
     refuse_unplayed(unplayed, len(wanted), path)
     return path
 
 
 def play_batch(
-    make_policy: Callable[[], Policy], tasks: Sequence[Task], limits: Limits, make: MakeEnvironment
-) -> tuple[list[str], dict[str, str], str]:
+    make_policy: Callable[[], Policy], limits: Limits, make: MakeEnvironment, tasks: Sequence[Task]
+) -> tuple[tuple[list[str], dict[str, str]], str]:
     """What one worker does: the episodes that it played, in the order of its tasks, as JSON that every Python on the
     cluster can read; why it could not play the others; and what stopped it, in words, or nothing."""
     reasons, stopped, order = dict[str, str](), "", list[str]()
@@ -85,4 +68,4 @@ def play_batch(
         except Exception:
             stopped = traceback.format_exc()
         played = {episode.id: episode.to_json() for episode in read_jsonl(path, Episode)} if path.exists() else {}
-    return [played[key] for key in order if key in played], reasons, stopped
+    return ([played[key] for key in order if key in played], reasons), stopped

@@ -12,13 +12,12 @@ from pathlib import Path
 
 from tqdm.auto import tqdm
 
-from agentrefine_lib.agent import parse_reply
 from agentrefine_lib.environments import make_environment
 from agentrefine_lib.environments.process import EngineFailure, EngineProcess, MakeEnvironment, TimeLimits
 from agentrefine_lib.policies import LiveEpisode, Policy
 from agentrefine_lib.rollout.batch import Batch, TaskQueue, batches_of
 from agentrefine_lib.rollout.engines import EnginePool
-from agentrefine_lib.schema import Episode, Journal, SchemaError, Step, Task
+from agentrefine_lib.schema import Episode, Journal, SchemaError, Step, Task, parse_reply
 
 log = logging.getLogger(__name__)
 

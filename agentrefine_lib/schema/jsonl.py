@@ -14,7 +14,7 @@ from typing import IO, Any, Self, TypeVar
 from pydantic import ValidationError
 from pydantic_core import from_json
 
-from agentrefine_lib.schema.models import Record, explain
+from agentrefine_lib.schema.record import Record, explain
 
 R = TypeVar("R", bound=Record)
 
@@ -37,20 +37,25 @@ def read_jsonl(path: Path | str, model: type[R], growing: bool = False) -> Itera
             raise SchemaError(f"{path}:{number}: not a {model.__name__}: {explain(error)}{cut}") from None
 
 
-def read_lines(path: Path | str, start: int = 0, growing: bool = False) -> Iterator[tuple[int, int, bytes]]:
+def read_lines(
+    path: Path | str, start: int = 0, growing: bool = False, cut: bool = False
+) -> Iterator[tuple[int, int, bytes]]:
     """Number, offset and bytes of every line that is not blank, from the byte ``start`` on.
 
     Only \\n ends a line: what Python's str.splitlines takes for an end may stand in a text, as U+2028 does. Of a file
-    that is ``growing``, a last line without an end counts only if it is whole. Raises SchemaError for an endless line.
+    that is ``growing``, a last line without an end counts only if it is whole. Raises SchemaError for an endless line;
+    with ``cut`` that is cut after MAX_LINE_BYTES and one more.
     """
     with open(path, "rb") as lines:
         lines.seek(start)
         for number, line in enumerate(iter(lambda: lines.readline(MAX_LINE_BYTES + 1), b""), start=1):
-            if len(line) > MAX_LINE_BYTES:
+            if (over := len(line) > MAX_LINE_BYTES) and not cut:
                 raise SchemaError(f"{path}:{number}: over {MAX_LINE_BYTES} bytes in one line; is this JSONL?")
             if line.strip() and not (growing and _is_half(line)):
                 yield number, start, line
             start += len(line)
+            while over and not line.endswith(b"\n") and (line := lines.readline(MAX_LINE_BYTES)):
+                start += len(line)
 
 
 def _is_half(line: bytes) -> bool:

@@ -5,27 +5,19 @@ from __future__ import annotations
 import json
 import operator
 from itertools import pairwise
-from reprlib import Repr
-from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError, field_validator, model_validator
+from pydantic import Field, JsonValue, field_validator, model_validator
 
-
-class Record(BaseModel):
-    """Strict (no coercion), closed (no unknown key), and written with the paper's keys."""
-
-    model_config = ConfigDict(extra="forbid", strict=True, populate_by_name=True, serialize_by_alias=True)
-
-    def to_json(self) -> str:
-        """One line of JSON with the paper's keys."""
-        return self.model_dump_json(by_alias=True)
+from agentrefine_lib.schema.react import render_example
+from agentrefine_lib.schema.record import Record
+from agentrefine_lib.schema.turns import Turn
 
 
 class ActionSpec(Record):
     """How one action of a script is checked: a regular expression (RE2 syntax) and the values of each parameter."""
 
     verification_code: str = Field(alias="verification code")
-    parameters: dict[str, list[str]] = {}
+    parameters: dict[str, list[str]] = Field(default_factory=dict)
 
 
 class Script(Record):
@@ -51,43 +43,6 @@ class Script(Record):
         return environment
 
 
-class PlayerTurn(Record):
-    """The Player's half of a turn, in ReAct form."""
-
-    turn: int = Field(ge=0)
-    role: Literal["Player"] = "Player"
-    thought: str = Field(alias="Thought")
-    action: str = Field(alias="Action", min_length=1)
-
-
-ERROR_FLAGS = ("parameter_error", "place_error", "logic_error")
-
-
-class DMTurn(Record):
-    """The dungeon master's half: what happens, and whether the Player's action before it was erroneous."""
-
-    turn: int = Field(ge=0)
-    role: Literal["DM"] = "DM"
-    thought: str = Field(alias="Thought", default="")
-    observation: str = Field(alias="Observation", min_length=1)
-    parameter_error: bool = False
-    place_error: bool = False
-    logic_error: bool = False
-
-    @property
-    def is_error(self) -> bool:
-        """True when any of the three flags is set: the turn answered is then not learned from."""
-        return self.parameter_error or self.place_error or self.logic_error
-
-    @property
-    def flags(self) -> list[str]:
-        """Names of the flags that are set."""
-        return [name for name in ERROR_FLAGS if getattr(self, name)]
-
-
-Turn = Annotated[PlayerTurn | DMTurn, Field(discriminator="role")]
-
-
 class Trajectory(Record):
     """A played script. Player and DM alternate; a DM turn may open the play before the Player's first turn."""
 
@@ -105,26 +60,6 @@ class Trajectory(Record):
             if turn.role == before.role:
                 raise ValueError(f"turn {turn.turn} ({turn.role}) comes right after turn {before.turn} ({before.role})")
         return self
-
-
-class Message(Record):
-    """One message of the released format. ``loss`` is True or False for a reply, None for what the model reads."""
-
-    sender: Literal["human", "gpt"] = Field(alias="from")
-    value: str
-    loss: bool | None = None
-
-    @property
-    def role(self) -> str:
-        """The sender as chat templates name it."""
-        return "assistant" if self.sender == "gpt" else "user"
-
-
-class Conversation(Record):
-    """One row of the released data sets: ``{"id": str, "conversations": [{"from", "value", "loss"}]}``."""
-
-    id: str
-    conversations: list[Message] = Field(min_length=1)
 
 
 class Task(Record):
@@ -159,8 +94,7 @@ class Ending(Record):
 class Step(Record):
     """One exchange of an episode. ``error`` is None when the engine accepted the action, otherwise its kind.
 
-    ``well_formed``: the reply has an ``Action:`` line, which is another matter; older files say so of accepted actions
-    only.
+    ``well_formed``: the reply has an ``Action:`` line, which is another matter.
     """
 
     reply: str
@@ -171,14 +105,6 @@ class Step(Record):
     error: str | None = None
     well_formed: bool = True
     ending: Ending | None = None  # of a reply by a model
-
-    @model_validator(mode="before")
-    @classmethod
-    def form_is_no_error(cls, fields: Any) -> Any:
-        """Older files name the form of an accepted reply as its error."""
-        if isinstance(fields, dict) and fields.get("error") == "reply":
-            return fields | {"error": None, "well_formed": False}
-        return fields
 
 
 SCORE_UNKNOWN = "score unknown"  # in the version of an engine that can tell success, and no progress before it
@@ -196,7 +122,7 @@ class Episode(Record):
     policy: str
     task: Task
     rules: str = ""
-    commands: dict[str, str] = {}
+    commands: dict[str, str] = Field(default_factory=dict)
     goal: str
     observation: str
     steps: list[Step]
@@ -211,31 +137,13 @@ class Episode(Record):
         """``progress`` where it was measured; None where the engine's version says that there is none."""
         return None if SCORE_UNKNOWN in self.engine_version else self.progress
 
+    def as_example(self, steps: int | None = None, *, thoughts: bool = True) -> str:
+        """The episode, or its first ``steps``, as the text of an example."""
+        shown = [(step.thought, step.action, step.observation) for step in self.steps[:steps]]
+        return render_example(self.goal, self.observation, shown, thoughts=thoughts)
+
     @model_validator(mode="after")
     def progress_is_the_last_steps(self) -> Episode:
         if self.steps and abs(self.progress - self.steps[-1].progress) > 1e-9:
             raise ValueError(f"progress {self.progress} differs from that of the last step {self.steps[-1].progress}")
         return self
-
-
-PROBLEMS_NAMED = 5  # of one record; a record that is wrong throughout has thousands
-_SHOW = Repr()
-_SHOW.maxlevel, _SHOW.maxstring, _SHOW.maxother = 2, 80, 80  # a found value may be huge, or nested without end
-
-
-def explain(error: ValidationError) -> str:
-    """The first problems of one record in one line: field, what was found, what was expected. Always writable."""
-    problems = [_problem(item) for item in error.errors(include_url=False, include_context=False)[:PROBLEMS_NAMED]]
-    more = error.error_count() - len(problems)
-    line = "; ".join(problems) + (f"; and {more} more" if more else "")
-    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in line)  # keys are theirs, too
-
-
-def _problem(item: Any) -> str:
-    path = [str(part) for part in item["loc"]]
-    field = ".".join(path if len(path) <= 8 else [*path[:8], "…"]) or "record"
-    try:
-        found = "nothing" if item["type"] == "missing" else _SHOW.repr(item["input"])
-    except ValueError:  # Python does not write out a number of more than 4,300 digits
-        found = "a huge number"
-    return f"field {field[:200]}: found {found}, expected: {item['msg'][:200]}"

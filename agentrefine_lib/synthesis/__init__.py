@@ -6,17 +6,3 @@ from agentrefine_lib.synthesis.loop import Job, Limits, Outcome, synthesize_one
 from agentrefine_lib.synthesis.sets import LEARNER, SETS, synthesize_sets
 from agentrefine_lib.synthesis.store import Store
 from agentrefine_lib.synthesis.teacher import endpoint_teacher
-
-__all__ = [
-    "LEARNER",
-    "SETS",
-    "Job",
-    "Limits",
-    "Outcome",
-    "Store",
-    "endpoint_teacher",
-    "synthesize",
-    "synthesize_on_ray",
-    "synthesize_one",
-    "synthesize_sets",
-]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from pydantic import JsonValue, ValidationError
 
@@ -43,6 +43,14 @@ class Limits(NamedTuple):
 DEFAULT_LIMITS = Limits()
 
 
+class Fault(NamedTuple):
+    """A finding, the number of the turn it is about, and how the model's answer ended that it was found in."""
+
+    finding: Finding
+    turn: int | None = None
+    ending: Ending | None = None
+
+
 class Outcome(NamedTuple):
     """What became of a job: the accepted trajectory (None when given up), and every rejection on the way."""
 
@@ -58,31 +66,31 @@ async def synthesize_one(teacher: Teacher, job: Job, limits: Limits) -> Outcome:
         raw = await teacher.write_script(brief)
         script = check_script(raw) if limits.verified else _read_script(raw)
         if isinstance(script, Finding):
-            rejections.append(_rejection(job, attempt, script, ending=_ending(teacher, brief)))
+            rejections.append(_rejection(job, attempt, Fault(script, None, _ending(teacher, brief))))
             continue
-        turns, findings = await _play(teacher, brief, script, limits)
-        rejections += [_rejection(job, attempt, *found) for found in findings]
+        turns, faults = await _play(teacher, brief, script, limits)
+        rejections += [_rejection(job, attempt, fault) for fault in faults]
         if turns is not None:
-            return Outcome(_trajectory(teacher, job, brief, script, turns), rejections)
-    rejections.append(_rejection(job, limits.attempts, Finding("given_up", f"after {limits.attempts} attempts")))
-    return Outcome(None, rejections)
+            about: dict[str, Any] = {**job._asdict(), "teacher": teacher.name, "domain": teacher.domain(brief)}
+            return Outcome(Trajectory(**about, script=script, turns=turns), rejections)
+    given_up = Fault(Finding("given_up", f"after {limits.attempts} attempts"))
+    return Outcome(None, [*rejections, _rejection(job, limits.attempts, given_up)])
 
 
 async def _play(
     teacher: Teacher, brief: Brief, script: Script, limits: Limits
-) -> tuple[list[Turn] | None, list[tuple[Finding, int | None, Ending | None]]]:
+) -> tuple[list[Turn] | None, list[Fault]]:
     """Play a script to its end: the turns (None when it did not succeed), and what was found wrong at which turn."""
-    turns: list[Turn] = []
-    findings: list[tuple[Finding, int | None, Ending | None]] = []
     if not limits.verified:
-        return _as_written(parse_turns(await teacher.play(brief, script, [])))
+        return _as_written(*parse_turns(await teacher.play(brief, script, [])))
+    turns, faults = list[Turn](), list[Fault]()
     for _ in range(limits.continuations):
         turns, finding = await _continue_play(teacher, brief, script, turns)
         if finding is None:
             few = check_refinements(turns, limits.min_refinements)
-            return (None, [*findings, (few, None, _ending(teacher, brief))]) if few else (turns, findings)
-        findings.append((finding, turns[-1].turn + 1 if turns else 0, _ending(teacher, brief)))
-    return None, findings
+            return (None, [*faults, Fault(few, None, _ending(teacher, brief))]) if few else (turns, faults)
+        faults.append(Fault(finding, turns[-1].turn + 1 if turns else 0, _ending(teacher, brief)))
+    return None, faults
 
 
 async def _continue_play(
@@ -108,28 +116,13 @@ def _read_script(raw: JsonValue) -> Script | Finding:
         return Finding("script_malformed", explain(error))
 
 
-def _as_written(
-    read: tuple[list[Turn], Finding | None],
-) -> tuple[list[Turn] | None, list[tuple[Finding, int | None, Ending | None]]]:
+def _as_written(turns: list[Turn], malformed: Finding | None) -> tuple[list[Turn] | None, list[Fault]]:
     """A play as it was written, up to the last answer before its roles no longer alternate; None without an action."""
-    turns, malformed = read
     end = next((i for i in range(1, len(turns)) if turns[i].role == turns[i - 1].role), len(turns))
     turns = turns[: end - (end > 0 and isinstance(turns[end - 1], PlayerTurn))]
     if any(isinstance(turn, PlayerTurn) for turn in turns):
         return turns, []
-    return None, [(malformed or Finding("turn_malformed", "no action that is answered"), 0, None)]
-
-
-def _trajectory(teacher: Teacher, job: Job, brief: Brief, script: Script, turns: list[Turn]) -> Trajectory:
-    return Trajectory(
-        id=job.id,
-        teacher=teacher.name,
-        persona=job.persona,
-        domain=teacher.domain(brief),
-        seed=job.seed,
-        script=script,
-        turns=turns,
-    )
+    return None, [Fault(malformed or Finding("turn_malformed", "no action that is answered"), 0)]
 
 
 def _ending(teacher: Teacher, brief: Brief) -> Ending | None:
@@ -138,16 +131,7 @@ def _ending(teacher: Teacher, brief: Brief) -> Ending | None:
     return ending if ending and (ending.cut or ending.reason not in (None, "stop")) else None
 
 
-def _rejection(
-    job: Job, attempt: int, finding: Finding, turn: int | None = None, ending: Ending | None = None
-) -> Rejection:
-    return Rejection(
-        id=job.id,
-        persona=job.persona,
-        seed=job.seed,
-        attempt=attempt,
-        reason=finding.reason,
-        turn=turn,
-        ending=ending,
-        excerpt=finding.detail[:500],
-    )
+def _rejection(job: Job, attempt: int, fault: Fault) -> Rejection:
+    (reason, detail, _), turn, ending = fault
+    about: dict[str, Any] = {**job._asdict(), "attempt": attempt, "turn": turn, "ending": ending}
+    return Rejection(**about, reason=reason, excerpt=detail[:500])

@@ -8,10 +8,9 @@ from agentrefine_lib.teachers.embedded import (
     load_costumes,
     load_personas,
 )
-from agentrefine_lib.teachers.protocol import COMPLETED, Brief, Teacher
+from agentrefine_lib.teachers.protocol import Brief, Teacher
 
 __all__ = [
-    "COMPLETED",
     "MECHANICS",
     "Brief",
     "EmbeddedTeacher",

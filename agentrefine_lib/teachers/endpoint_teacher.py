@@ -11,9 +11,8 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from pydantic import JsonValue, TypeAdapter
 
 from agentrefine_lib.endpoint import EmptyAnswerError, Endpoint, seed_of
-from agentrefine_lib.schema import DMTurn, Ending, PlayerTurn, Script, Turn
-from agentrefine_lib.schema.models import Record
-from agentrefine_lib.teachers.protocol import COMPLETED, Brief
+from agentrefine_lib.schema import COMPLETED, DMTurn, Ending, PlayerTurn, Record, Script, Turn
+from agentrefine_lib.teachers.protocol import Brief
 from agentrefine_lib.teachers.recovery import recover_json
 
 BRIEFS_REMEMBERED = 10_000  # far more than are ever under way at once; keeps memory flat over any number of jobs

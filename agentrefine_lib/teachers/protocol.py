@@ -8,8 +8,6 @@ from pydantic import JsonValue
 
 from agentrefine_lib.schema import Script, Turn
 
-COMPLETED = "The task is completed."  # ends the dungeon master's last observation, and no other
-
 
 class Brief(NamedTuple):
     """One piece of work for a teacher. The same brief gives the same result."""

@@ -13,16 +13,12 @@ from typing import NamedTuple
 from pydantic import JsonValue
 from pydantic_core import from_json
 
+from agentrefine_lib.schema import REASONING_BEGINS, REASONING_ENDS
+
 MAX_CHARS = 2_000_000  # of a reply; longer ones are not read
 MAX_DEPTH = 64  # of nested lists and objects
 MAX_WORK = 4 * MAX_CHARS  # characters looked at in one reply, however many false starts it has
 
-REASONING_BEGINS = re.compile(
-    r"<(?:seed:)?(?:think|thinking|reasoning)>|\[THINK\]|◁think▷|<\|channel\|>analysis<\|message\|>"
-)
-REASONING_ENDS = re.compile(  # some servers leave out the opening tag
-    r"</(?:seed:)?(?:think|thinking|reasoning)>|\[/THINK\]|◁/think▷|<\|channel\|>final<\|message\|>"
-)
 _START = re.compile(r'\{\s*["}]|\[\s*(?:["{\[\]\-\d]|true|false|null)')  # a bracket in prose goes on otherwise
 _TOKEN = re.compile(r'"(?:[^"\\]++|\\.)*+(?:(")|\\?\Z)|[{}\[\],]|[^"{}\[\],]++', re.DOTALL)
 _ESCAPE = re.compile(r'\\(?:(["\\/bfnrt]|u[0-9a-fA-F]{4})|)')

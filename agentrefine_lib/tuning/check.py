@@ -10,7 +10,6 @@ import torch
 from transformers import AutoModelForCausalLM
 from transformers.utils import logging
 
-from agentrefine_lib.dataset.exports import is_trained
 from agentrefine_lib.schema import Conversation
 from agentrefine_lib.tuning.batches import Examples, Flatten
 from agentrefine_lib.tuning.mask import encode
@@ -36,7 +35,7 @@ def per_reply(
         if message.sender == "gpt":
             at = [position for position, owner in enumerate(example.message) if owner == index]
             cost = -sum(log_p[position - 1, example.input_ids[position]].item() for position in at)
-            weight = int(is_trained(message))
+            weight = int(message.is_trained)
             rows.append((index, message.value, len(at), cost, weight, weight * cost))
     columns = ["message", "reply", "tokens", "nats", "weight", "weighted_nats"]
     return pd.DataFrame(rows, columns=columns), nats.sum().item()

@@ -15,9 +15,8 @@ from functools import cache
 from itertools import islice, zip_longest
 from typing import Any, Literal, NamedTuple
 
-from agentrefine_lib.dataset.exports import is_trained, why_unfit
-from agentrefine_lib.schema import Conversation
-from agentrefine_lib.verify.rules import ACTION_LINE
+from agentrefine_lib.dataset.exports import why_unfit
+from agentrefine_lib.schema import ACTION_LINE, Conversation
 
 IGNORED = -100  # the label of a token that is read but not learned from
 Learn = Literal["reply", "thought", "action"]  # the part of a trained reply that is learned from; end-of-turn is action
@@ -283,7 +282,7 @@ def _example(
     replies = [index for index, message in enumerate(messages) if message.sender == "gpt"]
     for index, (first, last) in zip(replies, places, strict=True):
         owner[first:last] = [index] * (last - first)
-        if is_trained(messages[index]):
+        if messages[index].is_trained:
             begin, stop = _part(text, starts, first, last, learn)
             labels[begin:stop] = ids[begin:stop]
     return Example(ids, labels, owner)

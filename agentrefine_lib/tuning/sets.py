@@ -22,15 +22,15 @@ def sets_table(sets: Mapping[str, Sequence[Conversation]], base: Path | str) -> 
     tokenizer = AutoTokenizer.from_pretrained(base, trust_remote_code=False)
     rows = []
     for name, conversations in sets.items():
-        losses = [m.loss for c in conversations for m in c.conversations if m.sender == "gpt"]
+        replies = [reply for conversation in conversations for reply in conversation.replies]
         examples = list(encode_all(conversations, tokenizer))
         trained = sum(label != IGNORED for example in examples for label in example.labels)
         rows.append(
             {
                 "set": name,
                 "plays": len(conversations),
-                "steps": len(losses),
-                "trained_steps": sum(loss is not False for loss in losses),
+                "steps": len(replies),
+                "trained_steps": sum(reply.is_trained for reply in replies),
                 "tokens": sum(len(example.input_ids) for example in examples),
                 "trained_tokens": trained,
             }

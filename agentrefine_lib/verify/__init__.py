@@ -16,24 +16,3 @@ from agentrefine_lib.verify.rules import (
     parse_turns,
 )
 from agentrefine_lib.verify.trace import trace
-
-__all__ = [
-    "MIN_REFINEMENTS",
-    "BadRow",
-    "FileReport",
-    "Finding",
-    "Flaw",
-    "Reason",
-    "Rejection",
-    "Verdict",
-    "check_file",
-    "check_refinements",
-    "check_script",
-    "check_trajectories",
-    "check_trajectory",
-    "check_turns",
-    "count_refinements",
-    "parse_turns",
-    "read_rows",
-    "trace",
-]

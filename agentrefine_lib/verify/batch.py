@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import multiprocessing
 import signal
-from collections import deque
 from collections.abc import Iterator
-from concurrent.futures import Future, ProcessPoolExecutor
-from itertools import islice
+from concurrent.futures import ProcessPoolExecutor
+from functools import partial
+from itertools import chain, islice
 from pathlib import Path
 from typing import NamedTuple
 
-from agentrefine_lib.verify.rows import BadRow, parse_row, read_lines, usable
+from agentrefine_lib.schema import read_lines
+from agentrefine_lib.verify.rows import BadRow, existing_file, parse_row
 from agentrefine_lib.verify.rules import MIN_REFINEMENTS, Finding, check_trajectory
 
 CHUNK = 64  # lines handed to a process at once: some 50 ms of work
-AHEAD = 3  # chunks under way or waiting for each process: none idles, and memory stays flat
+AHEAD = 16  # chunks for each process that are read at once: memory stays flat
 
 
 class Verdict(NamedTuple):
@@ -34,34 +35,24 @@ def check_trajectories(
     Memory does not grow with the file. ``processes=1`` works in this process. Raises SchemaError when the file cannot
     be read, BrokenProcessPool when the system ends a process.
     """
-    with open(usable(path), "rb") as file:
-        lines = read_lines(file)
-        chunks = iter(lambda: list(islice(lines, CHUNK)), [])
-        if processes == 1:
-            for chunk in chunks:
-                yield from _check_lines(chunk, min_refinements)
-            return
-        context = multiprocessing.get_context("spawn")
-        with ProcessPoolExecutor(processes, context, _leave_ctrl_c_to_the_parent) as pool:
-            under_way: deque[Future[list[Verdict]]] = deque()
-            for chunk in chunks:
-                under_way.append(pool.submit(_check_lines, chunk, min_refinements))
-                if len(under_way) >= AHEAD * processes:
-                    yield from under_way.popleft().result()
-            for future in under_way:
-                yield from future.result()
+    lines = read_lines(existing_file(path), cut=True)
+    chunks = iter(lambda: list(islice(lines, CHUNK)), [])
+    check = partial(_check_lines, min_refinements=min_refinements)
+    if processes == 1:
+        yield from chain.from_iterable(map(check, chunks))
+        return
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(processes, context, signal.signal, (signal.SIGINT, signal.SIG_IGN)) as pool:
+        while ahead := list(islice(chunks, AHEAD * processes)):
+            yield from chain.from_iterable(pool.map(check, ahead))
 
 
-def _leave_ctrl_c_to_the_parent() -> None:
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+def _check_lines(lines: list[tuple[int, int, bytes]], min_refinements: int) -> list[Verdict]:
+    return [_check_line(number, line, min_refinements) for number, _, line in lines]
 
 
-def _check_lines(lines: list[tuple[int, bytes | BadRow]], min_refinements: int) -> list[Verdict]:
-    return [_check_line(number, line, min_refinements) for number, line in lines]
-
-
-def _check_line(number: int, line: bytes | BadRow, min_refinements: int) -> Verdict:
-    row = line if isinstance(line, BadRow) else parse_row(line)
+def _check_line(number: int, line: bytes, min_refinements: int) -> Verdict:
+    row = parse_row(line)
     if isinstance(row, BadRow):
         return Verdict(number, "", Finding("record_malformed", row.detail))
     name = row.get("id") if isinstance(row, dict) else None

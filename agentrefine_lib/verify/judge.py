@@ -16,7 +16,7 @@ import numpy as np
 import pandas as pd
 
 from agentrefine_lib.endpoint import EmptyAnswerError
-from agentrefine_lib.schema import DMTurn, Mismatch, PlayerTurn, Script, Trajectory, Turn, match_action
+from agentrefine_lib.schema import DMTurn, Mismatch, PlayerTurn, Script, Trajectory, Turn, exchanges, match_action
 from agentrefine_lib.teachers.recovery import recover_json
 
 if TYPE_CHECKING:
@@ -75,29 +75,13 @@ class EndpointJudge:
 
 async def judge_turns(judge: Judge, trajectories: Iterable[Trajectory]) -> pd.DataFrame:
     """One row per Player turn: trajectory, turn, labelled (by the dungeon master), judged (None: no usable answer)."""
-    asked = [
-        (trajectory, index)
-        for trajectory in trajectories
-        for index, turn in enumerate(trajectory.turns)
-        if isinstance(turn, PlayerTurn)
-    ]
-    verdicts = await asyncio.gather(*(_ask(judge, trajectory, index) for trajectory, index in asked))
-    rows = [
-        {"trajectory": t.id, "turn": t.turns[i].turn, "labelled": _labelled(t, i), "judged": verdict}
-        for (t, i), verdict in zip(asked, verdicts, strict=True)
-    ]
-    return pd.DataFrame(rows)
-
-
-async def _ask(judge: Judge, trajectory: Trajectory, index: int) -> bool | None:
-    turn = trajectory.turns[index]
-    assert isinstance(turn, PlayerTurn)
-    return await judge.is_error(trajectory.script, trajectory.turns[:index], turn.action)
-
-
-def _labelled(trajectory: Trajectory, index: int) -> bool:
-    answer = trajectory.turns[index + 1]
-    return isinstance(answer, DMTurn) and answer.is_error
+    asked = [(t, n, *pair) for t in trajectories for n, pair in enumerate(exchanges(t.turns))]
+    starts = [2 * n + isinstance(t.turns[0], DMTurn) for t, n, _, _ in asked]
+    verdicts = await asyncio.gather(
+        *(judge.is_error(t.script, t.turns[:i], turn.action) for (t, _, turn, _), i in zip(asked, starts, strict=True))
+    )
+    rows = [(t.id, turn.turn, a.is_error, said) for (t, _, turn, a), said in zip(asked, verdicts, strict=True)]
+    return pd.DataFrame(rows, columns=["trajectory", "turn", "labelled", "judged"])
 
 
 class Agreement(NamedTuple):

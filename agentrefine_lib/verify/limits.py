@@ -10,8 +10,6 @@ from typing import NamedTuple
 
 from pydantic import JsonValue
 
-from agentrefine_lib.schema import MAX_LINE_BYTES
-
 MAX_SCRIPT_CHARS = 200_000  # strings of one script together (embedded: 6,000): half a long model reply
 MAX_SCRIPT_VALUES = 20_000  # JSON values in one script (embedded: 500): what a walk through it may cost
 MAX_DEPTH = 32  # nested levels (embedded: 8): every reader of the file, recursive or not, can follow
@@ -21,7 +19,6 @@ MAX_CHOICES = 500  # values of one parameter (embedded: 15): each is tried once 
 MAX_NAME_CHARS = 200  # of an action's signature or a parameter's value (embedded: 40): it has to fit a command
 MAX_TEXT_CHARS = 20_000  # of a thought, an observation, a goal or a condition (embedded: 400): some 5,000 tokens
 MAX_TURNS = 400  # of one play (embedded: 70): 200 commands, where the benchmarks stop at 30
-MAX_ROW_BYTES = MAX_LINE_BYTES  # of one line of a file: a whole play at the limits above, with room to spare
 
 
 class Fault(NamedTuple):

@@ -6,26 +6,23 @@ Nothing stops at the first bad row: the report counts every flaw and shows the f
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterator
 from hashlib import blake2b
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, NamedTuple, get_args
+from typing import Literal, NamedTuple, get_args
 
 from pydantic import JsonValue, ValidationError
 
-from agentrefine_lib.schema import Conversation, explain
-from agentrefine_lib.schema.models import Record
+from agentrefine_lib.schema import Conversation, explain, is_react
 from agentrefine_lib.verify.rows import BadRow, read_rows
-from agentrefine_lib.verify.rules import ACTION_LINE
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 EXAMPLES_KEPT = 3  # rows shown for each kind of flaw
+LOSSES = {True: "trained", False: "masked", None: "unmarked"}
 
 Kind = Literal[
     "row_malformed",  # not JSON, or not the released format; nothing else is looked for in such a row
-    "row_too_large",  # a line over MAX_ROW_BYTES
+    "row_too_large",  # a line over MAX_LINE_BYTES
     "id_duplicate",  # an id that an earlier row has
     "first_not_human",  # the first message is a reply
     "last_not_gpt",  # the last message is no reply, so it teaches nothing
@@ -44,66 +41,39 @@ _UNFIT = re.compile(
 _TOKEN = re.compile(r"<\|[\w ./:-]{1,40}\|>|</?s>|\[/?INST\]|<(?:start|end)_of_turn>|<<?/?SYS>>?")
 
 
-class Example(Record):
-    """One place where a flaw was found."""
-
-    row: int  # from 1; in JSONL, the line
-    field: str
-    excerpt: str
-
-
-class Flaw(Record):
-    """One kind of flaw in a file: how often, and where first."""
+class Flaw(NamedTuple):
+    """One thing that is wrong with a row."""
 
     kind: Kind
-    count: int
-    examples: list[Example]
+    field: str
+    excerpt: str
+    row: int = 0  # from 1; in JSONL, the line
 
 
-class FileReport(Record):
-    """What a file holds, and everything that is wrong with it."""
+class FileReport(NamedTuple):
+    """What a file holds, and everything that is wrong with it: rows, replies, and replies by their ``loss``."""
 
     path: str
-    rows: int
-    messages: int
-    replies: int
-    trained: int  # replies with loss true
-    masked: int  # replies with loss false
-    unmarked: int  # replies with loss null: every trainer learns them
-    flaws: list[Flaw]
+    counts: Counter[
+        str
+    ]  # of rows, replies, trained (true), masked (false) and unmarked (null: every trainer learns it)
+    flaws: dict[Kind, int]
+    examples: list[Flaw]  # the first of each kind
 
     @property
     def ok(self) -> bool:
         """True when nothing is wrong and there is at least one row."""
-        return self.rows > 0 and not self.flaws
-
-    def frame(self) -> pd.DataFrame:
-        """One row per kind of flaw: kind, count, and the first place with its excerpt."""
-        import pandas as pd
-
-        rows = [
-            {"kind": f.kind, "count": f.count, "row": f.examples[0].row, "field": f.examples[0].field}
-            | {"excerpt": f.examples[0].excerpt}
-            for f in self.flaws
-        ]
-        return pd.DataFrame(rows, columns=["kind", "count", "row", "field", "excerpt"])
+        return self.counts["rows"] > 0 and not self.flaws
 
     def __str__(self) -> str:
-        lines = [
-            f"{self.path}: {self.rows} rows, {self.replies} replies "
-            f"({self.trained} trained, {self.masked} masked, {self.unmarked} unmarked): "
-            + ("fine" if self.ok else f"{len(self.flaws)} kinds of flaws" if self.rows else "no rows")
-        ]
-        for flaw in self.flaws:
-            lines.append(f"  {flaw.kind}: {flaw.count}")
-            lines += [f"    row {e.row}, {e.field}: {e.excerpt}" for e in flaw.examples]
+        count = self.counts
+        verdict = "fine" if self.ok else f"{len(self.flaws)} kinds of flaws" if count["rows"] else "no rows"
+        by_loss = ", ".join(f"{count[loss]} {loss}" for loss in LOSSES.values())
+        lines = [f"{self.path}: {count['rows']} rows, {count['replies']} replies ({by_loss}): {verdict}"]
+        for kind, number in self.flaws.items():
+            lines.append(f"  {kind}: {number}")
+            lines += [f"    row {e.row}, {e.field}: {e.excerpt}" for e in self.examples if e.kind == kind]
         return "\n".join(lines)
-
-
-class _Found(NamedTuple):
-    kind: Kind
-    field: str
-    excerpt: str
 
 
 def check_file(path: Path | str) -> FileReport:
@@ -112,78 +82,59 @@ def check_file(path: Path | str) -> FileReport:
     Memory holds one row (of Parquet one batch) and some 100 bytes per id. Raises SchemaError when the file as a whole
     cannot be read: a folder, no such file, a Parquet file that was cut short.
     """
-    flaws: dict[Kind, Flaw] = {}
-    count = dict.fromkeys(("rows", "messages", "replies", "trained", "masked", "unmarked"), 0)
+    counts, flaws, examples = Counter[str](), Counter[Kind](), list[Flaw]()
     ids: set[bytes] = set()
     for number, raw in read_rows(path):
-        count["rows"] += 1
+        counts["rows"] += 1
         conversation = _parse(raw)
         if isinstance(conversation, Conversation):
-            for name, more in _census(conversation).items():
-                count[name] += more
+            counts["replies"] += len(conversation.replies)
+            counts.update(LOSSES[reply.loss] for reply in conversation.replies)
             found = _inspect(conversation, ids)
         else:
             found = iter([conversation])
-        for kind, field, excerpt in found:
-            flaw = flaws.setdefault(kind, Flaw(kind=kind, count=0, examples=[]))
-            flaw.count += 1
-            if len(flaw.examples) < EXAMPLES_KEPT:
-                flaw.examples.append(Example(row=number, field=field, excerpt=excerpt))
-    return FileReport(path=str(path), **count, flaws=[flaws[kind] for kind in get_args(Kind) if kind in flaws])
+        for flaw in found:
+            flaws[flaw.kind] += 1
+            if flaws[flaw.kind] <= EXAMPLES_KEPT:
+                examples.append(flaw._replace(row=number))
+    return FileReport(str(path), counts, {kind: flaws[kind] for kind in get_args(Kind) if kind in flaws}, examples)
 
 
-def _parse(raw: JsonValue | BadRow) -> Conversation | _Found:
+def _parse(raw: JsonValue | BadRow) -> Conversation | Flaw:
     if isinstance(raw, BadRow):
-        return _Found(raw.kind, "row", raw.detail)
+        return Flaw(raw.kind, "row", raw.detail)
     try:
         return Conversation.model_validate(raw)
     except ValidationError as error:
         where = ".".join(str(part) for part in error.errors(include_url=False)[0]["loc"]) or "row"
-        return _Found("row_malformed", where[:80], explain(error))
+        return Flaw("row_malformed", where[:80], explain(error))
 
 
-def _census(conversation: Conversation) -> dict[str, int]:
-    losses = [message.loss for message in conversation.conversations if message.sender == "gpt"]
-    return {
-        "messages": len(conversation.conversations),
-        "replies": len(losses),
-        "trained": losses.count(True),
-        "masked": losses.count(False),
-        "unmarked": losses.count(None),
-    }
-
-
-def _inspect(conversation: Conversation, ids: set[bytes]) -> Iterator[_Found]:
+def _inspect(conversation: Conversation, ids: set[bytes]) -> Iterator[Flaw]:
     """Everything wrong with one well-formed row; its id is added to the ids seen."""
     key = blake2b(conversation.id.encode(), digest_size=8).digest()
     if key in ids:
-        yield _Found("id_duplicate", "id", repr(conversation.id[:80]))
+        yield Flaw("id_duplicate", "id", repr(conversation.id[:80]))
     ids.add(key)
     messages = conversation.conversations
     if messages[0].sender != "human":
-        yield _Found("first_not_human", "conversations.0.from", messages[0].sender)
+        yield Flaw("first_not_human", "conversations.0.from", messages[0].sender)
     if messages[-1].sender != "gpt":
-        yield _Found("last_not_gpt", f"conversations.{len(messages) - 1}.from", messages[-1].sender)
-    replies = [message for message in messages if message.sender == "gpt"]
-    if replies and all(message.loss is False for message in replies):
-        yield _Found("all_masked", "conversations", f"all {len(replies)} replies have loss false")
+        yield Flaw("last_not_gpt", f"conversations.{len(messages) - 1}.from", messages[-1].sender)
+    replies = conversation.replies
+    if replies and not any(reply.is_trained for reply in replies):
+        yield Flaw("all_masked", "conversations", f"all {len(replies)} replies have loss false")
     for index, message in enumerate(messages):
         where = f"conversations.{index}"
         if index and message.sender == messages[index - 1].sender:
-            yield _Found("roles_not_alternating", f"{where}.from", f"two {message.sender} messages in a row")
+            yield Flaw("roles_not_alternating", f"{where}.from", f"two {message.sender} messages in a row")
         if message.sender == "human" and message.loss is not None:
-            yield _Found("loss_on_human", f"{where}.loss", str(message.loss))
+            yield Flaw("loss_on_human", f"{where}.loss", str(message.loss))
         if not message.value.strip():
-            yield _Found("value_empty", f"{where}.value", repr(message.value[:80]))
-        elif message.sender == "gpt" and not _is_react(message.value):
-            yield _Found("reply_not_react", f"{where}.value", repr(message.value[:80]))
+            yield Flaw("value_empty", f"{where}.value", repr(message.value[:80]))
+        elif message.sender == "gpt" and not is_react(message.value):
+            yield Flaw("reply_not_react", f"{where}.value", repr(message.value[:80]))
         if unfit := _UNFIT.search(message.value):
-            yield _Found("character_unfit", f"{where}.value", f"U+{ord(unfit[0]):04X}")
+            yield Flaw("character_unfit", f"{where}.value", f"U+{ord(unfit[0]):04X}")
         if token := _TOKEN.search(message.value):
-            yield _Found("special_token", f"{where}.value", repr(token[0]))
-
-
-def _is_react(reply: str) -> bool:
-    """A thought, then one action, which is not empty."""
-    actions = list(ACTION_LINE.finditer(reply))
-    return len(actions) == 1 and reply.lstrip().startswith("Thought:") and reply[actions[0].end() :].strip() != ""
+            yield Flaw("special_token", f"{where}.value", repr(token[0]))

@@ -6,13 +6,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import BinaryIO, Literal, NamedTuple
+from typing import Literal, NamedTuple
 
 from pydantic import JsonValue
 from pydantic_core import from_json
 
-from agentrefine_lib.schema import SchemaError
-from agentrefine_lib.verify.limits import MAX_ROW_BYTES
+from agentrefine_lib.schema import MAX_LINE_BYTES, SchemaError, read_lines
 
 PARQUET_BATCH = 256  # rows of a Parquet file held in memory at once
 
@@ -29,17 +28,18 @@ def read_rows(path: Path | str) -> Iterator[tuple[int, JsonValue | BadRow]]:
 
     Memory holds one row, of Parquet one batch. Raises SchemaError when the file as a whole cannot be read.
     """
-    path = usable(path)
+    path = existing_file(path)
     if _is_parquet(path):
         yield from enumerate(_parquet_rows(path), start=1)
         return
-    with open(path, "rb") as file:
-        for number, line in read_lines(file):
-            yield number, line if isinstance(line, BadRow) else parse_row(line)
+    for number, _, line in read_lines(path, cut=True):
+        yield number, parse_row(line)
 
 
 def parse_row(line: bytes) -> JsonValue | BadRow:
     """The JSON value of a line."""
+    if len(line) > MAX_LINE_BYTES:
+        return BadRow("row_too_large", f"over {MAX_LINE_BYTES} bytes in one line; is this JSONL?")
     try:
         value: JsonValue = from_json(line, allow_inf_nan=False)
     except ValueError as error:
@@ -47,26 +47,11 @@ def parse_row(line: bytes) -> JsonValue | BadRow:
     return value
 
 
-def read_lines(file: BinaryIO) -> Iterator[tuple[int, bytes | BadRow]]:
-    """Lines that are not blank, with their number from 1; of one that is too long, only that it is."""
-    number = 0
-    while line := file.readline(MAX_ROW_BYTES + 1):
-        number += 1
-        if len(line) > MAX_ROW_BYTES and not line.endswith(b"\n"):
-            while (line := file.readline(MAX_ROW_BYTES)) and not line.endswith(b"\n"):
-                pass
-            yield number, BadRow("row_too_large", f"over {MAX_ROW_BYTES} bytes in one line; is this JSONL?")
-        elif not line.isspace():
-            yield number, line
-
-
-def usable(path: Path | str) -> Path:
+def existing_file(path: Path | str) -> Path:
     """The path of a file that is there and no folder. Raises SchemaError."""
     path = Path(path)
-    if path.is_dir():
-        raise SchemaError(f"{path}: is a folder; name a file in it")
-    if not path.exists():
-        raise SchemaError(f"{path}: no such file")
+    if not path.is_file():
+        raise SchemaError(f"{path}: " + ("is a folder; name a file in it" if path.is_dir() else "no such file"))
     return path
 
 

@@ -9,29 +9,32 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from itertools import pairwise
 from typing import Literal, NamedTuple
 
 from pydantic import Field, JsonValue, TypeAdapter, ValidationError
 
 from agentrefine_lib.schema import (
+    ACTION_LINE,
+    COMPLETED,
     ActionSpec,
     CodeError,
     DMTurn,
     Ending,
     Mismatch,
     PlayerTurn,
+    Record,
     Script,
     Trajectory,
     Turn,
+    answers,
     compile_code,
+    ends_play,
     explain,
     match_action,
     placeholders,
+    refinements,
 )
 from agentrefine_lib.schema.actions import fill, is_plain, read_arguments
-from agentrefine_lib.schema.models import Record
-from agentrefine_lib.teachers import COMPLETED
 from agentrefine_lib.verify.limits import (
     MAX_ACTIONS,
     MAX_CHOICES,
@@ -63,7 +66,6 @@ Reason = Literal[
 ]
 
 _TURN: TypeAdapter[Turn] = TypeAdapter(Turn)
-ACTION_LINE = re.compile(r"^[^\S\n]*action\s*:", re.IGNORECASE | re.MULTILINE)  # blank lines are read once, not each
 _REPORTS_ERROR = re.compile(r"\s*error\s*:", re.IGNORECASE)  # how the paper's dungeon master reports one (Figure 4)
 
 
@@ -208,23 +210,15 @@ def _check_answer(script: Script, turns: Sequence[Turn], index: int) -> Finding 
     return None
 
 
-def ends_play(observation: str, is_error: bool) -> bool:
-    """Whether the dungeon master's last answer to an action brings the play to its goal."""
-    return COMPLETED in observation and not is_error
-
-
 def count_refinements(turns: Sequence[Turn]) -> int:
     """Errors that the very next Player turn mends: an erroneous turn directly followed by an accepted one."""
-    verdicts = [turn.is_error for turn in turns if isinstance(turn, DMTurn) and turn is not turns[0]]
-    return sum(error and not after for error, after in pairwise(verdicts))
+    return sum(refinements(answer.is_error for answer in answers(turns)))
 
 
 def check_refinements(turns: Sequence[Turn], least: int) -> Finding | None:
     """A finding where the play mends fewer than ``least`` errors."""
-    refinements = count_refinements(turns)
-    if refinements >= least:
-        return None
-    return Finding("too_few_refinements", f"{refinements}, at least {least} are needed")
+    count = count_refinements(turns)
+    return Finding("too_few_refinements", f"{count}, at least {least} are needed") if count < least else None
 
 
 def check_trajectory(raw: JsonValue, min_refinements: int = MIN_REFINEMENTS) -> Finding | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from agentrefine_lib.schema import DMTurn, Match, PlayerTurn, Script, Turn, match_action
@@ -18,25 +19,16 @@ def trace(script: Script, turns: Sequence[Turn]) -> pd.DataFrame:
 
     finding = check_turns(script, turns)
     rows = []
-    for index, asked in enumerate(turns[:-1]):
-        answer = turns[index + 1]
+    for index, (asked, answer) in enumerate(pairwise(turns)):
         if not isinstance(asked, PlayerTurn) or not isinstance(answer, DMTurn):
             continue
         failed = finding is not None and finding.keep is not None and index >= finding.keep
         found = match_action(script, asked.action)
-        rows.append(
-            {
-                "turn": asked.turn,
-                "action": asked.action,
-                "script": f"fits {found.signature}" if isinstance(found, Match) else found.detail,
-                "dm": ", ".join(answer.flags) or "no error",
-                "verdict": f"rejected: {finding.reason}"
-                if finding and failed
-                else "read only"
-                if answer.is_error
-                else "learned from",
-            }
-        )
+        check = f"fits {found.signature}" if isinstance(found, Match) else found.detail
+        verdict = "read only" if answer.is_error else "learned from"
+        if finding and failed:
+            verdict = f"rejected: {finding.reason}"
+        rows.append((asked.turn, asked.action, check, ", ".join(answer.flags) or "no error", verdict))
         if failed:
             break
-    return pd.DataFrame(rows)
+    return pd.DataFrame(rows, columns=["turn", "action", "script", "dm", "verdict"])

@@ -16,20 +16,3 @@ from agentrefine_lib.viewers.render import (
 from agentrefine_lib.viewers.run_monitor import RunMonitor
 from agentrefine_lib.viewers.script_explorer import ScriptExplorer
 from agentrefine_lib.viewers.trajectory_viewer import TrajectoryViewer
-
-__all__ = [
-    "MAX_CHARS",
-    "CompareViewer",
-    "Index",
-    "MaskView",
-    "PlayGround",
-    "RunMonitor",
-    "ScriptExplorer",
-    "TrajectoryViewer",
-    "show_conversation",
-    "show_episode",
-    "show_mask",
-    "show_script",
-    "show_trajectory",
-    "show_two",
-]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+from typing import NamedTuple
 
 from agentrefine_lib.schema import Episode
 from agentrefine_lib.viewers.index import Index, Source
@@ -15,6 +16,12 @@ HINT = (
 )
 
 
+class _Outcome(NamedTuple):
+    number: int  # of the episode
+    success: bool
+    progress: float | None
+
+
 class CompareViewer(Panel):
     """``CompareViewer(run / "episodes")``: a matrix of outcomes; a click shows two policies on that task.
 
@@ -23,13 +30,12 @@ class CompareViewer(Panel):
 
     def __init__(self, source: Source) -> None:
         self._index = Index(source)
-        self._played: dict[tuple[str, str], int] = {}  # (policy, task) → number of the episode
-        self._told: dict[tuple[str, str], tuple[bool, float | None]] = {}
+        self._played: dict[tuple[str, str], _Outcome] = {}  # by policy and task
         for number in range(len(self._index)):
             episode = self._index.record(number)
             if isinstance(episode, Episode):
-                key = (episode.policy, episode.task.id)
-                self._played[key], self._told[key] = number, (episode.success, episode.known_progress)
+                outcome = _Outcome(number, episode.success, episode.known_progress)
+                self._played[episode.policy, episode.task.id] = outcome
         policies = list(dict.fromkeys(policy for policy, _ in self._played))
         if len(policies) < 2:
             raise ValueError(
@@ -59,11 +65,11 @@ class CompareViewer(Panel):
         self._show()
 
     def _difference(self, a: str, b: str, task: str) -> float:
-        (won, progress), (lost, other) = self._told[a, task], self._told[b, task]
+        (_, won, progress), (_, lost, other) = self._played[a, task], self._played[b, task]
         return abs(won - lost) + abs((progress or 0.0) - (other or 0.0))
 
     def _word(self, policy: str, task: str) -> str:
-        success, progress = self._told[policy, task]
+        _, success, progress = self._played[policy, task]
         return "✓" if success else "✗ ?" if progress is None else f"✗ {progress:.2f}"
 
     def _pick(self, picked: str) -> None:
@@ -80,7 +86,7 @@ class CompareViewer(Panel):
         if task is None:
             self._pair.body = "<p>These two have no task in common.</p>"
             return
-        ours, theirs = (self._index.record(self._played[p, task]) for p in (self._a.value, self._b.value))
+        ours, theirs = (self._index.record(self._played[p, task].number) for p in (self._a.value, self._b.value))
         assert isinstance(ours, Episode) and isinstance(theirs, Episode)
         self._pair.body = two_page(ours, theirs)
 
@@ -89,9 +95,8 @@ class CompareViewer(Panel):
         rows = []
         for policy in self._a.options:
             cells = "".join(f"<td>{self._cell(policy, n)}</td>" for n in range(len(self._tasks)))
-            won = sum(success for (who, _), (success, _) in self._told.items() if who == policy)
-            played = sum(who == policy for who, _ in self._told)
-            rows.append(f'<tr><th scope="row">{escape(policy)}</th><td>{won}/{played}</td>{cells}</tr>')
+            won = [outcome.success for (who, _), outcome in self._played.items() if who == policy]
+            rows.append(f'<tr><th scope="row">{escape(policy)}</th><td>{sum(won)}/{len(won)}</td>{cells}</tr>')
         top = f'<tr><th scope="col">policy</th><th scope="col">won</th>{head}</tr>'
         return f'<div class="ar-label">{HINT}</div><table><thead>{top}</thead><tbody>{"".join(rows)}</tbody></table>'
 
@@ -100,7 +105,7 @@ class CompareViewer(Panel):
         if (policy, task) not in self._played:
             return "–"
         here = task == self._task.value and policy in (self._a.value, self._b.value)
-        word, mood = self._word(policy, task), "good" if self._told[policy, task][0] else "bad"
+        word, mood = self._word(policy, task), "good" if self._played[policy, task].success else "bad"
         name = f"{policy}, {task}: {word}"
         return (
             f'<button type="button" class="ar-cell {mood}" data-pick="{html.escape(policy)}|{number}" '

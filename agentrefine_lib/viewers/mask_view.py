@@ -6,14 +6,12 @@ from collections.abc import Mapping
 from typing import Any, get_args
 
 from agentrefine_lib.dataset import Strategy, from_episode, to_conversation
-from agentrefine_lib.dataset.exports import is_trained
 from agentrefine_lib.schema import Conversation, Episode, Trajectory
 from agentrefine_lib.tuning import IGNORED, MaskError, encode
 from agentrefine_lib.tuning.mask import Learn
-from agentrefine_lib.viewers.index import Index, Source
+from agentrefine_lib.viewers.index import Index, Playable, Source
 from agentrefine_lib.viewers.page import block, table, text
 from agentrefine_lib.viewers.pane import Pane, Panel, choice, row
-from agentrefine_lib.viewers.play import Playable
 from agentrefine_lib.viewers.render import conversation_page, tokens_page
 
 TURNS = "turns"
@@ -72,7 +70,7 @@ def _conversation(record: Playable, strategy: Any) -> Conversation:
 def _counts(conversation: Conversation, tokenizer: Any, learn: Any) -> tuple[int, int, int]:
     """Trained, masked, and read only."""
     if tokenizer is None:
-        replies = [is_trained(m) for m in conversation.conversations if m.sender == "gpt"]
+        replies = [reply.is_trained for reply in conversation.replies]
         return sum(replies), len(replies) - sum(replies), len(conversation.conversations) - len(replies)
     example = encode(conversation, tokenizer, learn)
     trained = sum(label != IGNORED for label in example.labels)

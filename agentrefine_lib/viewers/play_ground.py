@@ -9,7 +9,6 @@ from typing import Any
 
 import ipywidgets as widgets
 
-from agentrefine_lib.agent import parse_reply
 from agentrefine_lib.dataset import reply
 from agentrefine_lib.environments import make_environment
 from agentrefine_lib.environments.embedded import world_of
@@ -17,7 +16,7 @@ from agentrefine_lib.environments.process import EngineFailure, EngineProcess, M
 from agentrefine_lib.environments.rules_only import RulesOnly
 from agentrefine_lib.policies import ExpertPolicy, LiveEpisode, Policy
 from agentrefine_lib.rollout import advance
-from agentrefine_lib.schema import Episode, Script, Task, Trajectory
+from agentrefine_lib.schema import Episode, Script, Task, Trajectory, parse_reply
 from agentrefine_lib.viewers.page import block, folded, table, text
 from agentrefine_lib.viewers.pane import Pane, Panel, row
 from agentrefine_lib.viewers.play import as_play

@@ -7,12 +7,12 @@ from typing import Any
 
 from IPython.display import HTML
 
-from agentrefine_lib.dataset.exports import is_trained
 from agentrefine_lib.metrics import first_divergence
 from agentrefine_lib.schema import Conversation, Episode, Script, Trajectory
 from agentrefine_lib.tuning import IGNORED, Example
+from agentrefine_lib.viewers.index import Playable
 from agentrefine_lib.viewers.page import block, escape, folded, shown, sparkline, table, text, tree
-from agentrefine_lib.viewers.play import Exchange, Play, Playable, as_play
+from agentrefine_lib.viewers.play import Exchange, Play, as_play
 
 KEY = (
     "underlined on green: trained · struck through on red: a turn of the model, read but not trained · plain grey: read"
@@ -78,7 +78,7 @@ def play_head(play: Play) -> str:
     values = [e.progress for e in play.exchanges if e.progress is not None]
     mark = {"success": "✓ success", "no success": "✗ no success"}.get(play.outcome, play.outcome)
     words = [play.id, play.group, play.player, mark, f"{len(play.exchanges)} actions"]
-    words += [f"{play.errors} refused", f"{play.refinements} corrected"] if play.outcome else []
+    words += [f"{len(play.errors)} refused", f"{play.refinements} corrected"] if play.outcome else []
     words += [f"progress {sparkline(values)} {values[-1]:.2f}"] if values else []
     told = [block("Persona", text(play.persona))] if play.persona else []
     told += [block("Goal", text(play.goal), "good")] if play.goal else []
@@ -107,7 +107,7 @@ def conversation_page(conversation: Conversation) -> str:
     for number, message in enumerate(conversation.conversations):
         if message.sender == "human":
             blocks.append(block(f"{number} · human · read", text(message.value)))
-        elif is_trained(message):
+        elif message.is_trained:
             blocks.append(block(f"{number} · gpt · ✓ trained", text(message.value), "good"))
         else:
             label = f"{number} · gpt · ✗ masked: read, not trained"

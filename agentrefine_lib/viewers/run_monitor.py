@@ -10,11 +10,10 @@ from pathlib import Path
 from typing import Any
 
 import ipywidgets as widgets
-from pydantic import ValidationError
 from pydantic_core import from_json
 
-from agentrefine_lib.schema import SchemaError, explain, read_lines
-from agentrefine_lib.viewers.index import MODELS
+from agentrefine_lib.schema import SchemaError, read_lines
+from agentrefine_lib.viewers.index import parse_record
 from agentrefine_lib.viewers.page import block, folded, table, text
 from agentrefine_lib.viewers.pane import Pane, Panel, row
 from agentrefine_lib.viewers.render import record_page
@@ -78,9 +77,9 @@ class _Growing:
 
     def _begin(self) -> None:
         self.last, self.changed = b"", 0.0
-        self._offset = self._count = 0
+        self._offset = 0
         self._kinds: Counter[str] = Counter()
-        self._seen: deque[tuple[float, int]] = deque()
+        self._seen: deque[tuple[float, int]] = deque()  # when, and how many records
 
     def read_on(self) -> None:
         """Count what is new."""
@@ -89,21 +88,21 @@ class _Growing:
         with suppress(SchemaError):  # a line without an end is looked at no further
             for _, offset, line in read_lines(self.path, self._offset, growing=True):
                 self._offset = offset + len(line)
-                self._count += 1
                 self._kinds[_kind(line)] += 1
                 self.last, self.changed = line, time.time()
         now = time.monotonic()
-        self._seen.append((now, self._count))
+        self._seen.append((now, self._kinds.total()))
         while len(self._seen) > 2 and now - self._seen[0][0] > RATE_OVER:
             self._seen.popleft()
 
     def page(self, total: int) -> str:
         """How many of how many, how fast, how long still, and of which kinds."""
         (then, before), (now, count) = self._seen[0], self._seen[-1]
-        rate = (count - before) / (now - then) if now > then else 0.0
-        words = [f"{count} of {total}" if total else f"{count} records", f"{rate * 60:.1f} per minute"]
-        left = (total - count) / rate / 60 if rate and total > count else 0.0
-        words += [f"about {left:.0f} minutes left" if left > 1 else "less than a minute left"] if left else []
+        rate = 60 * (count - before) / (now - then) if now > then else 0.0
+        words = [f"{count} of {total}" if total else f"{count} records", f"{rate:.1f} per minute"]
+        if rate and total > count:
+            left = (total - count) / rate
+            words.append(f"about {left:.0f} minutes left" if left > 1 else "less than a minute left")
         bar = f'<progress max="{total}" value="{min(count, total)}" aria-label="progress"></progress> ' if total else ""
         return f"<div>{bar}{' · '.join(words)}</div>" + table(("what", "records"), self._kinds.most_common(12))
 
@@ -112,14 +111,10 @@ class _Growing:
         raw = _object(self.last)
         if "reason" in raw:
             return block(f"last: {raw.get('id', '')} · ✗ {raw['reason']}", text(str(raw.get("excerpt", ""))), "bad")
-        model = next((model for key, model in MODELS.items() if key in raw), None)
-        if model is None:
-            return ""
         try:
-            record = model.model_validate_json(self.last, by_alias=True, by_name=False)
-        except ValidationError as error:
-            return block(f"the newest record is no {model.__name__}", text(explain(error)), "bad")
-        return folded("the newest record", record_page(record))
+            return folded("the newest record", record_page(parse_record(self.last, self.path.name)))
+        except SchemaError as error:
+            return block("the newest record cannot be shown", text(str(error)), "bad")
 
 
 def _kind(line: bytes) -> str:
@@ -127,15 +122,12 @@ def _kind(line: bytes) -> str:
     raw = _object(line)
     if "success" in raw and isinstance(raw.get("task"), dict):
         return f"{raw['task'].get('engine')}: {'✓ success' if raw['success'] else '✗ no success'}"
-    if "reason" in raw:
-        return f"✗ {raw['reason']}"
-    return str(raw.get("domain") or ("record" if raw else "✗ no record"))
+    return f"✗ {raw['reason']}" if "reason" in raw else str(raw.get("domain") or ("record" if raw else "✗ no record"))
 
 
 def _object(line: bytes) -> dict[str, Any]:
     """The JSON object of a line; empty for anything else, which must not end the watch."""
-    try:
+    with suppress(ValueError):
         raw = from_json(line)
-    except ValueError:
-        return {}
-    return raw if isinstance(raw, dict) else {}
+        return raw if isinstance(raw, dict) else {}
+    return {}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -9,16 +10,12 @@ from typing import Any
 import anywidget
 import traitlets
 
-from agentrefine_lib.schema import Journal, appears_whole, read_jsonl
-from agentrefine_lib.schema.models import Record
-from agentrefine_lib.viewers.index import Entry, Index, Source
+from agentrefine_lib.schema import Journal, Record, appears_whole, read_jsonl
+from agentrefine_lib.viewers.index import MASKED, Entry, Index, Source
 from agentrefine_lib.viewers.page import CSS, document, folded, page
-from agentrefine_lib.viewers.play import as_play
 from agentrefine_lib.viewers.render import record_page
 
 HERE = Path(__file__).parent
-ERRORS = {"with errors": True, "without errors": False}
-REFINED = {"with refinement": True, "without refinement": False}
 
 
 class Note(Record):
@@ -80,10 +77,11 @@ class TrajectoryViewer(anywidget.AnyWidget):
             self._show()
 
     def _show(self) -> None:
-        body, note = "<p>No record passes the filters.</p>", Note(id="", note="", tags=[])
+        body, name = "<p>No record passes the filters.</p>", ""
         if 0 <= self.selected < len(self._left):
             record = self._index.record(self._left[self.selected])
-            body, note = record_page(record), self._notes.get(record.id, Note(id=record.id, note="", tags=[]))
+            body, name = record_page(record), record.id
+        note = self._notes.get(name, Note(id=name, note="", tags=[]))
         with self.hold_sync():  # one message, so that page and number agree
             self.body, self.note, self.shown = body, note.model_dump(), self.selected
 
@@ -100,12 +98,11 @@ class TrajectoryViewer(anywidget.AnyWidget):
             self.status = f"written: {self.export(content['write'])}"
 
     def _next_error(self, here: int) -> None:
-        later = (n for n in range(here + 1, len(self._left)) if self._index.entries[self._left[n]].errors)
-        found = next(later, None)
-        if found is None:
-            self.status = "no later record holds an error"
-        else:
-            self.selected = found
+        for number in range(here + 1, len(self._left)):
+            if self._index.entries[self._left[number]].errors:
+                self.selected = number
+                return
+        self.status = "no later record holds an error"
 
     def save_note(self, note: str, tags: Iterable[str], name: str = "") -> None:
         """Append a note on the record of that id, by default the selected one, to ``out/notes.jsonl``."""
@@ -129,11 +126,8 @@ class TrajectoryViewer(anywidget.AnyWidget):
             if form == "jsonl":
                 part.write_bytes(b"".join(self._index.line(n).rstrip(b"\n") + b"\n" for n in numbers))
             else:
-                records = map(self._index.record, numbers)
-                plays = "".join(
-                    folded(_title(record.id, as_play(record).goal), record_page(record)) for record in records
-                )
-                part.write_text(document(plays, f"{len(numbers)} records"), encoding="utf-8")
+                pages = [folded(r.id, record_page(r)) for r in map(self._index.record, numbers)]
+                part.write_text(document("".join(pages), f"{len(numbers)} records"), encoding="utf-8")
         return path
 
     def _read_notes(self) -> dict[str, Note]:
@@ -141,39 +135,34 @@ class TrajectoryViewer(anywidget.AnyWidget):
         return {note.id: note for note in read_jsonl(path, Note, growing=True)} if path.exists() else {}
 
 
-def _title(name: str, goal: str) -> str:
-    return f"{name}: {goal}" if goal else name
+def _facets(entry: Entry) -> dict[str, set[str]]:
+    """What a filter may ask of a record, by the filter's name."""
+    errors = {kind for kinds in entry.errors for kind in kinds.split(", ")}
+    return {
+        "engine": {entry.group},
+        "player": {entry.player},
+        "outcome": {entry.outcome},
+        "error": errors | {"with errors" if errors else "without errors"},
+        "refinement": {"with refinement" if entry.refinements else "without refinement"},
+    }
 
 
 def _choices(entries: Iterable[Entry]) -> dict[str, list[str]]:
-    entries = list(entries)
-    found = {
-        "engine": {entry.group for entry in entries},
-        "player": {entry.player for entry in entries},
-        "outcome": {entry.outcome for entry in entries},
-        "error": {kind for entry in entries for kind in entry.errors},
-    }
-    kinds = {name: sorted(values - {""}) for name, values in found.items()}
-    kinds["error"] = [*ERRORS, *kinds["error"]] if kinds["error"] else []
-    kinds["refinement"] = list(REFINED) if any(entry.refinements for entry in entries) else []
-    return {name: values for name, values in kinds.items() if len(values) > 1}
+    found = defaultdict[str, set[str]](set)
+    for entry in entries:
+        for name, values in _facets(entry).items():
+            found[name] |= values - {""}
+    return {name: sorted(values) for name, values in found.items() if len(values) > 1}
 
 
 def _passes(entry: Entry, wanted: Mapping[str, Any]) -> bool:
-    error, refined = wanted.get("error"), wanted.get("refinement")
-    return (
-        wanted.get("engine", entry.group) == entry.group
-        and wanted.get("player", entry.player) == entry.player
-        and wanted.get("outcome", entry.outcome) == entry.outcome
-        and (error is None or (ERRORS[error] == bool(entry.errors) if error in ERRORS else error in entry.errors))
-        and (refined is None or REFINED[refined] == bool(entry.refinements))
-        and wanted.get("shortest", 0) <= entry.length <= wanted.get("longest", entry.length)
-    )
+    long_enough = wanted.get("shortest", 0) <= entry.length <= wanted.get("longest", entry.length)
+    return long_enough and all(wanted.get(name) in (None, *values) for name, values in _facets(entry).items())
 
 
 def _row(number: int, entry: Entry) -> dict[str, Any]:
     mark = {"success": "✓", "no success": "✗"}.get(entry.outcome, "·")
-    kind = "masked" if "masked" in entry.errors else "refused"
+    kind = MASKED if MASKED in entry.errors else "refused"
     facts = [f"{mark} {entry.length} actions"]
     facts += [f"{len(entry.errors)} {kind}"] if entry.errors else []
     facts += [f"{entry.refinements} corrected"] if entry.refinements else []

@@ -4,6 +4,7 @@ The rules were read in the frameworks' sources; each reader below says which.
 """
 
 import json
+from pathlib import Path
 
 import pytest
 import yaml
@@ -15,8 +16,9 @@ from agentrefine_lib.dataset import (
     for_swift,
     to_conversation,
 )
-from agentrefine_lib.dataset.exports import AXOLOTL_YAML, LLAMA_FACTORY_V0_INFO
 from agentrefine_lib.schema import Conversation, Message
+
+ROOT = Path(__file__).parents[2]
 
 
 def conversation(name, *losses):
@@ -52,6 +54,11 @@ def rows_of(path):
     return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
 
 
+def configuration(kind):
+    """What the page for other trainers' users says."""
+    return (ROOT / "docs" / "exports.md").read_text().split(f"```{kind}\n")[1].split("```")[0]
+
+
 SIDES = {"user": "human", "assistant": "gpt"}
 
 
@@ -68,7 +75,7 @@ def read_swift(sample):
 
 def read_axolotl(sample):
     """message_field_training names a bool per message; only null would fall back to roles_to_train."""
-    config = yaml.safe_load(AXOLOTL_YAML.format(path="data.jsonl"))["datasets"][0]
+    config = yaml.safe_load(configuration("yaml"))["datasets"][0]
     role, content = config["message_property_mappings"]["role"], config["message_property_mappings"]["content"]
     known = {name: side for side, names in config["roles"].items() for name in names}
     messages = sample[config["field_messages"]]
@@ -107,10 +114,11 @@ def test_llama_factory_v0_learns_each_trained_reply_once(conversations, unfit, t
     """data/converter.py and processor/supervised.py: strict alternation, an even number of messages, and with
     mask_history only the last reply is trained."""
     counts = for_llama_factory_v0([*conversations, *unfit], tmp_path / "out.jsonl")
-    tags = LLAMA_FACTORY_V0_INFO["tags"]
+    info = json.loads(configuration("json"))["agentrefine"]
+    tags = info["tags"]
     learned = []
     for sample in rows_of(tmp_path / "out.jsonl"):
-        messages = sample[LLAMA_FACTORY_V0_INFO["columns"]["messages"]]
+        messages = sample[info["columns"]["messages"]]
         sides = [m[tags["role_tag"]] for m in messages]
         assert sides == [tags["user_tag"], tags["assistant_tag"]] * (len(messages) // 2)
         learned.append([m[tags["content_tag"]] for m in messages])

@@ -4,13 +4,13 @@ import asyncio
 
 import pytest
 
-from agentrefine_lib.agent import Prompting, parse_reply
+from agentrefine_lib.agent import Prompting
 from agentrefine_lib.dataset import reply, to_conversation
 from agentrefine_lib.environments.check import check_environment
 from agentrefine_lib.environments.embedded import Embedded, first_mistake, world_of
 from agentrefine_lib.environments.process import Opening
 from agentrefine_lib.environments.signature import parse_command
-from agentrefine_lib.schema import Task, Trajectory, read_jsonl
+from agentrefine_lib.schema import Task, Trajectory, parse_reply, read_jsonl
 from agentrefine_lib.synthesis import Job, synthesize
 from agentrefine_lib.teachers import MECHANICS, EmbeddedTeacher, embedded_persona
 from agentrefine_lib.teachers.embedded.grammar import FORMS

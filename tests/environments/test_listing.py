@@ -8,7 +8,7 @@ from functools import partial
 
 import pytest
 
-from agentrefine_lib.agent import Prompting, parse_reply
+from agentrefine_lib.agent import Prompting
 from agentrefine_lib.environments import make_environment
 from agentrefine_lib.environments.check import check_environment
 from agentrefine_lib.environments.embedded import Embedded
@@ -17,7 +17,7 @@ from agentrefine_lib.environments.perturbations import make_perturbed
 from agentrefine_lib.environments.process import Opening
 from agentrefine_lib.policies import RandomPolicy
 from agentrefine_lib.rollout import roll_out
-from agentrefine_lib.schema import Episode, Task, read_jsonl
+from agentrefine_lib.schema import Episode, Task, parse_reply, read_jsonl
 
 TASK = Task(engine="babyai", name="PickupLoc", seed=1234)
 

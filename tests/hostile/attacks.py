@@ -9,8 +9,7 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 
 from agentrefine_lib.dataset import to_conversation
-from agentrefine_lib.schema import Episode, Step, Task, Trajectory
-from agentrefine_lib.schema.models import Record
+from agentrefine_lib.schema import Episode, Record, Step, Task, Trajectory
 
 patient = settings(deadline=None, suppress_health_check=list(HealthCheck))  # how many examples: the profile says
 GOOD: dict[str, Any] = {}  # a good record of each kind, by name; of the fixture: hypothesis would print it

@@ -17,7 +17,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 from transformers import AutoTokenizer
 
-from agentrefine_lib.agent import parse_reply
 from agentrefine_lib.dataset import read_conversations, to_conversation, write_conversations
 from agentrefine_lib.endpoint import Completion
 from agentrefine_lib.endpoint.prices import PriceError, load_prices
@@ -43,6 +42,7 @@ from agentrefine_lib.schema import (
     Task,
     Trajectory,
     compile_code,
+    parse_reply,
     read_jsonl,
 )
 from agentrefine_lib.schema.actions import read_arguments

@@ -4,11 +4,10 @@ import asyncio
 
 import pytest
 
-from agentrefine_lib.agent import parse_reply
 from agentrefine_lib.environments import make_environment
 from agentrefine_lib.environments.process import EngineProcess
 from agentrefine_lib.policies import AfterMistake, ExpertPolicy, LiveEpisode, RandomPolicy
-from agentrefine_lib.schema import Step, Task
+from agentrefine_lib.schema import Step, Task, parse_reply
 
 
 async def play(policy, task, steps):

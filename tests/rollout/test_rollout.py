@@ -295,7 +295,7 @@ def test_a_ray_cluster_of_two_nodes_plays_the_same_episodes(two_nodes, tmp_path)
         async def act(self, episodes):
             return 1 / 0 if episodes[0].task == TASKS[7] else await super().act(episodes)
 
-    with pytest.raises(RuntimeError, match=r"(?s)what was played is kept.*ZeroDivisionError"):
+    with pytest.raises(RuntimeError, match=r"(?s)what was made is kept.*ZeroDivisionError"):
         roll_out_on_ray(Dying, TASKS, there, Limits(steps=12, in_flight=1), batch=8)
     assert len(list(read_jsonl(there, Episode))) == 7
     roll_out_on_ray(RandomPolicy, TASKS, there, limits, batch=2)  # then goes on
@@ -304,9 +304,9 @@ def test_a_ray_cluster_of_two_nodes_plays_the_same_episodes(two_nodes, tmp_path)
 
 def test_a_batch_that_is_stopped_brings_home_what_it_has_played():
     limits = Limits(steps=12, in_flight=2)
-    lines, reasons, stopped = play_batch(DyingPolicy, TASKS, limits, make_environment)
+    (lines, reasons), stopped = play_batch(DyingPolicy, limits, make_environment, TASKS)
     assert 0 < len(lines) < len(TASKS) and reasons == {} and "PowerError: the machine goes down" in stopped
     make = functools.partial(engines.faulty, "dies", None)
-    lines, reasons, stopped = play_batch(RandomPolicy, [*TASKS[:3], *TASKS[:3]], limits, make)
+    (lines, reasons), stopped = play_batch(RandomPolicy, limits, make, [*TASKS[:3], *TASKS[:3]])
     assert (len(lines), list(reasons), stopped) == (2, [engines.CHOSEN], "")
-    assert play_batch(lambda: 1 / 0, TASKS, limits, make)[:2] == ([], {})
+    assert play_batch(lambda: 1 / 0, limits, make, TASKS)[0] == ([], {})

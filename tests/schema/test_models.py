@@ -15,11 +15,11 @@ from agentrefine_lib.schema import (
     Mismatch,
     SchemaError,
     Script,
-    Step,
     Trajectory,
     compile_code,
     match_action,
     read_jsonl,
+    refinements,
     write_jsonl,
 )
 
@@ -114,9 +114,8 @@ def test_any_text_gets_a_verdict(action):
     assert isinstance(match_action(Script.model_validate(PAPER_SCRIPT), action), Match | Mismatch)
 
 
-def test_older_episodes_that_name_the_form_of_a_reply_as_its_error_are_read():
-    step = {"reply": "go", "thought": "", "action": "go", "observation": "o", "progress": 0.0}
-    old = Step.model_validate_json(json.dumps(step | {"error": "reply"}))
-    assert (old.error, old.well_formed) == (None, False)
-    assert Step.model_validate_json(old.to_json()) == old
-    assert Step.model_validate_json(json.dumps(step | {"error": "logic"})).error == "logic"
+def test_a_reply_without_a_flag_is_trained_and_a_refinement_comes_right_after_an_error():
+    assert [Message(sender="gpt", value="x", loss=loss).is_trained for loss in (True, None, False)] == [1, 1, 0]
+    assert not Message(sender="human", value="x").is_trained
+    assert refinements([True, True, False, False, True]) == [False, False, True, False, False]
+    assert refinements([]) == []

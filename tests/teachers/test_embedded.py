@@ -10,11 +10,20 @@ from functools import cache
 
 import pytest
 
-from agentrefine_lib.agent.reply import parse_reply
 from agentrefine_lib.dataset import to_conversation
-from agentrefine_lib.schema import DMTurn, Match, PlayerTurn, Script, Trajectory, match_action, render_example
+from agentrefine_lib.schema import (
+    COMPLETED,
+    DMTurn,
+    Match,
+    PlayerTurn,
+    Script,
+    Trajectory,
+    match_action,
+    parse_reply,
+    render_example,
+)
 from agentrefine_lib.synthesis import Job, Limits, synthesize_one
-from agentrefine_lib.teachers import COMPLETED, MECHANICS, Brief, EmbeddedTeacher, embedded_persona, load_costumes
+from agentrefine_lib.teachers import MECHANICS, Brief, EmbeddedTeacher, embedded_persona, load_costumes
 from agentrefine_lib.teachers.embedded.errors import FLAG_OF, KINDS
 from agentrefine_lib.teachers.embedded.game import MOVES, draw_game
 from agentrefine_lib.teachers.embedded.grammar import FORMS

@@ -15,8 +15,8 @@ from itertools import pairwise
 import openai
 import pytest
 
-from agentrefine_lib.schema import Script
-from agentrefine_lib.teachers import COMPLETED, Brief, EmbeddedTeacher, embedded_persona
+from agentrefine_lib.schema import COMPLETED, Script
+from agentrefine_lib.teachers import Brief, EmbeddedTeacher, embedded_persona
 from agentrefine_lib.teachers.faults import Faults, read_faults
 from agentrefine_lib.teachers.recovery import recover_json
 from agentrefine_lib.teachers.server import make_app, serve

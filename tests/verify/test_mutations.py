@@ -10,8 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from agentrefine_lib.dataset import to_conversation
-from agentrefine_lib.schema import DMTurn, PlayerTurn
-from agentrefine_lib.teachers import COMPLETED
+from agentrefine_lib.schema import COMPLETED, DMTurn, PlayerTurn
 from agentrefine_lib.verify import check_turns
 
 FLAGS = ("parameter_error", "place_error", "logic_error")

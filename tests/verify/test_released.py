@@ -42,25 +42,25 @@ def test_each_flaw_alone(tmp_path, kind):
     path = tmp_path / "c.jsonl"
     path.write_text(json.dumps(row(0, ASK, SAY)) + "\n\n" + json.dumps(bad) + "\n")
     report = check_file(path)
-    assert [(f.kind, f.count, f.examples[0].row, f.examples[0].field) for f in report.flaws] == [(kind, 1, 3, field)]
-    assert report.rows == 2 and not report.ok
+    assert report.flaws == {kind: 1} and [(e.row, e.field) for e in report.examples] == [(3, field)]
+    assert report.counts["rows"] == 2 and not report.ok
 
 
 def test_all_flaws_together_in_both_formats(tmp_path, monkeypatch):
-    monkeypatch.setattr("agentrefine_lib.verify.rows.MAX_ROW_BYTES", 2_000)
+    for module in ("schema.jsonl", "verify.rows"):
+        monkeypatch.setattr(f"agentrefine_lib.{module}.MAX_LINE_BYTES", 2_000)
     good = row(0, ASK, SAY, ASK, SAY | {"loss": False}, ASK, SAY | {"loss": None})
     lines = [json.dumps(good), *(json.dumps(bad) for bad, _ in BAD_ROWS.values()), "{", '"\\ud800"', "[" * 999]
     (tmp_path / "c.jsonl").write_bytes("\n".join([*lines, "x" * 9_000, json.dumps(row(99, ASK, SAY))]).encode())
     report = check_file(tmp_path / "c.jsonl")
-    counts = {flaw.kind: flaw.count for flaw in report.flaws}
-    assert counts == dict.fromkeys(get_args(Kind), 1) | {"row_malformed": 4}
-    assert (report.rows, report.trained, report.masked, report.unmarked) == (17, 12, 2, 1)
-    assert list(report.frame()["kind"]) == list(counts)
+    assert report.flaws == dict.fromkeys(get_args(Kind), 1) | {"row_malformed": 4}
+    assert [report.counts[name] for name in ("rows", "trained", "masked", "unmarked")] == [17, 12, 2, 1]
+    assert list(report.flaws) == list(get_args(Kind))
     assert "row_malformed: 4" in str(report) and f"row {len(lines) + 1}, row: over 2000 bytes" in str(report)
 
     rows = [Conversation.model_validate(bad) for kind, (bad, _) in BAD_ROWS.items() if kind != "row_malformed"]
     write_conversations(tmp_path / "c.parquet", [Conversation.model_validate(good), *rows])
-    parquet = {flaw.kind: flaw.count for flaw in check_file(tmp_path / "c.parquet").flaws}
+    parquet = check_file(tmp_path / "c.parquet").flaws
     assert parquet == dict.fromkeys(parquet, 1) and set(parquet) == set(BAD_ROWS) - {"row_malformed"}
 
 
@@ -70,14 +70,15 @@ def test_columns_of_another_type_are_malformed_rows(tmp_path):
 
     flags_as_text = [{**message, "loss": str(message["loss"])} for message in (ASK, SAY)]
     pq.write_table(pa.Table.from_pylist([row(0, *flags_as_text), {"id": "r1"}]), tmp_path / "c.parquet")
-    [flaw] = check_file(tmp_path / "c.parquet").flaws
-    assert (flaw.kind, flaw.count, flaw.examples[0].field) == ("row_malformed", 2, "conversations.0.loss")
+    report = check_file(tmp_path / "c.parquet")
+    assert report.flaws == {"row_malformed": 2} and report.examples[0].field == "conversations.0.loss"
 
 
 def test_our_own_data_is_fine(trajectories, tmp_path):
     write_jsonl(tmp_path / "c.jsonl", map(to_conversation, trajectories))
     report = check_file(tmp_path / "c.jsonl")
-    assert report.ok and report.rows == len(trajectories) and report.masked > 0 and report.unmarked == 0
+    assert report.ok and report.counts["rows"] == len(trajectories)
+    assert report.counts["masked"] > 0 == report.counts["unmarked"]
 
 
 @pytest.mark.fault("verification", "truncated Parquet", "refused with the file's name")

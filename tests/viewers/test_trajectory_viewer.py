@@ -4,8 +4,7 @@ import json
 
 import pytest
 
-from agentrefine_lib.schema import SchemaError, Trajectory, read_jsonl, write_jsonl
-from agentrefine_lib.teachers import COMPLETED
+from agentrefine_lib.schema import COMPLETED, SchemaError, Trajectory, read_jsonl, write_jsonl
 from agentrefine_lib.verify import check_turns
 from agentrefine_lib.viewers import Index, TrajectoryViewer
 from agentrefine_lib.viewers.play import as_play
@@ -29,7 +28,7 @@ def test_the_facts_of_the_index_are_those_of_the_records(path, trajectories):
     for entry, trajectory in zip(Index(path).entries, trajectories, strict=True):
         play = as_play(trajectory)
         assert (entry.id, entry.outcome, entry.refinements) == (play.id, play.outcome, play.refinements)
-        assert (len(entry.errors), entry.length) == (play.errors, len(play.exchanges))
+        assert (entry.errors, entry.length) == (play.errors, len(play.exchanges))
 
 
 def test_filters_leave_what_they_say(path, trajectories, tmp_path):

@@ -9,8 +9,7 @@ from typing import Annotated, Literal, NamedTuple, Self
 from pydantic import AfterValidator, AliasPath, ConfigDict, Field, model_validator
 
 from agentrefine_lib.environments.agentboard.rules import readable
-from agentrefine_lib.schema import Task, read_jsonl
-from agentrefine_lib.schema.models import Record
+from agentrefine_lib.schema import Record, Task, read_jsonl
 
 BABYAI_SEEDS = (1234, 1235, 1236, 1237)  # four labels for each level
 JERICHO_GAMES = (  # in the order of the labels, which do not name them

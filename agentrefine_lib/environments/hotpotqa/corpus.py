@@ -13,8 +13,7 @@ from typing import Self
 import numpy as np
 from pydantic import AliasChoices, ConfigDict, Field, TypeAdapter, ValidationError, model_validator
 
-from agentrefine_lib.schema import SchemaError, Task, explain, read_jsonl
-from agentrefine_lib.schema.models import Record
+from agentrefine_lib.schema import Record, SchemaError, Task, explain, read_jsonl
 
 SHIPPED = Path(__file__).with_name("questions.jsonl")
 SIMILAR = 5  # titles offered when there is no article of the name asked for

@@ -8,7 +8,7 @@ from functools import lru_cache
 from operator import contains
 from typing import NamedTuple
 
-from agentrefine_lib.schema import EXAMPLE_STEPS, Script, render_example
+from agentrefine_lib.schema import COMPLETED, EXAMPLE_DRAWS, EXAMPLE_STEPS, Script, render_example
 from agentrefine_lib.schema.actions import MAX_ACTION_CHARS, is_plain, placeholders, read_arguments
 from agentrefine_lib.teachers.embedded.goals import condition, draw_form, put_goal
 from agentrefine_lib.teachers.embedded.grammar import EXTRAS, Grammar
@@ -17,11 +17,9 @@ from agentrefine_lib.teachers.embedded.mechanics import Mechanic, load_mechanic
 from agentrefine_lib.teachers.embedded.names import STYLES, Names, Noun
 from agentrefine_lib.teachers.embedded.rendering import Rendering, sentence
 from agentrefine_lib.teachers.embedded.thoughts import Refused, Voice
-from agentrefine_lib.teachers.protocol import COMPLETED
 
 MOVES = range(4, 21)  # commands that an error-free play takes
 DRAWS = 60  # worlds drawn for one game until one is of that length
-EXAMPLE_DRAWS = 2  # worlds of which the shortest is the example
 SHORT = 0.7  # of the games are the shorter of two worlds
 PLAIN = "plain"  # in a name: a plain game, see Recipe
 KIND = "kind"  # key of a script's environment: mechanic, costume and grammar that it was drawn from
