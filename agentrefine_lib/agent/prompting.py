@@ -10,12 +10,15 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, get_args
+from typing import Literal
+
+from pydantic import Field
 
 from agentrefine_lib.dataset import instruction
 from agentrefine_lib.environments.process import Opening
 from agentrefine_lib.schema import (
     Episode,
+    Section,
     Step,
     Task,
     begins_with_action,
@@ -50,10 +53,6 @@ class Prompting:
     layout: Layout = "chat"
     examples: tuple[Episode, ...] = ()
 
-    def __post_init__(self) -> None:
-        if self.layout not in get_args(Layout):
-            raise ValueError(f"layout: found {self.layout!r}; expected one of {', '.join(get_args(Layout))}")
-
     def chat(self, task: Task, opening: Opening, steps: Iterable[Step]) -> Chat:
         """The messages for a task after some steps. Raises ValueError when the example is the task itself."""
         example = self._example(task)
@@ -85,6 +84,19 @@ class Prompting:
         if example.task.id == task.id:
             raise ValueError(f"the example for {task.id} is that task, solved; give an episode of another task")
         return example.as_example(thoughts=self.layout == "chat")
+
+
+class Prompts(Section):
+    """What models read, beside what their tasks say: the section ``prompts``."""
+
+    layout: Layout = "chat"  # one message per turn; or "single": everything in one message, as AgentBoard does
+    examples: str = "params/examples"  # folder of example plays, of which a prompt shows one; empty: none
+    valid_actions: int = Field(default=0, ge=0)  # listed after each observation, so many at most; 0: none
+    ladder: int = Field(default=0, ge=0)  # the same on the ladder (chapter 4); 0: real engines are played once
+
+    def prompting(self, root: Path) -> Prompting:
+        """How an episode is shown; the folder of ``examples`` counts from ``root``."""
+        return Prompting(self.layout, read_examples(root / self.examples) if self.examples else ())
 
 
 def read_examples(folder: Path) -> tuple[Episode, ...]:

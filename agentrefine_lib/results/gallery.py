@@ -19,6 +19,8 @@ from agentrefine_lib.runner.workspace import repository
 from agentrefine_lib.schema import atomic_write_text
 from agentrefine_lib.viewers.page import document
 
+NO_ALT = 'alt="No description has been provided for this image"'  # nbconvert's own template drops ours
+
 
 def build(profile: Profile) -> Path:
     """Write ``gallery/`` in the run folder and return its index. Raises FileNotFoundError where nothing was run."""
@@ -47,7 +49,10 @@ def page_of(book: Any, title: str) -> str:
     book.metadata.pop("widgets", None)
     book.cells.insert(0, nbformat.v4.new_markdown_cell("[All chapters](index.html)"))
     html, _ = HTMLExporter(require_js_url="").from_notebook_node(book, {"metadata": {"name": title}})
-    return str(html).replace('<script src=""></script>', "")  # it loads modules of widgets, of which there are none
+    shown = [output.metadata for cell in book.cells for output in cell.get("outputs", []) if "metadata" in output]
+    told = iter([image["image/png"].get("alt", "") for image in shown if "image/png" in image])
+    html = re.sub(NO_ALT, lambda _: f'alt="{escape(next(told, ""))}"', str(html))
+    return html.replace('<script src=""></script>', "")  # it loads modules of widgets, of which there are none
 
 
 def opening(book: Any) -> tuple[str, str]:

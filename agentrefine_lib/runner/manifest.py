@@ -50,7 +50,7 @@ def record(state: State) -> dict[str, Any]:
     values = state.given | state.defaulted
     return {
         "parameters": {"given": state.given, "defaulted": state.defaulted},
-        "seeds": {name: value for name, value in values.items() if re.search(r"(^|_)seeds?$", name)},
+        "seeds": {name: value for name, value in values.items() if re.search(r"(^|[_.])seeds?$", name)},
         "commit": state.commit,
         "dirty": state.dirty,
         "started": state.started,

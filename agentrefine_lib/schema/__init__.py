@@ -38,6 +38,7 @@ from agentrefine_lib.schema.react import (
     parse_reply,
 )
 from agentrefine_lib.schema.record import Record, explain
+from agentrefine_lib.schema.section import Section, did_you_mean, spelt_out
 from agentrefine_lib.schema.turns import (
     COMPLETED,
     ERROR_FLAGS,

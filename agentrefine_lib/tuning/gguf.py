@@ -5,8 +5,6 @@
 Llama's architecture only (SmolLM2, Llama 3): the others come with converters of their own.
 """
 
-from __future__ import annotations
-
 import argparse
 import json
 import re

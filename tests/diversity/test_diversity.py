@@ -99,10 +99,10 @@ def item(index, *vector):
 @pytest.mark.parametrize(
     ("data", "told"),
     [
-        ([item(0, 1, 2), item(1)], "vector 1 of 2: empty"),
-        ([item(0, 1, 2), item(1, 0, 0)], "vector 1 of 2: its length is 0"),
-        ([item(0, 1, 2), item(1, 1e999, 0)], "vector 1 of 2: its length is inf"),
-        ([item(0, 1, 2), item(1, 1, 2, 3)], "vector 1 of 2: 3 numbers, others have 2"),
+        ([item(0, 1, 2), item(1)], "another length than the others"),
+        ([item(0, 1, 2), item(1, 0, 0)], "zero or not finite"),
+        ([item(0, 1, 2), item(1, 1e999, 0)], "zero or not finite"),
+        ([item(0, 1, 2), item(1, 1, 2, 3)], "another length than the others"),
         ([item(0, 1, 2)], "found 1 vectors, expected 2"),
         ([], "No embedding data"),
         ([item(0, 1, 2), item(0, 1, 2)], "found index"),
@@ -123,10 +123,6 @@ def test_vectors_that_are_none_are_neither_used_nor_recorded(tmp_path, data, tol
         data[:] = [item(1, 0, 2), item(0, 2, 0)]  # not in order
         good = asyncio.run(embed_by_endpoint(settings, ["a", "b"], tmp_path / "e.jsonl"))
         assert good.tolist() == [[1, 0], [0, 1]]
-        lines = (tmp_path / "e.jsonl").read_text().replace("[0.0,2.0]", "[]")  # of an older version
-        (tmp_path / "e.jsonl").write_text(lines)
-        data[:] = [item(0, 0, 5)]
-        assert asyncio.run(embed_by_endpoint(settings, ["a", "b"], tmp_path / "e.jsonl")).tolist() == good.tolist()
 
 
 def test_an_endpoint_embeds_each_text_once(tmp_path):
