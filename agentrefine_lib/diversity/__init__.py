@@ -2,7 +2,7 @@
 
 from agentrefine_lib.diversity.embedding import Texts, embed, project
 from agentrefine_lib.diversity.likeness import engine_vocabularies, likeness, most_alike
-from agentrefine_lib.diversity.scores import distinct, nearest, over_halves, self_bleu, similarity, skeletons, vendi
+from agentrefine_lib.diversity.scores import distinct, half_samples, nearest, self_bleu, similarity, skeletons, vendi
 from agentrefine_lib.diversity.tables import (
     further_away,
     measured,
@@ -12,4 +12,9 @@ from agentrefine_lib.diversity.tables import (
     thoughts,
     with_nearest,
 )
-from agentrefine_lib.diversity.texts import environments_told, tests_told, thoughts_played, thoughts_taught
+from agentrefine_lib.diversity.texts import (
+    episode_thoughts,
+    task_instructions,
+    training_instructions,
+    training_thoughts,
+)

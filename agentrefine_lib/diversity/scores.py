@@ -78,7 +78,7 @@ def skeletons(texts: Sequence[str], told: Sequence[str]) -> list[str]:
     return bare
 
 
-def over_halves(
+def half_samples(
     measure: Callable[[np.ndarray], float], groups: Sequence[str], seed: int = 0, halves: int = HALVES
 ) -> np.ndarray:
     """Values of a measure on random halves of the groups: it gets the indices of their texts.

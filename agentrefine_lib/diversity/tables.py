@@ -9,8 +9,8 @@ import numpy as np
 import pandas as pd
 from scipy.stats import mannwhitneyu
 
-from agentrefine_lib.diversity.scores import distinct, nearest, over_halves, self_bleu, similarity, skeletons, vendi
-from agentrefine_lib.diversity.texts import thoughts_played, thoughts_taught
+from agentrefine_lib.diversity.scores import distinct, half_samples, nearest, self_bleu, similarity, skeletons, vendi
+from agentrefine_lib.diversity.texts import episode_thoughts, training_thoughts
 
 COLUMNS = ["of", "method", "measure", "value", "low", "high", "n"]
 FEWEST = 5  # thoughts of a set that is compared
@@ -23,8 +23,8 @@ def thoughts(
 ) -> pd.DataFrame:
     """At most ``number`` thoughts of each training set and of each method's models, in columns of, method, group, text
     and told. Every set is cut to the size of the smallest beside it; one with fewer than FEWEST is left out."""
-    sets = {(TAUGHT, name): thoughts_taught(path, number, seed) for name, path in taught.items()}
-    sets |= {(PLAYED, name): thoughts_played(paths, number, seed) for name, paths in played.items()}
+    sets = {(TAUGHT, name): training_thoughts(path, number, seed) for name, path in taught.items()}
+    sets |= {(PLAYED, name): episode_thoughts(paths, number, seed) for name, paths in played.items()}
     sets = {key: found for key, found in sets.items() if len(found) >= FEWEST}
     least = {of: min(len(found) for (other, _), found in sets.items() if other == of) for of, _ in sets}
     cut = [found.head(least[of]).assign(of=of, method=method) for (of, method), found in sets.items()]
@@ -53,7 +53,7 @@ def measured(said: pd.DataFrame, vectors: np.ndarray, seed: int = 0) -> pd.DataF
 
 def vendi_of_halves(part: pd.DataFrame, vectors: np.ndarray, seed: int = 0) -> np.ndarray:
     """Vendi scores of a set of ``thoughts`` on random halves of its conversations or episodes."""
-    return over_halves(lambda rows: vendi(vectors[part.index[rows]]), part["group"].tolist(), seed)
+    return half_samples(lambda rows: vendi(vectors[part.index[rows]]), part["group"].tolist(), seed)
 
 
 def more_diverse(

@@ -15,7 +15,7 @@ from agentrefine_lib.schema import Conversation, Episode, parse_reply, read_json
 COMMANDS = "\n\nCommands:\n"  # in the first message of dataset.instruction
 
 
-def thoughts_taught(path: Path, number: int, seed: int = 0) -> pd.DataFrame:
+def training_thoughts(path: Path, number: int, seed: int = 0) -> pd.DataFrame:
     """At most ``number`` thoughts of the trained replies in a file of conversations: columns group (its id), text, and
     told (what was read in its play, without an example)."""
     found = []
@@ -25,7 +25,7 @@ def thoughts_taught(path: Path, number: int, seed: int = 0) -> pd.DataFrame:
     return _draw(found, number, seed)
 
 
-def thoughts_played(paths: Iterable[Path], number: int, seed: int = 0) -> pd.DataFrame:
+def episode_thoughts(paths: Iterable[Path], number: int, seed: int = 0) -> pd.DataFrame:
     """At most ``number`` thoughts of all replies in files of episodes: columns group (the episode's id), text, told."""
     found = []
     for e in (e for path in paths for e in read_jsonl(path, Episode)):
@@ -46,7 +46,7 @@ def _draw(found: Iterable[tuple[str, str, str]], number: int, seed: int) -> pd.D
     return pd.DataFrame(random.Random(seed).sample(said, min(number, len(said))), columns=["group", "text", "told"])
 
 
-def environments_told(path: Path, number: int, seed: int = 0) -> pd.DataFrame:
+def training_instructions(path: Path, number: int, seed: int = 0) -> pd.DataFrame:
     """How the environments of a training set begin: columns group and text: commands, goal, first observation.
 
     Where a first message has no list of commands (the authors' data), all of it.
@@ -55,7 +55,7 @@ def environments_told(path: Path, number: int, seed: int = 0) -> pd.DataFrame:
     return _draw(found, number, seed)[["group", "text"]]
 
 
-def tests_told(path: Path) -> pd.DataFrame:
+def task_instructions(path: Path) -> pd.DataFrame:
     """How the environments of episodes begin, in the form of training data: columns engine, group (task) and text."""
     rows = [
         {

@@ -57,19 +57,3 @@ def panel(chosen: Mapping[str, Mapping[str, Iterable[int]]]) -> list[Task]:
         for name, seeds in (names or get_engine(engine).panel).items()
         for seed in spelt_out(seeds)
     ]
-
-
-__all__ = [
-    "Engine",
-    "EngineMissingError",
-    "Environment",
-    "Score",
-    "StepResult",
-    "engines",
-    "get_engine",
-    "make_environment",
-    "panel",
-    "playable",
-    "table_1",
-    "titles",
-]

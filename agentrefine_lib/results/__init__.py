@@ -1,5 +1,3 @@
 """What a run's figures say: the registry of artefacts, verdicts on claims, the pages, the gallery."""
 
 from agentrefine_lib.results.claims import show_claims
-
-__all__ = ["show_claims"]

@@ -4,15 +4,3 @@ from agentrefine_lib.runner.fingerprint import State, judge, library_files
 from agentrefine_lib.runner.manifest import git_state
 from agentrefine_lib.runner.profile import ProfileError, load_profile
 from agentrefine_lib.runner.workspace import repository, upstream, workspace
-
-__all__ = [
-    "ProfileError",
-    "State",
-    "git_state",
-    "judge",
-    "library_files",
-    "load_profile",
-    "repository",
-    "upstream",
-    "workspace",
-]

@@ -38,7 +38,7 @@ class Examples(Dataset[Row]):
             {
                 "input_ids": np.array(example.input_ids, dtype=np.int32),
                 "labels": np.array(example.labels, dtype=np.int32),
-                "refined": refined_tokens(example),
+                "refined": refinement_tokens(example),
             }
             for example in examples
         ]
@@ -50,7 +50,7 @@ class Examples(Dataset[Row]):
         return self.rows[index]
 
 
-def refined_tokens(example: Example) -> np.ndarray:
+def refinement_tokens(example: Example) -> np.ndarray:
     """True for each token of a refinement: a trained reply right after one that is not trained, an error."""
     owner, trained = np.array(example.message), np.array(example.labels) != IGNORED
     errors = set(owner[owner >= 0]) - set(owner[trained])

@@ -48,7 +48,7 @@ def test_thoughts_of_trained_replies_are_drawn_and_null_means_trained(tmp_path):
     replies = [Message(sender="gpt", value=format_reply(thought, "look"), loss=loss) for thought, loss in said]
     messages = [Message(sender="human", value="Goal: x."), *replies]
     write_jsonl(tmp_path / "c.jsonl", [Conversation(id="c", conversations=messages)])
-    assert set(diversity.thoughts_taught(tmp_path / "c.jsonl", 9)["text"]) == {"one", "two"}
+    assert set(diversity.training_thoughts(tmp_path / "c.jsonl", 9)["text"]) == {"one", "two"}
 
 
 def test_similarity_by_hand():
@@ -87,7 +87,7 @@ def test_the_nearest_of_a_set_is_not_itself():
 def test_halves_keep_conversations_whole():
     seen = []
     groups = ["a", "a", "b", "c", "c", "d"]
-    diversity.over_halves(lambda rows: seen.append({groups[i] for i in rows}) or len(rows), groups, seed=0, halves=20)
+    diversity.half_samples(lambda rows: seen.append({groups[i] for i in rows}) or len(rows), groups, seed=0, halves=20)
     assert all(len(names) == 2 for names in seen)
     assert len({frozenset(names) for names in seen}) > 3
 

@@ -8,7 +8,7 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from agentrefine_lib.dataset import to_conversation
 from agentrefine_lib.tuning import IGNORED, Recipe, batches, encode
-from agentrefine_lib.tuning.batches import Examples, Flatten, Order, attend_by_sample, refined_tokens
+from agentrefine_lib.tuning.batches import Examples, Flatten, Order, attend_by_sample, refinement_tokens
 from agentrefine_lib.tuning.train import RefinementTrainer, load_base, token_losses
 
 RECIPE = Recipe(
@@ -161,11 +161,11 @@ def test_equation_1_and_its_gradients_by_hand(tiny, three_turns):
 def test_tokens_of_a_refinement_are_told_from_others(tiny, three_turns):
     tokenizer = AutoTokenizer.from_pretrained(tiny)
     example = encode(to_conversation(three_turns), tokenizer)
-    flags = refined_tokens(example)
+    flags = refinement_tokens(example)
     text = tokenizer.decode([t for t, flag in zip(example.input_ids, flags, strict=True) if flag])
     assert text == "Thought: Then take it.\nAction: take cup<|im_end|>"
     for strategy in ("all_turns", "no_refinement"):  # no reply is masked there, so none is known to mend one
-        assert not refined_tokens(encode(to_conversation(three_turns, strategy), tokenizer)).any()
+        assert not refinement_tokens(encode(to_conversation(three_turns, strategy), tokenizer)).any()
 
 
 def test_the_order_is_that_of_the_seed_and_every_pass_sees_every_row():

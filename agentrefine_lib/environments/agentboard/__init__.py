@@ -2,5 +2,3 @@
 
 from agentrefine_lib.environments.agentboard.labelled import Labelled, make_labelled
 from agentrefine_lib.environments.agentboard.labels import LabelledTask, load_labels
-
-__all__ = ["Labelled", "LabelledTask", "load_labels", "make_labelled"]

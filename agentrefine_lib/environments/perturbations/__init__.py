@@ -33,14 +33,3 @@ def perturb_episode(name: str, episode: Episode) -> Episode:
         new = {"reply": format_reply(thought, action), "thought": thought, "action": action, "observation": said}
         steps.append(step.model_copy(update=new))
     return episode.model_copy(update={"steps": steps, "observation": wording.rewrite(episode.observation)})
-
-
-__all__ = [
-    "PERTURBATIONS",
-    "Perturbed",
-    "Renaming",
-    "make_perturbed",
-    "perturb_episode",
-    "perturbations",
-    "read_renamings",
-]
