@@ -46,7 +46,7 @@ async def run(url: str, folder: Path, count: int) -> dict[str, int]:
 
 def fault_row(name: str, folder: Path) -> dict[str, object]:
     rate = 0.3 if name in IN_THE_ANSWER else 0.1
-    app = make_app(EmbeddedTeacher(), Faults(**{name: rate}, retry_after_s=0.2, hang_s=5.0, dribble_s=0.2))
+    app = make_app(EmbeddedTeacher(), Faults(**{name: rate}, retry_after_s=0.2, hang_s=5.0))
     started = time.perf_counter()
     with serve(app) as url:
         retries = asyncio.run(run(url, folder, JOBS))

@@ -6,40 +6,19 @@ The client itself is imported when it is asked for: whoever plays local models n
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from agentrefine_lib.endpoint.budget import Budget, BudgetExceededError, Usage
+from agentrefine_lib.endpoint.budget import Budget, BudgetExceededError
 from agentrefine_lib.endpoint.failures import EmptyAnswerError, EndpointError
-from agentrefine_lib.endpoint.prices import Estimate, Price, PriceError, estimate, load_prices, price_of
+from agentrefine_lib.endpoint.prices import estimate, load_prices
 from agentrefine_lib.endpoint.recording import NotRecordedError
 from agentrefine_lib.endpoint.request import Completion, EndpointSettings, seed_of
 
 if TYPE_CHECKING:
-    from agentrefine_lib.endpoint.client import Endpoint, Statistics
+    from agentrefine_lib.endpoint.client import Endpoint
     from agentrefine_lib.endpoint.embeddings import embed_by_endpoint
-
-__all__ = [
-    "Budget",
-    "BudgetExceededError",
-    "Completion",
-    "EmptyAnswerError",
-    "Endpoint",
-    "EndpointError",
-    "EndpointSettings",
-    "Estimate",
-    "NotRecordedError",
-    "Price",
-    "PriceError",
-    "Statistics",
-    "Usage",
-    "embed_by_endpoint",
-    "estimate",
-    "load_prices",
-    "price_of",
-    "seed_of",
-]
 
 
 def __getattr__(name: str) -> Any:
-    modules = {"Endpoint": "client", "Statistics": "client", "embed_by_endpoint": "embeddings"}
+    modules = {"Endpoint": "client", "embed_by_endpoint": "embeddings"}
     if name not in modules:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     return getattr(import_module(f"{__name__}.{modules[name]}"), name)

@@ -1,7 +1,5 @@
 """The client: one call that answers a chat, from the recording or from the server, whatever happens on the way."""
 
-from __future__ import annotations
-
 import asyncio
 import logging
 import random
@@ -123,8 +121,9 @@ class Endpoint:
 
     def _tell(self) -> None:
         """What somebody has to know of the answers, in one line."""
-        limit, told = f"max_tokens={self.settings.max_tokens:,}", []
+        told = []
         if self._cut:
+            limit = f"max_tokens={self.settings.max_tokens:,}"
             told.append(f"{self._cut:,} end at {limit}: raise it (reply_tokens or max_reply_tokens in a chapter)")
         if self._silent:
             told.append(f"{self._silent:,} have no text, however often they were asked for")
@@ -146,11 +145,9 @@ class Endpoint:
         request = Request(self.settings, messages, seed, json_schema)
         found = self._recording.get(request.key) if self._recording else None
         if found is None and self._mode == "replay":
-            raise NotRecordedError(
-                f"{self._path}: request {request.key[:12]}… is not recorded (model {self.settings.model!r}, seed "
-                f"{seed}, {len(messages)} messages). {self._saved()}. What to do: restore the prompts, model and "
-                "sampling of the recorded run, or record again with mode='record'"
-            )
+            what = f"request {request.key[:12]}… (model {self.settings.model!r}, seed {seed}, {len(messages)} messages)"
+            mend = "restore the recorded run's prompts, model and sampling, or record again with mode='record'"
+            raise NotRecordedError(f"{self._path}: {what} is not recorded. {self._saved()}. What to do: {mend}")
         if found is None and request.key not in self._pending:
             task = self._pending[request.key] = asyncio.create_task(self._pay(request))
             task.add_done_callback(lambda done: self._forget(request.key, done))
@@ -161,17 +158,14 @@ class Endpoint:
         return self._counted(found.model_copy(update={"cached": True}))
 
     def _counted(self, completion: Completion) -> Completion:
-        self._answered += 1
-        self._cut += completion.ending.cut
+        self._answered, self._cut = self._answered + 1, self._cut + completion.ending.cut
         return completion
 
     def statistics(self) -> Statistics:
         """The state of this moment."""
-        spent, new = self._ledger.spent, self._ledger.spent.plus(self._before, sign=-1)
-        cost = new.money if self._price else None
-        limit, form = int(self._throttle.limit), FORMATS[self._form]
-        retries = dict(self._retries)
-        return Statistics(new.requests, retries, self._cached, new.tokens, cost, spent, limit, self._cut, form)
+        new, limit = self._ledger.spent.plus(self._before, sign=-1), int(self._throttle.limit)
+        used = new.requests, dict(self._retries), self._cached, new.tokens, new.money if self._price else None
+        return Statistics(*used, self._ledger.spent, limit, self._cut, FORMATS[self._form])
 
     async def _pay(self, request: Request) -> Completion:
         """Attempt until there is an answer. Raises EndpointError on a refusal and after too many failures."""

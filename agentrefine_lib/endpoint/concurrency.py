@@ -1,7 +1,5 @@
 """How many requests may be in flight: halved when the server suffers, growing by one a round when it does not."""
 
-from __future__ import annotations
-
 import asyncio
 import time
 from collections import deque

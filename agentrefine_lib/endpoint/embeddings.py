@@ -1,8 +1,5 @@
 """Texts as vectors from an OpenAI-compatible ``/embeddings`` URL; what was paid for is kept and never asked again."""
 
-from __future__ import annotations
-
-from collections import Counter
 from collections.abc import Sequence
 from hashlib import sha256
 from pathlib import Path
@@ -32,16 +29,12 @@ async def embed_by_endpoint(settings: EndpointSettings, texts: Sequence[str], re
     empty, not finite, zero, or of unequal length is a failure, too, and is not recorded.
     """
     keys = [sha256(f"{settings.model}\0{text}".encode()).hexdigest() for text in texts]
-    wanted, key = set(keys), settings.key()
+    where, key, failure = f"{settings.base_url}, model {settings.model!r}", settings.key(), ""
     if key is None:
-        raise EndpointError(
-            f"{settings.base_url}: no key; put it into the environment variable {settings.key_variable}"
-        )
+        raise EndpointError(f"{where}: no key; put it into the environment variable {settings.key_variable}")
     with Journal(recording, Embedded, key=lambda line: line.key) as journal:
-        known = {line.key: line.vector for line in read_jsonl(recording, Embedded) if line.key in wanted}
-        widths = Counter(len(vector) for vector in known.values() if not _fault(vector))
-        wide = max(widths, key=widths.__getitem__, default=None)  # older versions recorded what is no vector, too
-        known = {name: vector for name, vector in known.items() if len(vector) == wide and not _fault(vector)}
+        known = {line.key: line.vector for line in read_jsonl(recording, Embedded)}
+        width = next((len(known[name]) for name in keys if name in known), None)
         missing = list(dict.fromkeys(pair for pair in zip(keys, texts, strict=True) if pair[0] not in known))
         async with openai.AsyncOpenAI(
             api_key=key, base_url=settings.base_url, max_retries=settings.retries, timeout=settings.timeout_s
@@ -50,40 +43,34 @@ async def embed_by_endpoint(settings: EndpointSettings, texts: Sequence[str], re
                 asked = missing[start : start + BATCH]
                 try:
                     answer = await client.embeddings.create(model=settings.model, input=[text for _, text in asked])
-                    vectors = _in_order(answer.data, len(asked), wide)
+                    vectors = _in_order(answer.data, len(asked), width)
                 except (openai.OpenAIError, ValueError, TypeError, AttributeError) as error:  # the latter: garbage
-                    vectors, failure = [], scrubber(key)(f"{type(error).__name__}: {error}")[:300]
-                if not vectors:  # out of the handler: what the server said would hang on to the error, key and all
-                    where = f"{settings.base_url}, model {settings.model!r}"
+                    failure = scrubber(key)(f"{type(error).__name__}: {error}")[:300]
+                if failure:  # out of the handler: what the server said would hang on to the error, key and all
                     advice = f"see that the server serves this model and takes the key in {settings.key_variable}"
                     raise EndpointError(f"{where}: no embeddings: {failure}. What to do: {advice}; then run again")
                 for (name, _), vector in zip(asked, vectors, strict=True):
                     journal.append(Embedded(key=name, vector=vector))
-                    known[name], wide = vector, len(vector)
+                    known[name], width = vector, len(vector)
     found = np.array([known[name] for name in keys])
     return found / np.linalg.norm(found, axis=1, keepdims=True)
 
 
-def _in_order(data: Sequence[Any], number: int, wide: int | None) -> list[list[float]]:
+def _in_order(data: Sequence[Any], number: int, width: int | None) -> list[list[float]]:
     """The vectors of an answer in the order of its texts, which ``index`` says. Raises ValueError for a bad answer."""
     if len(data) != number:
         raise ValueError(f"found {len(data)} vectors, expected {number}")
     places = [getattr(item, "index", None) for item in data]
-    if any(place is not None for place in places):  # some servers give none
+    if set(places) != {None}:  # some servers give none
         if sorted(map(str, places)) != sorted(map(str, range(number))):
             raise ValueError(f"found index {places[:5]}…, expected each of 0 to {number - 1} once")
         data = sorted(data, key=lambda item: int(item.index))
     vectors = [[float(part) for part in item.embedding] for item in data]
-    for place, vector in enumerate(vectors):
-        wide = wide or len(vector)
-        if fault := _fault(vector) or (f"{len(vector)} numbers, others have {wide}" if len(vector) != wide else ""):
-            raise ValueError(f"vector {place} of {number}: {fault}")
+    lengths = np.array([np.linalg.norm(vector) for vector in vectors])
+    if {len(vector) for vector in vectors} != {width or len(vectors[0])} or not (lengths > 0).all() & (
+        lengths < np.inf
+    ).all():
+        raise ValueError(
+            f"found a vector that is empty, zero or not finite, or of another length than {width or 'the others'}"
+        )
     return vectors
-
-
-def _fault(vector: list[float]) -> str:
-    """What keeps a vector from being scaled to unit length."""
-    if not vector:
-        return "empty"
-    length = float(np.linalg.norm(vector))
-    return "" if 0 < length < np.inf else f"its length is {length}"

@@ -1,7 +1,5 @@
 """What can go wrong with one attempt, what it means for the next one, and what people are told."""
 
-from __future__ import annotations
-
 import math
 import re
 import time
@@ -88,16 +86,14 @@ def no_text(message: Message, finish_reason: str | None, tokens: int | None, lim
     detail = f"an answer without text, {reason!r}, {written:,} of max_tokens={limit:,} tokens"
     if instead:
         detail += f", only {' and '.join(instead)}"
+    advice = "see the server's chat template and its parser of reasoning"
     if cut:
         advice = "raise max_tokens: the model used all of it before its answer; or have it reason less with extra"
     elif reason in FILTERED:
         advice = "change the prompt, or ask a server that does not filter it"
-    elif message.tool_calls or reason == "tool_calls":
+    elif message.tool_calls:
         advice = "serve the model without tools: the suite offers none"
-    else:
-        advice = "see the server's chat template and its parser of reasoning"
-    ending = Ending(reason=reason, tokens=tokens, cut=cut)
-    return Failure("empty", detail, billed=True, advice=advice, ending=ending)
+    return Failure("empty", detail, billed=True, advice=advice, ending=Ending(reason=reason, tokens=tokens, cut=cut))
 
 
 def asked_wait(headers: Mapping[str, str]) -> float:
@@ -128,9 +124,6 @@ def account(where: str, history: list[Failure], key_variable: str) -> str:
         return f"{where}: refused with {last.detail}. What to do: {advice}"
     kinds = ", ".join(f"{n} × {kind}" for kind, n in Counter(failure.kind for failure in history).items())
     asked = f"; the server asks to wait {last.wait_s:,.0f} s" if last.wait_s else ""
-    advice = last.advice or (
-        "see that the server is up, lower concurrency, or raise retries, timeout_s or wait_max_s; then run again"
-    )
-    return (
-        f"{where}: no answer after {len(history)} attempts ({kinds}; last: {last.detail}{asked}). What to do: {advice}"
-    )
+    advice = last.advice or "see that the server is up, lower concurrency, or raise retries, timeout_s or wait_max_s"
+    told = f"{kinds}; last: {last.detail}{asked}"
+    return f"{where}: no answer after {len(history)} attempts ({told}). What to do: {advice}"

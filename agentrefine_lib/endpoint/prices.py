@@ -1,7 +1,5 @@
 """What tokens cost, and what a run will cost before its first request."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Mapping
 from datetime import date
@@ -9,7 +7,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import yaml
-from pydantic import Field, ValidationError
+from pydantic import Field, TypeAdapter, ValidationError
 
 from agentrefine_lib.endpoint.failures import EndpointError
 from agentrefine_lib.endpoint.request import EndpointSettings
@@ -35,23 +33,17 @@ class PriceError(EndpointError):
 
 
 Prices = Mapping[str, Price]
+_PRICES = TypeAdapter(dict[str, Price])
 
 
 def load_prices(path: Path | str) -> dict[str, Price]:
     """Read ``params/prices.yaml``: a mapping from model name to Price. Raises PriceError."""
     try:
-        entries = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
+        return _PRICES.validate_python(yaml.safe_load(Path(path).read_text(encoding="utf-8")))
+    except ValidationError as error:
+        raise PriceError(f"{path}: {explain(error)}") from None
     except (yaml.YAMLError, ValueError, RecursionError) as error:  # also: no UTF-8, nested without end
         raise PriceError(f"{path}: not YAML: {error}") from None
-    if not isinstance(entries, dict):
-        raise PriceError(f"{path}: found {type(entries).__name__}, expected a mapping from model to price")
-    prices = {}
-    for model, entry in entries.items():
-        try:
-            prices[str(model)] = Price.model_validate(entry)
-        except ValidationError as error:
-            raise PriceError(f"{path}: {model}: {explain(error)}") from None
-    return prices
 
 
 def price_of(settings: EndpointSettings, prices: Prices | None) -> Price | None:
@@ -63,11 +55,8 @@ def price_of(settings: EndpointSettings, prices: Prices | None) -> Price | None:
 def need_price(price: Price | None, model: str) -> Price:
     """The price, or a PriceError that says how to add it."""
     if price is None:
-        raise PriceError(
-            f"a money budget needs the price of {model!r}, which is unknown: add {model!r} to params/prices.yaml "
-            "(input and output in US dollars a million tokens, date, source) and pass prices=load_prices(…), or limit "
-            "tokens instead"
-        )
+        mend = f"add {model!r} to params/prices.yaml, or limit tokens instead"
+        raise PriceError(f"a money budget needs the price of {model!r}, which is unknown: {mend}")
     return price
 
 

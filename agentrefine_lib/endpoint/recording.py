@@ -1,7 +1,5 @@
 """Every completion ever paid for, in one JSONL file: found by the key of its request, read when it is needed."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from pathlib import Path
 

@@ -7,7 +7,7 @@ from itertools import groupby
 
 from agentrefine_lib.environments.protocol import Environment, StepResult
 from agentrefine_lib.environments.registry import Engine, Score, engines, get_engine, table_1, titles
-from agentrefine_lib.schema import Task
+from agentrefine_lib.schema import Task, spelt_out
 
 
 class EngineMissingError(ImportError):
@@ -55,7 +55,7 @@ def panel(chosen: Mapping[str, Mapping[str, Iterable[int]]]) -> list[Task]:
         Task(engine=engine, name=name, seed=seed)
         for engine, names in chosen.items()
         for name, seeds in (names or get_engine(engine).panel).items()
-        for seed in seeds
+        for seed in spelt_out(seeds)
     ]
 
 

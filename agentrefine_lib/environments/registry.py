@@ -19,7 +19,10 @@ from typing import Any, NamedTuple
 
 GROUP = "agentrefine_lib.engines"
 COMPILED = 'pip install -c constraints.txt -e ".[engines]"'
-OURS = ("alfworld", "babyai", "scienceworld", "pddl", "jericho", "hotpotqa", "embedded")  # in the order of tables
+OURS = (  # in the order of tables
+    *("alfworld", "babyai", "scienceworld", "pddl", "jericho", "hotpotqa", "embedded"),
+    "textarena",  # others' games
+)
 
 
 class Score(NamedTuple):

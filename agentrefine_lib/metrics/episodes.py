@@ -8,8 +8,6 @@ was refused one step before (a stuck loop); ``recovery`` the share of refused st
 step was accepted.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 from itertools import pairwise
 from pathlib import Path
@@ -34,6 +32,13 @@ def episode_table(paths: Iterable[Path], models: pd.DataFrame | None = None) -> 
     """
     rows = [_row(episode) for path in paths for episode in read_jsonl(path, Episode)]
     return label_policies(pd.DataFrame(rows), models).sort_values(["policy", "engine", "task"], ignore_index=True)
+
+
+def run_episodes(run: Path, method: str | None = None) -> pd.DataFrame:
+    """``episode_table`` of the models that a run has tuned and played, or of those of one method."""
+    models = pd.read_csv(run / "models" / "models.csv")
+    chosen = models if method is None else models[models["method"] == method]
+    return episode_table([run / "episodes" / f"{policy}.jsonl" for policy in chosen["policy"]], models)
 
 
 def label_policies(table: pd.DataFrame, models: pd.DataFrame | None = None) -> pd.DataFrame:

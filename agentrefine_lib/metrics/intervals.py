@@ -6,8 +6,6 @@ Statistics* 1(2); McCullagh 2000). It answers for other tasks and other seeds. W
 over tasks. With few seeds it is too narrow: the spread of S seeds is underestimated by the factor (S - 1) / S.
 """
 
-from __future__ import annotations
-
 from collections import Counter
 from collections.abc import Mapping, Sequence
 

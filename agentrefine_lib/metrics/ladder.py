@@ -1,7 +1,5 @@
 """The ladder: how far every method gets as tasks move away from what was trained on. Ours, not the paper's."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 from functools import partial
 

@@ -1,7 +1,5 @@
 """Two methods on the same tasks: the difference with its interval, and a paired test."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from typing import Any
 
@@ -113,15 +111,12 @@ def paired_permutation(change: np.ndarray, seed: int = 0) -> float:
     moved = change[change != 0]
     if len(moved) < 2:
         return 1.0
-    zeros = np.zeros_like(moved)
-    result = permutation_test(
-        (moved, zeros), _sum_of_differences, permutation_type="samples", n_resamples=RESAMPLES, rng=seed
-    )
-    return float(result.pvalue)
 
+    def total(x: np.ndarray, y: np.ndarray, axis: int) -> np.ndarray:
+        return np.sum(x - y, axis=axis)
 
-def _sum_of_differences(x: np.ndarray, y: np.ndarray, axis: int) -> np.ndarray:
-    return np.sum(x - y, axis=axis)
+    both, how = (moved, np.zeros_like(moved)), {"permutation_type": "samples", "n_resamples": RESAMPLES}
+    return float(permutation_test(both, total, **how, rng=seed).pvalue)
 
 
 def claim(

@@ -1,7 +1,5 @@
 """What renamed commands cost: mean and spread over perturbations, drops, and replies in the old wording."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 

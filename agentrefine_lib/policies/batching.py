@@ -1,16 +1,12 @@
 """Continuous batching by transformers, in this process: how a GPU plays where vLLM is not installed."""
 
-from __future__ import annotations
-
 import gc
 from typing import Any
 from weakref import WeakSet
 
-from transformers import GenerationConfig
+from agentrefine_lib.policies.generation import Prompts, Sampling, Written, decoding, stop_ids, written
 
-from agentrefine_lib.policies.generation import Prompts, Sampling, Written, stop_ids, without_end
-
-_ALIVE: WeakSet[Batching] = WeakSet()  # models in this process
+_ALIVE: WeakSet[Any] = WeakSet()  # models in this process
 PATIENCE = 1.0  # seconds between two looks at whether the generating thread is still alive
 
 
@@ -54,21 +50,16 @@ class Batching:
                     raise RuntimeError(f"a prompt of {len(one.prompt_ids)} tokens was not answered: {one.error}")
                 if one is not None and one.is_finished():
                     answers[one.request_id] = list(one.generated_tokens)
-        rows = [answers[request] for request in asked]
-        return [Written(without_end(row, self._stop), not self._stop.isdisjoint(row)) for row in rows]
+        return [written(answers[request], self._stop) for request in asked]
 
     def _settings(self, count: int, tokens: int, sampling: Sampling, seeds: list[int]) -> dict[str, Any]:
         """What a new manager is made with; one that is kept keeps its own."""
         from transformers import ContinuousBatchingConfig
         from transformers.generation.continuous_batching.utils import WorkloadHints
 
-        chosen: dict[str, Any] = {"do_sample": False}
-        if sampling.temperature > 0:
-            chosen = {"do_sample": True, "temperature": sampling.temperature, "top_p": sampling.top_p, "top_k": 0}
-        ends = {"eos_token_id": sorted(self._stop), "pad_token_id": min(self._stop)}
         hints = WorkloadHints(max_prompt_length=self._context, max_generated_length=tokens, num_requests=count)
         return {
-            "generation_config": GenerationConfig(max_new_tokens=tokens, **ends, **chosen),
+            "generation_config": decoding(sampling, tokens, self._stop),
             "continuous_batching_config": ContinuousBatchingConfig(seed=hash(tuple(seeds)) % 2**31, **self._more),
             "workload_hints": hints,
         }

@@ -1,7 +1,5 @@
 """An earlier model's own errors, mended by the expert (DAgger, arXiv 1011.0686)."""
 
-from __future__ import annotations
-
 import asyncio
 import random
 from collections.abc import Iterable, Mapping

@@ -1,7 +1,5 @@
 """How a local model writes, token ids in and out: openvino-genai on processors, vLLM or transformers on GPUs."""
 
-from __future__ import annotations
-
 import logging
 import os
 import tempfile
@@ -11,8 +9,10 @@ from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
 import torch
+from pydantic import Field
 from transformers import GenerationConfig
 
+from agentrefine_lib.schema import Section
 from agentrefine_lib.tuning.export import UnfitError, load_merged
 from agentrefine_lib.tuning.mask import end_of_turn
 
@@ -30,6 +30,21 @@ class Sampling:
     temperature: float = 0.0
     top_p: float = 1.0
     seed: int = 0
+
+
+class Decoding(Section):
+    """How much a model reads and writes: the section ``decoding``."""
+
+    context: int = 2048  # tokens it reads at most; older turns are dropped, goal and first observation stay
+    reply_tokens: int = 64  # of one reply at most
+
+
+class Samples(Section):
+    """Which models play tasks several times: the section ``sampling`` of chapter 6."""
+
+    policies: list[str] = Field(default=["expert_only-0", "agentrefine-0"])  # models of chapter 3
+    temperature: float = 1.0  # of the samples
+    tries: int = 2  # of each task with Reflexion, by the same models
 
 
 class Written(NamedTuple):
@@ -172,20 +187,13 @@ class Transformers:
         padding = min(self._stop)
         ids = torch.tensor([[padding] * (width - len(prompt)) + prompt for prompt in prompts])
         mask = torch.tensor([[0] * (width - len(prompt)) + [1] * len(prompt) for prompt in prompts])
-        settings = GenerationConfig(
-            max_new_tokens=tokens, do_sample=False, eos_token_id=sorted(self._stop), pad_token_id=padding
-        )
-        if sampling.temperature > 0:
-            settings.update(do_sample=True, temperature=sampling.temperature, top_p=sampling.top_p, top_k=0)
+        settings = decoding(sampling, tokens, self._stop)
         device = self._model.device
+        asked = {"input_ids": ids.to(device), "attention_mask": mask.to(device), "generation_config": settings}
         with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
             torch.manual_seed(hash(tuple(seeds)))
-            all_ids = self._model.generate(
-                ids.to(device), attention_mask=mask.to(device), generation_config=settings
-            ).tolist()
-        return [
-            Written(without_end(row[width:], self._stop), not self._stop.isdisjoint(row[width:])) for row in all_ids
-        ]
+            rows = self._model.generate(**asked)[:, width:].tolist()
+        return [written(row, self._stop) for row in rows]
 
 
 def stop_ids(settings: GenerationConfig, tokenizer: Any) -> set[int]:
@@ -195,6 +203,19 @@ def stop_ids(settings: GenerationConfig, tokenizer: Any) -> set[int]:
     return ends | end_of_turn(tokenizer)
 
 
+def decoding(sampling: Sampling, tokens: int, stop: set[int]) -> GenerationConfig:
+    """Transformers' settings for replies of at most so many tokens."""
+    chosen: dict[str, Any] = {"do_sample": False}
+    if sampling.temperature > 0:
+        chosen = {"do_sample": True, "temperature": sampling.temperature, "top_p": sampling.top_p, "top_k": 0}
+    return GenerationConfig(max_new_tokens=tokens, eos_token_id=sorted(stop), pad_token_id=min(stop), **chosen)
+
+
 def without_end(ids: Sequence[int], stop: set[int]) -> list[int]:
     """The ids before the first that ends a turn."""
     return list(ids[: next((place for place, token in enumerate(ids) if token in stop), len(ids))])
+
+
+def written(ids: Sequence[int], stop: set[int]) -> Written:
+    """What was written up to the first token that ends a turn."""
+    return Written(without_end(ids, stop), not stop.isdisjoint(ids))

@@ -1,7 +1,5 @@
 """A local Hugging Face model as a policy: all live episodes of a batch are answered in one call."""
 
-from __future__ import annotations
-
 import asyncio
 import copy
 import threading
@@ -55,16 +53,13 @@ class LocalPolicy:
         self._playing: WeakSet[LiveEpisode] = WeakSet()
         self._writing = threading.Lock()  # of a thread, not of an event loop: a policy may outlive loops
 
-    def sampled(self, name: str, sampling: Sampling) -> LocalPolicy:
-        """The same model, which stays loaded, under another name and with other draws."""
+    def again(
+        self, name: str | None = None, *, prompting: Prompting | None = None, sampling: Sampling | None = None
+    ) -> "LocalPolicy":
+        """The same model, which stays loaded, under another name, with other prompts or other draws."""
         other = copy.copy(self)
-        other.name, other._sampling, other._playing = name, sampling, WeakSet()
-        return other
-
-    def prompted(self, prompting: Prompting) -> LocalPolicy:
-        """The same model, which stays loaded, with other prompts."""
-        other = copy.copy(self)
-        other._prompting, other._playing = prompting, WeakSet()
+        other.name, other._playing = name or self.name, WeakSet()
+        other._prompting, other._sampling = prompting or self._prompting, sampling or self._sampling
         return other
 
     async def act(self, episodes: list[LiveEpisode]) -> list[str]:
@@ -81,10 +76,8 @@ class LocalPolicy:
             written = self._generator.generate(prompts, self._reply_tokens, self._sampling, seeds)
         for episode, prompt, reply in zip(episodes, prompts, written, strict=True):
             if not reply.ids and not reply.ended:
-                raise RuntimeError(
-                    f"{self.name}, {episode.task.id}: nothing came back for a prompt of {len(prompt)} tokens; "
-                    "lower context, or play through another server"
-                )
+                told = f"{self.name}, {episode.task.id}: nothing came back for a prompt of {len(prompt)} tokens"
+                raise RuntimeError(f"{told}; lower context, or play through another server")
             reason = "stop" if reply.ended else "length"
             episode.ending = Ending(reason=reason, tokens=len(reply.ids), cut=not reply.ended)
         texts = [self.tokenizer.decode(reply.ids, skip_special_tokens=True) for reply in written]
@@ -98,10 +91,9 @@ class LocalPolicy:
             chat = self._prompting.chat(episode.task, episode.opening, episode.steps[dropped:])
             return chat_ids(self.tokenizer, chat)
 
+        steps = len(episode.steps)
         try:
-            episode.dropped = drop_oldest(
-                len(episode.steps), episode.dropped, lambda dropped: len(encode(dropped)), self._room
-            )
+            episode.dropped = drop_oldest(steps, episode.dropped, lambda dropped: len(encode(dropped)), self._room)
         except ValueError as error:
             raise ValueError(f"{self.name}, {episode.task.id}: {error}") from None
         return encode(episode.dropped)

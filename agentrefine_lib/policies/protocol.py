@@ -1,7 +1,5 @@
 """What a policy is: it answers episodes that are being played, several at once."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -25,27 +23,17 @@ class LiveEpisode:
 
     def record(self, name: str, policy: str, dropped: int = 0, retries: int = 0) -> Episode:
         """What has been played so far, as it is kept; ``name`` is the record's id."""
-        return Episode(
-            id=name,
-            policy=policy,
-            task=self.task,
-            rules=self.opening.rules,
-            commands=self.opening.commands,
-            goal=self.opening.goal,
-            observation=self.opening.observation,
-            steps=self.steps,
-            success=self.success,
-            progress=self.steps[-1].progress if self.steps else 0.0,
-            engine_version=self.opening.version,
-            dropped=dropped,
-            retries=retries,
-        )
+        told = self.opening._asdict()
+        told |= {"engine_version": told.pop("version"), "task": self.task, "policy": policy, "success": self.success}
+        progress = self.steps[-1].progress if self.steps else 0.0
+        return Episode(id=name, **told, steps=self.steps, progress=progress, dropped=dropped, retries=retries)
 
 
 class Policy(Protocol):
     """``name`` identifies it in results. ``batch_size`` episodes are answered together, in step; 1: each alone.
 
     One with ``tries`` above 1 may begin an episode anew that the engine has ended without success; it ends it itself.
+    One with a method ``plays(task)`` plays only the tasks for which that is true.
     """
 
     name: str

@@ -5,8 +5,6 @@ STUCK times in a row. The policy is then asked, in its own chat, what went wrong
 begins anew, and the prompt tells the last NOTES notes. The policy is never told more than that a try has failed.
 """
 
-from __future__ import annotations
-
 import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass, field

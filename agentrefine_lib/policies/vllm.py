@@ -1,7 +1,5 @@
 """vLLM, started for whoever plays on a GPU and stopped again: one server for the adapters of a run."""
 
-from __future__ import annotations
-
 import atexit
 import json
 import os
@@ -55,24 +53,20 @@ class Adapter(NamedTuple):
     rank: int
     changed: int  # nanoseconds
 
-    @classmethod
-    def of(cls, folder: Path) -> Adapter:
-        config = json.loads((folder / "adapter_config.json").read_text(encoding="utf-8"))
-        return cls(folder.absolute(), config["r"], (folder / "adapter_model.safetensors").stat().st_mtime_ns)
-
 
 def adapters_beside(model: Path | str) -> tuple[str, dict[str, Adapter]]:
     """The base of a model, and the adapters in its folder's neighbours on the same base: those of the run, by name."""
-
-    def base_of(file: Path) -> str:
-        return str(json.loads(file.read_text(encoding="utf-8"))["base_model_name_or_path"])
-
-    own = Path(model) / "adapter_config.json"
-    if not own.is_file():
+    own = Path(model).absolute()
+    if not (own / "adapter_config.json").is_file():
         return str(model), {}
-    base, files = base_of(own), sorted(Path(model).absolute().parent.glob("*/adapter_config.json"))
-    finished = [file.parent for file in files if (file.parent / "adapter_model.safetensors").is_file()]
-    return base, {folder.name: Adapter.of(folder) for folder in finished if base_of(folder / own.name) == base}
+    files = sorted(own.parent.glob("*/adapter_config.json"))
+    configs = {file.parent.name: json.loads(file.read_text(encoding="utf-8")) for file in files}
+    base, adapters = configs[own.name]["base_model_name_or_path"], dict[str, Adapter]()
+    for name, config in configs.items():
+        weights = own.parent / name / "adapter_model.safetensors"
+        if weights.is_file() and config["base_model_name_or_path"] == base:
+            adapters[name] = Adapter(weights.parent, config["r"], weights.stat().st_mtime_ns)
+    return base, adapters
 
 
 @contextmanager
@@ -172,9 +166,8 @@ class Vllm:
         except OSError:  # a model may come without
             settings = GenerationConfig()
         self._stop = stop_ids(settings, tokenizer)
-        self.longest: int = getattr(
-            AutoConfig.from_pretrained(base, trust_remote_code=False), "max_position_embeddings", 2**62
-        )
+        config = AutoConfig.from_pretrained(base, trust_remote_code=False)
+        self.longest: int = getattr(config, "max_position_embeddings", 2**62)
 
     def restart(self) -> None:
         """Its cache of prompts is its own business."""

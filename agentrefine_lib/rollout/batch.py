@@ -1,7 +1,5 @@
 """Episodes that are answered together: a policy that likes batches gets all their questions in one call."""
 
-from __future__ import annotations
-
 import asyncio
 import sys
 from collections import Counter

@@ -1,7 +1,5 @@
 """The training set of on-policy errors: an earlier model errs in the worlds of a set, and the expert mends it."""
 
-from __future__ import annotations
-
 import random
 from collections.abc import Sequence
 from pathlib import Path

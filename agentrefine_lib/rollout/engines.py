@@ -1,7 +1,5 @@
 """Engine processes kept for the next episode."""
 
-from __future__ import annotations
-
 from collections import defaultdict
 from collections.abc import Iterator
 from contextlib import contextmanager

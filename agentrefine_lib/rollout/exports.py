@@ -2,17 +2,16 @@
 
 # mypy: disable-error-code="import-untyped"
 
-from __future__ import annotations
-
 import json
+import re
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from agentrefine_lib.dataset import instruction, observe
-from agentrefine_lib.schema import Episode, write_whole
+from agentrefine_lib.dataset import instruction
+from agentrefine_lib.schema import Episode, atomic_write_text, format_observation
 
 if TYPE_CHECKING:
     import datasets
@@ -35,17 +34,14 @@ def for_inspect(episodes: Iterable[Episode], folder: Path) -> list[Path]:
     now = datetime.now(UTC)
     paths: list[Path] = []
     for (policy, engine), group in groupby(sorted(episodes, key=key), key=key):
-        task, name = (
-            "".join(c if c.isalnum() or c in "-." else "-" for c in said)
-            for said in (engine, f"{policy}-{len(paths):03d}")
-        )
+        task, name = (re.sub(r"[^\w.-]|_", "-", said) for said in (engine, f"{policy}-{len(paths):03d}"))
         path = folder / f"{now:%Y-%m-%dT%H-%M-%S}_{task}_{name}.json"  # Inspect lists names of this form only
-        write_whole(path, json.dumps(_log(policy, engine, list(group), now)))
+        atomic_write_text(path, json.dumps(_log(policy, engine, list(group), now)))
         paths.append(path)
     return paths
 
 
-def to_datasets(episodes: Iterable[Episode]) -> datasets.Dataset:
+def to_datasets(episodes: Iterable[Episode]) -> "datasets.Dataset":
     """A row per episode with its task, first message and steps; to publish it: ``.push_to_hub("name/of-the-set")``."""
     from datasets import Dataset, Features, List, Value
 
@@ -60,11 +56,8 @@ def to_datasets(episodes: Iterable[Episode]) -> datasets.Dataset:
 
 def _row(episode: Episode) -> dict[str, Any]:
     task = {"engine": episode.task.engine, "task": episode.task.name, "seed": episode.task.seed}
-    return (
-        episode.model_dump(exclude={"task", "commands", "rules", "observation"})
-        | task
-        | {"prompt": _prompt(episode), "progress": episode.known_progress}
-    )
+    own = episode.model_dump(exclude={"task", "commands", "rules", "observation"})
+    return own | task | {"prompt": _prompt(episode), "progress": episode.known_progress}
 
 
 def _prompt(episode: Episode) -> str:
@@ -76,7 +69,11 @@ def _log(policy: str, engine: str, episodes: Sequence[Episode], now: datetime) -
     created, count = now.isoformat(timespec="seconds"), len(episodes)
     scores = [_scores(episode) for episode in episodes]
     known = {name: [score[name] for score in scores if name in score] for name in SCORES}
-    means = {name: sum(values) / len(values) for name, values in known.items() if values}
+    shown = [
+        {"name": name, "scorer": name, "metrics": {"mean": {"name": "mean", "value": sum(values) / len(values)}}}
+        for name, values in known.items()
+        if values
+    ]
     ids = [episode.task.id for episode in episodes]
     return {
         "version": LOG_VERSION,
@@ -92,14 +89,7 @@ def _log(policy: str, engine: str, episodes: Sequence[Episode], now: datetime) -
             "metadata": {"engine_version": episodes[0].engine_version},
         },
         "plan": {"steps": []},  # the viewer streams a log and wants it here
-        "results": {
-            "total_samples": count,
-            "completed_samples": count,
-            "scores": [
-                {"name": name, "scorer": name, "metrics": {"mean": {"name": "mean", "value": mean}}}
-                for name, mean in means.items()
-            ],
-        },
+        "results": {"total_samples": count, "completed_samples": count, "scores": shown},
         "stats": {"started_at": created, "completed_at": created, "model_usage": {}},
         "samples": [_sample(episode) for episode in episodes],
     }
@@ -115,7 +105,7 @@ def _sample(episode: Episode) -> dict[str, Any]:
     messages = [{"role": "user", "content": _prompt(episode)}]
     for step in episode.steps:
         messages.append({"role": "assistant", "content": step.reply})
-        messages.append({"role": "user", "content": observe(step.observation)})
+        messages.append({"role": "user", "content": format_observation(step.observation)})
     refused = [f"step {n}: {step.error} error" for n, step in enumerate(episode.steps, start=1) if step.error]
     odd = [n for n, step in enumerate(episode.steps, start=1) if not step.well_formed]
     return {

@@ -1,13 +1,10 @@
 """Rollouts: every task is played once by the policy, many at a time, and nothing that was finished is lost."""
 
-from __future__ import annotations
-
 import asyncio
 import logging
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
-from dataclasses import dataclass, field
 from pathlib import Path
 
 from tqdm.auto import tqdm
@@ -17,20 +14,18 @@ from agentrefine_lib.environments.process import EngineFailure, EngineProcess, M
 from agentrefine_lib.policies import LiveEpisode, Policy
 from agentrefine_lib.rollout.batch import Batch, TaskQueue, batches_of
 from agentrefine_lib.rollout.engines import EnginePool
-from agentrefine_lib.schema import Episode, Journal, SchemaError, Step, Task, parse_reply
+from agentrefine_lib.schema import Episode, Journal, SchemaError, Section, Step, Task, parse_reply
 
 log = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True)
-class Limits:
-    """``steps`` per episode (30 in the benchmark), episodes ``in_flight``, ``tries`` of an episode whose engine fails,
-    wall-clock ``time`` per call of an engine."""
+class Limits(Section):
+    """How long episodes are played, and how many at once: the section ``limits``."""
 
-    steps: int = 30
-    in_flight: int = 64
-    tries: int = 3
-    time: TimeLimits = field(default_factory=TimeLimits)
+    steps: int = 30  # of an episode, as in the benchmark
+    in_flight: int = 64  # episodes alive at once, over all engines
+    tries: int = 3  # of an episode whose engine fails
+    time: TimeLimits = TimeLimits()  # wall-clock, per call of an engine
 
 
 DEFAULT_LIMITS = Limits()
@@ -60,7 +55,7 @@ async def roll_out(
     ``make`` is called in the engines' processes, so it must be picklable. ``engines``, of the same ``make``, are used
     and left running for whoever plays next.
     """
-    wanted = once(policy.name, tasks)
+    wanted = once(policy, tasks)
     lender = nullcontext(engines) if engines else EnginePool(make, limits.time)
     with Journal(path, Episode, key=lambda e: e.id) as journal, lender as pool:
         waiting = [task for name, task in wanted.items() if name not in journal.done]
@@ -74,9 +69,9 @@ async def roll_out(
     return path
 
 
-def once(policy: str, tasks: Sequence[Task]) -> dict[str, Task]:
-    """Episode id → task; says which tasks are listed more than once."""
-    wanted = {episode_id(policy, task): task for task in tasks}
+def once(policy: Policy, tasks: Sequence[Task]) -> dict[str, Task]:
+    """Episode id → task, without those that the policy does not play; says which tasks are listed more than once."""
+    wanted = {episode_id(policy.name, task): task for task in tasks if getattr(policy, "plays", lambda _: True)(task)}
     if twice := [name for name, count in Counter(task.id for task in tasks).items() if count > 1]:
         log.warning("listed more than once, played once: %s", ", ".join(twice))
     return wanted
@@ -86,11 +81,8 @@ def refuse_unplayed(reasons: Mapping[str, str], wanted: int, path: Path) -> None
     """Raise UnplayedError where any of the tasks wanted is without an episode in ``path``."""
     if reasons:
         told = "; ".join(f"{task}: {reason}" for task, reason in sorted(reasons.items()))
-        raise UnplayedError(
-            f"{len(reasons)} of {wanted} tasks could not be played; the others are in {path}; run again to play "
-            f"only what is missing. {told}",
-            reasons,
-        )
+        where = f"the others are in {path}; run again to play only what is missing"
+        raise UnplayedError(f"{len(reasons)} of {wanted} tasks could not be played; {where}. {told}", reasons)
 
 
 def episode_id(policy: str, task: Task) -> str:
@@ -109,7 +101,8 @@ class _Run:
 
     async def play_all(self, tasks: Sequence[Task]) -> None:
         """Tasks that are under way at the same time: in step, or each by itself where the policy answers them so."""
-        queue, failure = TaskQueue(tasks), None
+        queue = TaskQueue(tasks)
+        failure: BaseException | None = None
         together = None if self.policy.batch_size == 1 else Batch(self.policy, queue)
         try:
             async with asyncio.TaskGroup() as group:
@@ -118,7 +111,9 @@ class _Run:
                     batch.join()
                     group.create_task(self.work(batch))
         except* Exception as errors:
-            failure = _first(errors)
+            failure = errors
+            while isinstance(failure, BaseExceptionGroup):  # what a batch's members all report is one error
+                failure = failure.exceptions[0]
         if failure:  # out of the handler: a notebook shows no error that a group hangs on to
             raise failure
 
@@ -159,10 +154,10 @@ class _Run:
 
     def write(self, live: LiveEpisode) -> None:
         """A finished episode, to disk at once; one that is there was played again for the sake of its batch."""
-        if episode_id(self.policy.name, live.task) in self.journal.done:
+        name = episode_id(self.policy.name, live.task)
+        if name in self.journal.done:
             return
-        name, retries = episode_id(self.policy.name, live.task), self.failures[live.task.id]
-        episode = live.record(name, self.policy.name, live.dropped, retries)
+        episode = live.record(name, self.policy.name, live.dropped, self.failures[live.task.id])
         try:
             self.journal.append(episode)
         except SchemaError as error:
@@ -193,11 +188,3 @@ async def advance(episode: LiveEpisode, text: str) -> bool:
     episode.steps.append(step)
     episode.success, episode.done = result.success, result.done
     return result.done
-
-
-def _first(errors: BaseExceptionGroup) -> BaseException:
-    """What a batch's members all report is one error."""
-    error: BaseException = errors
-    while isinstance(error, BaseExceptionGroup):
-        error = error.exceptions[0]
-    return error

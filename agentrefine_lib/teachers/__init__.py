@@ -9,14 +9,3 @@ from agentrefine_lib.teachers.embedded import (
     load_personas,
 )
 from agentrefine_lib.teachers.protocol import Brief, Teacher
-
-__all__ = [
-    "MECHANICS",
-    "Brief",
-    "EmbeddedTeacher",
-    "Teacher",
-    "costume_of",
-    "embedded_persona",
-    "load_costumes",
-    "load_personas",
-]

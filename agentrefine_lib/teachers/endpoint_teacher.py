@@ -1,8 +1,5 @@
 """The endpoint teacher: a language model behind an OpenAI-compatible URL, asked for the paper's JSON."""
 
-from __future__ import annotations
-
-import hashlib
 from collections import Counter, OrderedDict
 from pathlib import Path
 from typing import Any
@@ -57,7 +54,7 @@ class EndpointTeacher:
     def __init__(self, endpoint: Endpoint) -> None:
         self.endpoint = endpoint
         self.name = endpoint.settings.model
-        self._asked: OrderedDict[Brief, Counter[bytes]] = OrderedDict()  # brief → digest of prefix → times
+        self._asked: OrderedDict[Brief, Counter[int]] = OrderedDict()  # brief → hash of the prefix → times
         self.endings: OrderedDict[Brief, Ending] = OrderedDict()
 
     def domain(self, brief: Brief) -> str:
@@ -91,19 +88,17 @@ class EndpointTeacher:
         asked = self._asked.setdefault(brief, Counter())
         if len(self._asked) > BRIEFS_REMEMBERED:
             self._asked.popitem(last=False)
-        asked[_digest(turns)] += 1
-        return asked[_digest(turns)] - 1
+        asked[hash(turns)] += 1
+        return asked[hash(turns)] - 1
 
     async def _ask(self, brief: Brief, prompt: str, seed: int, schema: dict[str, Any]) -> str:
         """One user message, because not every chat template has a system role. The rules come first in the prompt and
         the work last, so that servers can keep the rules in their prefix cache."""
         try:
             answer = await self.endpoint.complete([{"role": "user", "content": prompt}], seed=seed, json_schema=schema)
+            text, self.endings[brief] = answer.text, answer.ending
         except EmptyAnswerError as error:
-            text, ending = "", error.ending
-        else:
-            text, ending = answer.text, answer.ending
-        self.endings[brief] = ending
+            text, self.endings[brief] = "", error.ending
         if len(self.endings) > BRIEFS_REMEMBERED:
             self.endings.popitem(last=False)
         return text
@@ -111,10 +106,6 @@ class EndpointTeacher:
 
 def _one_line(persona: str) -> str:
     return " ".join(persona.splitlines())
-
-
-def _digest(text: str) -> bytes:
-    return hashlib.sha256(text.encode()).digest()
 
 
 def _script_in(value: JsonValue) -> JsonValue:

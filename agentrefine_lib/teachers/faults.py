@@ -1,7 +1,5 @@
 """What can go wrong with an endpoint, on demand: which fault befalls which request, and how an answer is spoilt."""
 
-from __future__ import annotations
-
 import dataclasses
 import random
 import re
@@ -12,7 +10,7 @@ from typing import Any
 
 from agentrefine_lib.schema import ERROR_FLAGS
 
-ON_THE_WAY = ("too_many_requests", "server_error", "disconnect", "hang", "slow_stream")
+ON_THE_WAY = ("too_many_requests", "server_error", "disconnect", "hang")
 IN_THE_ANSWER = ("truncated", "malformed_json", "wrong_schema", "rule_breaking")
 
 
@@ -31,7 +29,6 @@ class Faults:
     server_error: float = 0.0  # 500
     disconnect: float = 0.0  # the connection ends in the middle of the answer
     hang: float = 0.0  # nothing for hang_s, then the answer
-    slow_stream: float = 0.0  # the answer in small pieces, dribble_s apart
     # in the answer: of requests for a script or a play
     truncated: float = 0.0  # cut off, finish_reason "length"
     malformed_json: float = 0.0  # a colon is missing
@@ -42,7 +39,6 @@ class Faults:
     latency_s: float = 0.0  # before every answer
     retry_after_s: float = 1.0
     hang_s: float = 60.0
-    dribble_s: float = 0.05
     seed: int = 0
 
     def __post_init__(self) -> None:

@@ -5,8 +5,6 @@ is written here as a trajectory like any other. The model's actions carry their 
 action without a flag is the expert's.
 """
 
-from __future__ import annotations
-
 import random
 from collections.abc import Iterable
 

@@ -1,7 +1,5 @@
 """What a teacher is: somebody who writes scripts from personas and plays trajectories through them."""
 
-from __future__ import annotations
-
 from typing import NamedTuple, Protocol
 
 from pydantic import JsonValue

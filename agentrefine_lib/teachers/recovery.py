@@ -4,8 +4,6 @@ What is recovered is what stands there. A value cut in the middle is dropped, ne
 that is broken is taken for the answer; ``verify`` judges the rest.
 """
 
-from __future__ import annotations
-
 import math
 import re
 from typing import NamedTuple

@@ -4,8 +4,6 @@
 embedded teacher until interrupted; ``with serve(make_app(EmbeddedTeacher())) as base_url`` does it in this process.
 """
 
-from __future__ import annotations
-
 import argparse
 import asyncio
 import copy
@@ -16,12 +14,12 @@ import re
 import socket
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from threading import Thread
 from typing import Any, NamedTuple
 
-from pydantic import BaseModel, JsonValue, TypeAdapter, ValidationError
+from pydantic import BaseModel, TypeAdapter, ValidationError
 
 from agentrefine_lib.schema import Script, Turn, explain
 from agentrefine_lib.teachers.embedded import EmbeddedTeacher
@@ -32,7 +30,7 @@ try:
     import uvicorn
     from starlette.applications import Starlette
     from starlette.requests import Request
-    from starlette.responses import JSONResponse, Response, StreamingResponse
+    from starlette.responses import JSONResponse, Response
     from starlette.routing import Route
     from starlette.types import Receive, Scope, Send
 except ImportError as missing:
@@ -44,12 +42,8 @@ NO_FAULTS = Faults()
 CHARS_PER_TOKEN = 4  # for usage counts, which are approximate
 
 
-class _StreamOptions(BaseModel):
-    include_usage: bool = False
-
-
 class _Message(BaseModel):
-    content: str | list[dict[str, Any]] | None = None
+    content: str
 
 
 class _Chat(BaseModel):
@@ -57,28 +51,18 @@ class _Chat(BaseModel):
 
     model: str
     messages: list[_Message]
-    stream: bool = False
-    stream_options: _StreamOptions | None = None
 
     def question(self) -> str:
-        """The text of all messages, also of those that come in parts."""
-        texts: list[str] = []
-        for message in self.messages:
-            parts = [{"text": message.content}] if isinstance(message.content, str) else message.content or []
-            texts += [str(part.get("text", "")) for part in parts]
-        return "\n".join(texts)
+        return "\n".join(message.content for message in self.messages)
 
 
 class _Work(NamedTuple):
     """A question understood: a script to write, or (when there is one already) a play to write."""
 
+    kind: str
     brief: Brief
     script: Script | None
     prefix: list[Turn]
-
-    @property
-    def kind(self) -> str:
-        return "play" if self.script else "script"
 
 
 class _Answer(NamedTuple):
@@ -101,9 +85,9 @@ def read_work(question: str) -> _Work | None:
         return None
     brief = Brief(persona[1], int(variation[1]), int(variation[2]))
     if not script or not turns:
-        return _Work(brief, None, [])
+        return _Work("script", brief, None, [])
     try:
-        return _Work(brief, Script.model_validate_json(script[1]), _TURNS.validate_json(turns[1]))
+        return _Work("play", brief, Script.model_validate_json(script[1]), _TURNS.validate_json(turns[1]))
     except ValidationError:
         return None
 
@@ -137,13 +121,8 @@ class _Desk:
             return _error(429, "too many requests", {"Retry-After": f"{self.faults.retry_after_s:g}"})
         if fault == "server_error":
             return _error(500, "the server made a mistake")
-        answer = await self._answer(work, body, topic)
-        pieces = [*_stream(chat, answer, body)] if chat.stream else [json.dumps(_completion(chat, answer, body))]
-        media_type = "text/event-stream" if chat.stream else "application/json"
-        if fault == "disconnect":
-            return _Disconnection("".join(pieces), media_type=media_type)
-        pause_s = self.faults.dribble_s if fault == "slow_stream" else 0.0
-        return StreamingResponse(_drip(pieces, pause_s), media_type=media_type)
+        answer = _completion(chat, await self._answer(work, body, topic), body)
+        return _Disconnection(answer) if fault == "disconnect" else JSONResponse(answer)
 
     def _count(self, *what: str) -> int:
         """How often this was counted before."""
@@ -190,7 +169,7 @@ _MANNERS = (
 )
 
 
-class _Disconnection(Response):
+class _Disconnection(JSONResponse):
     """Announces a body, sends half of it and hangs up."""
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -206,40 +185,14 @@ def _error(status: int, message: str, headers: dict[str, str] | None = None) -> 
     return JSONResponse({"error": {"message": message, "type": f"error_{status}", "code": status}}, status, headers)
 
 
-def _usage(chat: _Chat, answer: _Answer) -> dict[str, int]:
-    read, written = -(-len(chat.question()) // CHARS_PER_TOKEN), -(-len(answer.text) // CHARS_PER_TOKEN)
-    return {"prompt_tokens": read, "completion_tokens": written, "total_tokens": read + written}
-
-
-def _completion(chat: _Chat, answer: _Answer, body: str) -> dict[str, JsonValue]:
+def _completion(chat: _Chat, answer: _Answer, body: str) -> dict[str, Any]:
     """The whole answer; its id and time depend on the request only, so that a run repeated is the same run."""
-    message: JsonValue = {"role": "assistant", "content": answer.text}
-    choice: JsonValue = {"index": 0, "message": message, "logprobs": None, "finish_reason": answer.finish_reason}
-    head: dict[str, JsonValue] = {"id": f"chatcmpl-{body[:24]}", "object": "chat.completion", "created": 0}
-    return head | {"model": chat.model, "choices": [choice], "usage": {**_usage(chat, answer)}}
-
-
-def _stream(chat: _Chat, answer: _Answer, body: str) -> Iterator[str]:
-    """The answer as server-sent events, some ten tokens each."""
-    head = {"id": f"chatcmpl-{body[:24]}", "object": "chat.completion.chunk", "created": 0, "model": chat.model}
-    size = 10 * CHARS_PER_TOKEN
-    deltas = [{"content": answer.text[start : start + size]} for start in range(0, len(answer.text), size)]
-    ends: list[str | None] = [None] * (len(deltas) + 1) + [answer.finish_reason]
-    for delta, end in zip([{"role": "assistant", "content": ""}, *deltas, {}], ends, strict=True):
-        yield f"data: {json.dumps(head | {'choices': [{'index': 0, 'delta': delta, 'finish_reason': end}]})}\n\n"
-    if chat.stream_options and chat.stream_options.include_usage:
-        yield f"data: {json.dumps(head | {'choices': [], 'usage': _usage(chat, answer)})}\n\n"
-    yield "data: [DONE]\n\n"
-
-
-async def _drip(pieces: list[str], pause_s: float) -> AsyncIterator[str]:
-    """The pieces one by one; with a pause, a single one is cut into twenty."""
-    if pause_s and len(pieces) == 1:
-        size = len(pieces[0]) // 20 + 1
-        pieces = [pieces[0][start : start + size] for start in range(0, len(pieces[0]), size)]
-    for piece in pieces:
-        yield piece
-        await asyncio.sleep(pause_s)
+    read, written = -(-len(chat.question()) // CHARS_PER_TOKEN), -(-len(answer.text) // CHARS_PER_TOKEN)
+    usage = {"prompt_tokens": read, "completion_tokens": written, "total_tokens": read + written}
+    message = {"role": "assistant", "content": answer.text}
+    choice = {"index": 0, "message": message, "logprobs": None, "finish_reason": answer.finish_reason}
+    head = {"id": f"chatcmpl-{body[:24]}", "object": "chat.completion", "created": 0, "model": chat.model}
+    return head | {"choices": [choice], "usage": usage}
 
 
 def make_app(teacher: Teacher, faults: Faults = NO_FAULTS) -> Starlette:
@@ -254,13 +207,8 @@ def make_app(teacher: Teacher, faults: Faults = NO_FAULTS) -> Starlette:
     async def stats(_: Request) -> Response:
         return JSONResponse({"requests": desk.requests, "faults": desk.befallen})
 
-    app = Starlette(
-        routes=[
-            Route("/v1/chat/completions", desk.chat, methods=["POST"]),
-            Route("/v1/models", models),
-            Route("/stats", stats),
-        ]
-    )
+    chat = Route("/v1/chat/completions", desk.chat, methods=["POST"])
+    app = Starlette(routes=[chat, Route("/v1/models", models), Route("/stats", stats)])
     app.state.requests, app.state.faults = desk.requests, desk.befallen
     return app
 

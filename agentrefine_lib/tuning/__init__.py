@@ -4,24 +4,7 @@ from agentrefine_lib.tuning.base import SMOLLM2, base_folder
 from agentrefine_lib.tuning.estimate import estimate
 from agentrefine_lib.tuning.export import merge
 from agentrefine_lib.tuning.launch import launch
-from agentrefine_lib.tuning.mask import IGNORED, Example, MaskError, chat_ids, encode
+from agentrefine_lib.tuning.mask import IGNORED, Example, MaskError, chat_ids, encode, prepare
 from agentrefine_lib.tuning.recipe import Recipe
 from agentrefine_lib.tuning.sets import sets_table
-from agentrefine_lib.tuning.train import prepare, tune
-
-__all__ = [
-    "IGNORED",
-    "SMOLLM2",
-    "Example",
-    "MaskError",
-    "Recipe",
-    "base_folder",
-    "chat_ids",
-    "encode",
-    "estimate",
-    "launch",
-    "merge",
-    "prepare",
-    "sets_table",
-    "tune",
-]
+from agentrefine_lib.tuning.train import tune

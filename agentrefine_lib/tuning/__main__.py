@@ -1,7 +1,5 @@
 """``python -m agentrefine_lib.tuning BASE DATA FOLDER RECIPE``: a process of a distributed training, see ``launch``."""
 
-from __future__ import annotations
-
 import os
 import sys
 from pathlib import Path

@@ -6,8 +6,6 @@ once for the whole row; ``flash_attention_2`` does so with the package of that n
 mask from transformers, exact but quadratic in the length of the whole row. Positions begin at 0 in every conversation.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Sequence
 from functools import cache
 from inspect import signature

@@ -1,7 +1,5 @@
 """The card of a tuned model: what it was made from, how, and what came of it."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from importlib.metadata import version
 from pathlib import Path

@@ -1,7 +1,5 @@
 """Equation 1 by hand: what each reply of a conversation adds to the loss, beside what the trainer computes."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Any
 

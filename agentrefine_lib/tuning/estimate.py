@@ -1,7 +1,5 @@
 """What a training will need, before it starts: memory and time, from the model's shape and the recipe."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -26,7 +24,7 @@ def estimate(
     recipe: Recipe,
     accelerate_config: str | None = None,
     device_tflops: float = 0.02,
-) -> pd.DataFrame:
+) -> "pd.DataFrame":
     """Columns ``what``, ``value``, ``unit``: sizes, GiB per device, tokens, hours.
 
     ``device_tflops`` is what one device sustains, in 10^12 operations a second (about 0.4 of the data sheet's number

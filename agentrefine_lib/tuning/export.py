@@ -2,17 +2,15 @@
 
 # mypy: disable-error-code="import-untyped"
 
-from __future__ import annotations
-
 import warnings
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from agentrefine_lib.dataset.exports import Exported
+from agentrefine_lib.dataset.exports import ExportReport
 from agentrefine_lib.dataset.files import write_parquet
 from agentrefine_lib.schema import Conversation
-from agentrefine_lib.tuning.mask import usable
+from agentrefine_lib.tuning.mask import prepare
 from agentrefine_lib.tuning.recipe import require_no_model
 
 
@@ -22,7 +20,7 @@ class UnfitError(ValueError):
 
 def for_trl(
     conversations: Iterable[Conversation], tokenizer: Any, path: Path | str, max_tokens: int | None = None
-) -> Exported:
+) -> ExportReport:
     """Write a Parquet file of ``input_ids`` and ``labels`` (-100 where nothing is learned), whole conversations only.
 
     TRL uses both columns as they are. Set its ``max_length`` to None or at least ``max_tokens``: it would cut a longer
@@ -31,16 +29,12 @@ def for_trl(
     """
     import pyarrow as pa
 
-    left_out: dict[str, list[str]] = {}
-
-    def rows() -> Iterator[dict[str, list[int]]]:
-        for example in usable(conversations, tokenizer, max_tokens, left_out):
-            yield {"input_ids": example.input_ids, "labels": example.labels}
-
+    examples, left_out = prepare(conversations, tokenizer, max_tokens)
     schema = pa.schema({"input_ids": pa.list_(pa.int32()), "labels": pa.list_(pa.int32())})
-    rows_out = write_parquet(Path(path), rows(), schema)
+    rows = ({"input_ids": example.input_ids, "labels": example.labels} for example in examples)
+    rows_out = write_parquet(Path(path), rows, schema)
     dropped = {reason: len(ids) for reason, ids in left_out.items()}
-    return Exported(rows_out + sum(dropped.values()), rows_out, dropped)
+    return ExportReport(rows_out + sum(dropped.values()), rows_out, dropped)
 
 
 def merge(adapter: Path | str, folder: Path) -> Path:

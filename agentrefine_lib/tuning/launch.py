@@ -1,7 +1,5 @@
 """Training in several processes: the job goes to files, ``accelerate launch`` runs it, its output is passed on."""
 
-from __future__ import annotations
-
 import os
 import subprocess
 import sys
@@ -34,7 +32,7 @@ def launch(
     folder: Path,
     recipe: Recipe,
     accelerate_config: str | None = None,
-) -> pd.DataFrame:
+) -> "pd.DataFrame":
     """``tune``, in the processes that an accelerate configuration describes; without one, in this process.
 
     The configurations of this suite are ``params/accelerate/*.yaml``. Every process must see ``folder``. The output of
@@ -43,10 +41,8 @@ def launch(
     if not accelerate_config or (folder / "loss.csv").exists():
         return tune(base, conversations, folder, recipe)
     if not Path(accelerate_config).is_file():
-        raise FileNotFoundError(
-            f"accelerate_config: {Path(accelerate_config).absolute()} does not exist; expected a file like those in "
-            "params/accelerate/, or none to train in this process"
-        )
+        told = "expected a file like those in params/accelerate/, or none to train in this process"
+        raise FileNotFoundError(f"accelerate_config: {Path(accelerate_config).absolute()} does not exist; {told}")
     claim(folder, describe(base, conversations, recipe))
     data, recipe_file = folder / "conversations.jsonl", folder / "recipe.json"
     write_jsonl(data, conversations)
@@ -76,7 +72,5 @@ def _stream(command: list[str], environment: dict[str, str]) -> None:
     finally:
         process.terminate()  # accelerate ends its workers; nothing happens where it has ended already
     if code:
-        raise RuntimeError(
-            f"training ended with exit code {code}; what was trained so far is kept, run this again to continue.\n"
-            f"{' '.join(command)}\n…{tail.decode(errors='replace')}"
-        )
+        told = f"training ended with exit code {code}; run this again to continue from what is kept"
+        raise RuntimeError(f"{told}.\n{' '.join(command)}\n…{tail.decode(errors='replace')}")

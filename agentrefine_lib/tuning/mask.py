@@ -6,22 +6,19 @@ through the tokenizer's own offsets. Only the template may write control tokens:
 from, and is broken up when a model plays, so that no observation ends a turn.
 """
 
-from __future__ import annotations
-
 import re
 from bisect import bisect_left
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import cache
 from itertools import islice, zip_longest
-from typing import Any, Literal, NamedTuple
+from typing import Any, NamedTuple
 
-from agentrefine_lib.dataset.exports import why_unfit
-from agentrefine_lib.schema import ACTION_LINE, Conversation
+from agentrefine_lib.dataset.exports import unfit_reason
+from agentrefine_lib.schema import Conversation
 
 IGNORED = -100  # the label of a token that is read but not learned from
-Learn = Literal["reply", "thought", "action"]  # the part of a trained reply that is learned from; end-of-turn is action
 Chat = Sequence[dict[str, str]]  # {"role": "user" | "assistant", "content": text}
-Span = tuple[int, int]  # first character and the one after the last
 REASONS = ("roles_not_alternating", "no_trained_reply", "empty_reply", "over_max_tokens")  # to leave a row out
 BATCH = 256  # conversations tokenised in one call
 QUESTION, ANSWER = {"role": "user", "content": "One?"}, {"role": "assistant", "content": "Two."}  # to see a template by
@@ -39,17 +36,17 @@ class Example(NamedTuple):
     message: list[int]  # index of the gpt message that the token belongs to, -1 for what the model reads
 
 
-def encode(conversation: Conversation, tokenizer: Any, learn: Learn = "reply") -> Example:
+def encode(conversation: Conversation, tokenizer: Any) -> Example:
     """One conversation; see ``encode_all``."""
-    return next(encode_all([conversation], tokenizer, learn))
+    return next(encode_all([conversation], tokenizer))
 
 
-def encode_all(conversations: Iterable[Conversation], tokenizer: Any, learn: Learn = "reply") -> Iterator[Example]:
+def encode_all(conversations: Iterable[Conversation], tokenizer: Any) -> Iterator[Example]:
     """Ids, labels and the message of each token. The end-of-turn token of a trained reply is trained with it.
 
-    ``learn`` narrows what is trained to the thoughts or to the actions. Raises MaskError, which names the conversation,
-    when the template refuses it, changes a reply, or writes before a reply what a player does not read there; when a
-    message holds control tokens; and when a token straddles the border between prompt and reply.
+    Raises MaskError, which names the conversation, when the template refuses it, changes a reply, or writes before a
+    reply what a player does not read there; when a message holds control tokens; and when a token straddles the border
+    between prompt and reply.
     """
     rest = iter(conversations)
     if getattr(tokenizer, "backend_tokenizer", None) is None:
@@ -58,37 +55,29 @@ def encode_all(conversations: Iterable[Conversation], tokenizer: Any, learn: Lea
     frame = _frame(tokenizer, control)
     ids_of = cache(lambda text: _tokens(tokenizer, [text])[0].ids)
     while batch := list(islice(rest, BATCH)):
-        for conversation in batch:
-            _refuse_control_tokens(conversation, control)
-        rendered = [_render(conversation, tokenizer, frame) for conversation in batch]
+        rendered = [_render(conversation, tokenizer, frame, control) for conversation in batch]
         encoded = _tokens(tokenizer, [text for text, _ in rendered])
         for conversation, (text, spans), tokens in zip(batch, rendered, encoded, strict=True):
-            starts, places = _places(conversation, text, spans, tokens, control, ids_of)
-            yield _example(conversation, text, tokens.ids, starts, places, learn)
+            yield _example(conversation, text, spans, tokens, control, ids_of)
 
 
-def usable(
-    conversations: Iterable[Conversation], tokenizer: Any, max_tokens: int | None, left_out: dict[str, list[str]]
-) -> Iterator[Example]:
-    """The encoded conversations that one can learn from; ``left_out`` gets the ids of the others by reason (REASONS).
+def prepare(
+    conversations: Iterable[Conversation], tokenizer: Any, max_tokens: int | None
+) -> tuple[list[Example], dict[str, list[str]]]:
+    """The encoded conversations that one can learn from, and the ids of the others by reason (REASONS).
 
     A conversation is kept whole or not at all: cutting one would leave half a turn to learn from.
     """
-    names: list[str] = []
-
-    def fit() -> Iterator[Conversation]:
-        for conversation in conversations:
-            if reason := why_unfit(conversation):
-                left_out.setdefault(reason, []).append(conversation.id)
-            else:
-                names.append(conversation.id)
-                yield conversation
-
-    for number, example in enumerate(encode_all(fit(), tokenizer)):
+    sorted_out = defaultdict[str, list[Conversation]](list)
+    for conversation in conversations:
+        sorted_out[unfit_reason(conversation) or ""].append(conversation)
+    fit, examples = sorted_out.pop("", []), []
+    for conversation, example in zip(fit, encode_all(fit, tokenizer), strict=True):
         if max_tokens is not None and len(example.input_ids) > max_tokens:
-            left_out.setdefault("over_max_tokens", []).append(names[number])
+            sorted_out["over_max_tokens"].append(conversation)
         else:
-            yield example
+            examples.append(example)
+    return examples, {reason: [conversation.id for conversation in left] for reason, left in sorted_out.items()}
 
 
 def chat_text(tokenizer: Any, chat: Chat) -> str:
@@ -96,7 +85,6 @@ def chat_text(tokenizer: Any, chat: Chat) -> str:
 
     Where no message holds one, the conversation that ``encode`` learns from begins like this.
     """
-    # transformers has `sanitize_control_tokens`; versions before it, 5.17 among them, pass over the word in silence
     control = Control(tokenizer)
     safe = [{**message, "content": control.broken_up(message["content"])} for message in chat]
     text: str = tokenizer.apply_chat_template(safe, tokenize=False, add_generation_prompt=True)
@@ -105,10 +93,7 @@ def chat_text(tokenizer: Any, chat: Chat) -> str:
 
 def chat_ids(tokenizer: Any, chat: Chat) -> list[int]:
     """The token ids of ``chat_text``: those before a reply in ``encode``'s ``input_ids``."""
-    ids: list[int] = tokenizer(chat_text(tokenizer, chat), add_special_tokens=False, split_special_tokens=False)[
-        "input_ids"
-    ]
-    return ids
+    return _plain_ids(tokenizer, chat_text(tokenizer, chat))
 
 
 def end_of_turn(tokenizer: Any) -> set[int]:
@@ -118,7 +103,12 @@ def end_of_turn(tokenizer: Any) -> set[int]:
         after = _frame(tokenizer, Control(tokenizer)).after
     except MaskError:
         return set()
-    return set(tokenizer(after, add_special_tokens=False, split_special_tokens=False)["input_ids"][-1:])
+    return set(_plain_ids(tokenizer, after)[-1:])
+
+
+def _plain_ids(tokenizer: Any, text: str) -> list[int]:
+    ids: list[int] = tokenizer(text, add_special_tokens=False, split_special_tokens=False)["input_ids"]
+    return ids
 
 
 class Control:
@@ -156,14 +146,6 @@ def _any_of(texts: Iterable[str]) -> re.Pattern[str]:
     return re.compile("|".join(map(re.escape, longest_first)) or "(?!)")
 
 
-def _refuse_control_tokens(conversation: Conversation, control: Control) -> None:
-    for index, message in enumerate(conversation.conversations):
-        if found := control.held_by(message.value):
-            raise MaskError(
-                f"{conversation.id}: message {index} holds the special token {found!r}; remove it from the data"
-            )
-
-
 class Frame(NamedTuple):
     """What a template writes around the text of a reply, and a model with it."""
 
@@ -177,42 +159,39 @@ def _frame(tokenizer: Any, control: Control) -> Frame:
     last, amid = _written(tokenizer, [[QUESTION, ANSWER], [QUESTION, ANSWER] * 2])
     before, shown, tail = last.rpartition(ANSWER["content"])
     if not shown:
-        raise MaskError(
-            f"a reply is not the text that the chat template shows: found {last!r} for {ANSWER['content']!r}"
-        )
+        raise MaskError(f"a reply is not the text that the chat template shows: {last!r} for {ANSWER['content']!r}")
     follows = amid.partition(ANSWER["content"])[2]
     for extra in ("", *tokenizer.all_special_tokens):  # some templates end a chat with one more
         after = tail.rstrip().removesuffix(extra).rstrip()
         if after and follows.startswith(after) and control.held_by(after):
             return Frame(before.removeprefix(asked) if before.startswith(asked) else "", after)
-    raise MaskError(
-        f"the chat template ends a reply with {tail!r} and goes on after one with {follows[:40]!r}; expected the same "
-        "end-of-turn token, without which a model would not learn to stop"
-    )
+    told = f"the chat template ends a reply with {tail!r} and goes on after one with {follows[:40]!r}"
+    raise MaskError(f"{told}; expected the same end-of-turn token, or a model would not learn to stop")
 
 
-def _render(conversation: Conversation, tokenizer: Any, frame: Frame) -> tuple[str, list[Span]]:
-    """A conversation as the template writes it, and where in that text the replies are."""
-    chat = [{"role": m.role, "content": m.value} for m in conversation.conversations]
+def _render(
+    conversation: Conversation, tokenizer: Any, frame: Frame, control: Control
+) -> tuple[str, dict[int, tuple[int, int]]]:
+    """A conversation as the template writes it, and first character and end of each reply by the message's index."""
+    name, chat = conversation.id, [{"role": m.role, "content": m.value} for m in conversation.conversations]
+    for index, message in enumerate(chat):
+        if found := control.held_by(message["content"]):
+            raise MaskError(f"{name}: message {index} holds the special token {found!r}; remove it from the data")
     replies = [index for index, message in enumerate(chat) if message["role"] == "assistant"]
-    [whole] = _written(tokenizer, [chat], name=conversation.id)
-    asked = _written(tokenizer, [chat[:index] for index in replies], ask=True, name=conversation.id)
-    spans = []
+    [whole] = _written(tokenizer, [chat], name=name)
+    asked = _written(tokenizer, [chat[:index] for index in replies], ask=True, name=name)
+    spans = {}
     for index, before in zip(replies, asked, strict=True):
         if not whole.startswith(before):
             at = next(i for i, (a, b) in enumerate(zip_longest(before, whole)) if a != b)
-            raise MaskError(
-                f"{conversation.id}: where a player that is asked for message {index} reads {before[at : at + 40]!r}, "
-                f"the whole conversation has {whole[at : at + 40]!r}; use a chat template that does not change what "
-                "stands before a reply once more messages follow"
-            )
+            told = f"where a player that is asked for message {index} reads {before[at : at + 40]!r}"
+            raise MaskError(f"{name}: {told}, the whole conversation has {whole[at : at + 40]!r}; use another template")
         end = _end(whole, len(before), chat[index]["content"].strip(), frame)
         if end is None:
-            raise MaskError(
-                f"{conversation.id}: message {index} is not the text that the chat template shows: found "
-                f"{whole[len(before) : len(before) + 80]!r}, expected it between {frame.before!r} and {frame.after!r}"
-            )
-        spans.append((len(before), end))
+            found = f"found {whole[len(before) : len(before) + 80]!r}, expected it between {frame.before!r} and"
+            told = f"message {index} is not the text that the chat template shows"
+            raise MaskError(f"{name}: {told}: {found} {frame.after!r}")
+        spans[index] = len(before), end
     return whole, spans
 
 
@@ -252,47 +231,24 @@ def _tokens(tokenizer: Any, texts: list[str]) -> list[Any]:
     return encoded
 
 
-def _places(
+def _example(
     conversation: Conversation,
     text: str,
-    spans: list[Span],
+    spans: Mapping[int, tuple[int, int]],
     tokens: Any,
     control: Control,
     ids_of: Callable[[str], list[int]],
-) -> tuple[list[int], list[Span]]:
-    """The first character of every token, and first and last-but-one token of every reply."""
-    ids, starts, places = tokens.ids, [start for start, _ in tokens.offsets], []
-    for start, end in spans:
+) -> Example:
+    ids, starts = tokens.ids, [start for start, _ in tokens.offsets]
+    labels, owner = [IGNORED] * len(ids), [-1] * len(ids)
+    for index, (start, end) in spans.items():
         first, last = bisect_left(starts, start), bisect_left(starts, end)
         cut = next((at for at in range(first - 1, 0, -1) if ids[at] in control.ids), 0)  # tokens end there, at any rate
         if ids[cut:first] != ids_of(text[starts[cut] : start]) or ids[last - 1] not in control.ids:
-            raise MaskError(
-                f"{conversation.id}: a token straddles the border of the reply {text[start : start + 40]!r}: a player "
-                "reads what stands before it in other tokens; remove blanks from its start or change the chat template"
-            )
-        places.append((first, last))
-    return starts, places
-
-
-def _example(
-    conversation: Conversation, text: str, ids: list[int], starts: list[int], places: list[Span], learn: Learn
-) -> Example:
-    messages = conversation.conversations
-    labels, owner = [IGNORED] * len(ids), [-1] * len(ids)
-    replies = [index for index, message in enumerate(messages) if message.sender == "gpt"]
-    for index, (first, last) in zip(replies, places, strict=True):
+            told = f"a token straddles the border of the reply {text[start : start + 40]!r}"
+            why = "a player reads what stands before it in other tokens; change the reply's blanks or the template"
+            raise MaskError(f"{conversation.id}: {told}: {why}")
         owner[first:last] = [index] * (last - first)
-        if messages[index].is_trained:
-            begin, stop = _part(text, starts, first, last, learn)
-            labels[begin:stop] = ids[begin:stop]
+        if conversation.conversations[index].is_trained:
+            labels[first:last] = ids[first:last]
     return Example(ids, labels, owner)
-
-
-def _part(text: str, starts: list[int], first: int, last: int, learn: Learn) -> Span:
-    """The tokens of a reply's thought or action; all of them where no line begins with ``Action:``."""
-    end = starts[last] if last < len(starts) else len(text)
-    action = ACTION_LINE.search(text[starts[first] : end]) if learn != "reply" else None
-    if action is None:
-        return first, last
-    border = bisect_left(starts, starts[first] + action.start())
-    return (first, border) if learn == "thought" else (border, last)

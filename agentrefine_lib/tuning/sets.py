@@ -1,7 +1,5 @@
 """How much there is to learn in a training set, counted as the trainer reads it."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,7 +13,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 
-def sets_table(sets: Mapping[str, Sequence[Conversation]], base: Path | str) -> pd.DataFrame:
+def sets_table(sets: Mapping[str, Sequence[Conversation]], base: Path | str) -> "pd.DataFrame":
     """tab_sets: a row per set: plays, steps (replies), trained_steps, tokens, trained_tokens (``base``'s)."""
     import pandas as pd
 

@@ -4,14 +4,12 @@ Rows are padding-free (``batches``), and the model's last layer, its largest, is
 loss of a step is its mean over all trained tokens of the step, however many processes or parts share it.
 """
 
-from __future__ import annotations
-
 import csv
 import io
 import os
 import shutil
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager, nullcontext
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, nullcontext, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -29,10 +27,10 @@ from transformers import (
     TrainingArguments,
 )
 
-from agentrefine_lib.schema import Conversation, held, write_whole
+from agentrefine_lib.schema import Conversation, atomic_write_text, file_lock
 from agentrefine_lib.tuning.batches import ISOLATING, Examples, Flatten, Order
 from agentrefine_lib.tuning.card import write_model_card
-from agentrefine_lib.tuning.mask import IGNORED, REASONS, Example, usable
+from agentrefine_lib.tuning.mask import IGNORED, REASONS, Example, prepare
 from agentrefine_lib.tuning.recipe import Job, Recipe, add_adapter, claim, describe, require_whole
 
 if TYPE_CHECKING:
@@ -122,22 +120,7 @@ def token_losses(model: Any, batch: dict[str, Any]) -> tuple[torch.Tensor, torch
     return torch.nn.functional.cross_entropy(logits, labels[trained], reduction="none"), refined[trained]
 
 
-def prepare(
-    conversations: Iterable[Conversation], tokenizer: Any, max_tokens: int
-) -> tuple[list[Example], dict[str, list[str]]]:
-    """Encode conversations; returns those to learn from, and the ids of those left out by reason: see ``usable``."""
-    left_out: dict[str, list[str]] = {}
-    return list(usable(conversations, tokenizer, max_tokens, left_out)), left_out
-
-
-def _in_words(left_out: dict[str, list[str]]) -> str:
-    """Reasons, how often, and the first rows of each: ``empty_reply 2 (t-0003, t-0017)``."""
-    return "; ".join(
-        f"{reason} {len(ids)} ({', '.join([*ids[:3], *['…'] * (len(ids) > 3)])})" for reason, ids in left_out.items()
-    )
-
-
-def tune(base: Path | str, conversations: Sequence[Conversation], folder: Path, recipe: Recipe) -> pd.DataFrame:
+def tune(base: Path | str, conversations: Sequence[Conversation], folder: Path, recipe: Recipe) -> "pd.DataFrame":
     """``train``, and the loss log: step, loss, loss_refinement, loss_ordinary (nats per trained token, mean over the
     steps since the row before), learning_rate, and in every row examples and dropped: how many conversations were
     learned from and left out, and REASONS: how many for each."""
@@ -145,7 +128,7 @@ def tune(base: Path | str, conversations: Sequence[Conversation], folder: Path, 
     return read_log(folder)
 
 
-def read_log(folder: Path) -> pd.DataFrame:
+def read_log(folder: Path) -> "pd.DataFrame":
     """The loss log of a finished model."""
     import pandas as pd  # here: training needs none, and compute nodes may have none
 
@@ -166,7 +149,7 @@ def train(base: Path | str, conversations: Sequence[Conversation], folder: Path,
     if log_path.exists():
         require_whole(folder, recipe)
         return
-    with held(folder / "job.json") if first else nullcontext(), _kept(folder):
+    with file_lock(folder / "job.json") if first else nullcontext(), _kept(folder):
         _train(base, conversations, folder, job)
 
 
@@ -175,15 +158,16 @@ def _train(base: Path | str, conversations: Sequence[Conversation], folder: Path
     torch.set_num_threads(1)  # two threads stall on two noisy cores
     tokenizer = AutoTokenizer.from_pretrained(base, trust_remote_code=False)
     examples, left_out = prepare(conversations, tokenizer, recipe.max_tokens)
+    told = "; ".join(
+        f"{reason} {len(ids)} ({', '.join([*ids[:3], '…'][: len(ids)])})" for reason, ids in left_out.items()
+    )
     if not examples:
         mend = f"; max_tokens={recipe.max_tokens}: raise it" if "over_max_tokens" in left_out else ""
-        raise ValueError(
-            f"{folder.name}: found nothing to train on in {job.conversations} conversations: left out: "
-            f"{_in_words(left_out) or 'none'}{mend}"
-        )
+        found = f"found nothing to train on in {job.conversations} conversations"
+        raise ValueError(f"{folder.name}: {found}: left out: {told or 'none'}{mend}")
     trainer = make_trainer(base, examples, folder, recipe)
     if left_out and trainer.is_world_process_zero():
-        print(f"{folder.name}: trains on {len(examples)}, leaves out {_in_words(left_out)}", flush=True)
+        print(f"{folder.name}: trains on {len(examples)}, leaves out {told}", flush=True)
     trainer.train(resume_from_checkpoint=last_checkpoint(folder))
     trainer.save_model(folder)
     why = {reason: len(left_out.get(reason, ())) for reason in REASONS}
@@ -202,10 +186,8 @@ def _kept(folder: Path) -> Iterator[None]:
         yield
     except Exception as error:
         if not isinstance(error, ValueError):  # of the data or the recipe
-            free = shutil.disk_usage(folder).free / 2**20
-            error.add_note(
-                f"{folder}, {free:,.0f} MiB free: its last whole checkpoint is kept; run the same again to continue"
-            )
+            free = f"{shutil.disk_usage(folder).free / 2**20:,.0f} MiB free"
+            error.add_note(f"{folder}, {free}: its last whole checkpoint is kept; run the same again to continue")
         raise
 
 
@@ -216,7 +198,7 @@ def _finish(folder: Path, tokenizer: Any, job: Job, log: list[dict[str, Any]]) -
     writer = csv.DictWriter(table, list(log[0]), lineterminator="\n")
     writer.writeheader()
     writer.writerows({name: "" if value != value else value for name, value in row.items()} for row in log)  # no nan
-    write_whole(folder / "loss.csv", table.getvalue())  # last: it says that the model is finished
+    atomic_write_text(folder / "loss.csv", table.getvalue())  # last: it says that the model is finished
 
 
 def make_trainer(base: Path | str, examples: Sequence[Example], folder: Path, recipe: Recipe) -> RefinementTrainer:
@@ -230,11 +212,9 @@ def make_trainer(base: Path | str, examples: Sequence[Example], folder: Path, re
         data_collator=Flatten(),
     )
     sharding = getattr(trainer.accelerator.state, "fsdp_plugin", None)
-    if recipe.lora_rank and sharding is not None and sharding.activation_checkpointing:
-        raise ValueError(
-            "fsdp_activation_checkpointing: found true, expected false with lora_rank above 0: the names of the layers "
-            "change and PEFT would save an empty adapter; set gradient_checkpointing in the recipe instead"
-        )
+    if recipe.lora_rank and sharding is not None and sharding.activation_checkpointing:  # it renames the layers
+        told = "found true, expected false with lora_rank above 0, where PEFT would save an empty adapter"
+        raise ValueError(f"fsdp_activation_checkpointing: {told}; set gradient_checkpointing in the recipe instead")
     trainer.remove_callback(PrinterCallback)
     trainer.add_callback(ProgressLine(folder.name))
     return trainer
@@ -242,16 +222,11 @@ def make_trainer(base: Path | str, examples: Sequence[Example], folder: Path, re
 
 def load_base(base: Path | str, recipe: Recipe) -> PreTrainedModel:
     """The model to tune, with a new adapter where the recipe has a rank."""
-    if recipe.attention not in ISOLATING:
-        raise ValueError(
-            f"attention: found {recipe.attention!r}, expected one of {', '.join(ISOLATING)}: they keep the "
-            "conversations of a row apart"
-        )
+    if recipe.attention not in ISOLATING:  # the others mix the conversations of a row
+        raise ValueError(f"attention: found {recipe.attention!r}, expected one of {', '.join(ISOLATING)}")
     half = recipe.lora_rank and recipe.precision == "bfloat16"  # frozen weights need no float32
-    dtype = torch.bfloat16 if half else torch.float32
-    model = AutoModelForCausalLM.from_pretrained(
-        base, dtype=dtype, attn_implementation=recipe.attention, trust_remote_code=False
-    )
+    how = {"dtype": torch.bfloat16 if half else torch.float32, "attn_implementation": recipe.attention}
+    model = AutoModelForCausalLM.from_pretrained(base, trust_remote_code=False, **how)
     if recipe.lora_rank:
         torch.manual_seed(recipe.seed)
         model = add_adapter(model, recipe.lora_rank, recipe.lora_alpha)
@@ -269,16 +244,12 @@ def compile_layers(model: PreTrainedModel) -> None:
 
 def last_checkpoint(folder: Path) -> str | None:
     """The newest checkpoint that was written to its end, or None; the trainer's state is what it writes last."""
-    whole = [path.parent for path in folder.glob("checkpoint-*/trainer_state.json") if _is_whole(path)]
-    return str(max(whole, key=lambda path: int(path.name.split("-")[1]))) if whole else None
-
-
-def _is_whole(state: Path) -> bool:
-    try:
-        from_json(state.read_bytes())
-    except ValueError:
-        return False
-    return True
+    states = folder.glob("checkpoint-*/trainer_state.json")
+    for state in sorted(states, key=lambda path: -int(path.parent.name.split("-")[1])):
+        with suppress(ValueError):
+            from_json(state.read_bytes())
+            return str(state.parent)
+    return None
 
 
 def training_arguments(folder: Path, recipe: Recipe) -> TrainingArguments:
@@ -311,9 +282,7 @@ def training_arguments(folder: Path, recipe: Recipe) -> TrainingArguments:
     )
     shares = arguments.world_size * recipe.accumulation
     if recipe.batch_size % shares:
-        raise ValueError(
-            f"batch_size: found {recipe.batch_size}, expected a multiple of {shares} "
-            f"({arguments.world_size} processes × {recipe.accumulation} accumulated parts)"
-        )
+        parts = f"{arguments.world_size} processes × {recipe.accumulation} accumulated parts"
+        raise ValueError(f"batch_size: found {recipe.batch_size}, expected a multiple of {shares} ({parts})")
     arguments.per_device_train_batch_size = recipe.batch_size // shares
     return arguments

@@ -1,7 +1,5 @@
 """The models of an experiment as data: training set, size and seeds of each; several are tuned side by side."""
 
-from __future__ import annotations
-
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -12,13 +10,13 @@ import pandas as pd
 from joblib import Parallel, delayed
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from agentrefine_lib.schema import Conversation, explain, inside
+from agentrefine_lib.schema import Conversation, child_path, explain
+from agentrefine_lib.tuning.base import UNTUNED
 from agentrefine_lib.tuning.launch import KEPT_MEMORY, launch
 from agentrefine_lib.tuning.recipe import Recipe
 from agentrefine_lib.tuning.released import take
 from agentrefine_lib.tuning.train import tune
 
-UNTUNED = "untuned"
 Logs = dict[str, pd.DataFrame]
 
 
@@ -76,20 +74,16 @@ def tune_all(
     ValueError where a set is smaller than a model asks for.
     """
     taken = {
-        model.policy: take(Path(model.released) / model.policy, inside(folder, model.policy), base, chosen(data, model))
+        model.policy: take(
+            Path(model.released) / model.policy, child_path(folder, model.policy), base, chosen(data, model)
+        )
         for model in planned
         if model.released
     }
     tuned = [model for model in planned if not model.released]
-    jobs = [
-        (
-            base,
-            chosen(data, model),
-            inside(folder, model.policy),
-            recipe.model_copy(update={"seed": recipe.seed + model.seed}),
-        )
-        for model in tuned
-    ]
+    recipes = [recipe.model_copy(update={"seed": recipe.seed + model.seed}) for model in tuned]
+    folders, sets = [child_path(folder, model.policy) for model in tuned], [chosen(data, model) for model in tuned]
+    jobs = [(base, *job) for job in zip(sets, folders, recipes, strict=True)]
     if accelerate_config or processes == 1:
         logs = [launch(*job, accelerate_config) for job in jobs]
     else:
@@ -116,10 +110,8 @@ def chosen(data: Mapping[str, Sequence[Conversation]], model: Planned) -> list[C
         raise ValueError(f"models: {model.method}: no training set {model.variant!r}; there are: {', '.join(data)}")
     found = list(data[model.variant])[: model.conversations]
     if model.conversations and len(found) < model.conversations:
-        raise ValueError(
-            f"models: {model.method}: found {len(found)} conversations in {model.variant}, expected at least "
-            f"{model.conversations}; make more of them (n_trajectories) or ask for fewer"
-        )
+        told = f"found {len(found)} conversations in {model.variant}, expected at least {model.conversations}"
+        raise ValueError(f"models: {model.method}: {told}; make more of them (n_trajectories) or ask for fewer")
     return found
 
 

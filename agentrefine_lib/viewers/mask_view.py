@@ -8,10 +8,9 @@ from typing import Any, get_args
 from agentrefine_lib.dataset import Strategy, from_episode, to_conversation
 from agentrefine_lib.schema import Conversation, Episode, Trajectory
 from agentrefine_lib.tuning import IGNORED, MaskError, encode
-from agentrefine_lib.tuning.mask import Learn
 from agentrefine_lib.viewers.index import Index, Playable, Source
 from agentrefine_lib.viewers.page import block, table, text
-from agentrefine_lib.viewers.pane import Pane, Panel, choice, row
+from agentrefine_lib.viewers.pane import Pane, Panel, dropdown, toolbar
 from agentrefine_lib.viewers.render import conversation_page, tokens_page
 
 TURNS = "turns"
@@ -29,31 +28,29 @@ class MaskView(Panel):
         if not self._index.entries:
             raise ValueError(f"source: found no record in {source!r}")
         self._tokenizers = dict(tokenizers or {})
-        self._record = choice("record", [(e.id, n) for n, e in enumerate(self._index.entries)])
-        self._strategy = choice("strategy", get_args(Strategy), "18em")
-        self._unit = choice("show", [TURNS, *self._tokenizers], "16em")
-        self._learn = choice("learn from", get_args(Learn), "16em")
+        self._record = dropdown("record", [(e.id, n) for n, e in enumerate(self._index.entries)])
+        self._strategy = dropdown("strategy", get_args(Strategy), "18em")
+        self._unit = dropdown("show", [TURNS, *self._tokenizers], "16em")
         self._counts, self._page = Pane(name="counts"), Pane(name="the record", height=480)
-        controls = [self._record, self._strategy, self._unit, self._learn]
-        super().__init__("mask", [row(*controls), self._counts, self._page])
+        controls = [self._record, self._strategy, self._unit]
+        super().__init__("mask", [toolbar(*controls), self._counts, self._page])
         for control in controls:
             control.observe(lambda _: self._show(), "value")
         self._show()
 
     def _show(self) -> None:
         tokenizer = self._tokenizers.get(self._unit.value)
-        self._learn.disabled = tokenizer is None
         record = self._index.record(self._record.value)
         self._strategy.disabled = not isinstance(record, Trajectory)
         under = get_args(Strategy) if isinstance(record, Trajectory) else ("as it is",)
         try:
             made = {name: _conversation(record, name) for name in under}
-            counts = [(name, *_counts(one, tokenizer, self._learn.value)) for name, one in made.items()]
+            counts = [(name, *_counts(one, tokenizer)) for name, one in made.items()]
             chosen = made.get(self._strategy.value, made[under[0]])
             if tokenizer is None:
                 self._page.body = conversation_page(chosen)
             else:
-                self._page.body = tokens_page(encode(chosen, tokenizer, self._learn.value), tokenizer)
+                self._page.body = tokens_page(encode(chosen, tokenizer), tokenizer)
         except MaskError as error:  # a template that does not fit is worth seeing, not a broken widget
             counts = []
             self._page.body = block("✗ no faithful mask", text(str(error)), "bad")
@@ -67,12 +64,12 @@ def _conversation(record: Playable, strategy: Any) -> Conversation:
     return to_conversation(record, strategy) if isinstance(record, Trajectory) else record
 
 
-def _counts(conversation: Conversation, tokenizer: Any, learn: Any) -> tuple[int, int, int]:
+def _counts(conversation: Conversation, tokenizer: Any) -> tuple[int, int, int]:
     """Trained, masked, and read only."""
     if tokenizer is None:
         replies = [reply.is_trained for reply in conversation.replies]
         return sum(replies), len(replies) - sum(replies), len(conversation.conversations) - len(replies)
-    example = encode(conversation, tokenizer, learn)
+    example = encode(conversation, tokenizer)
     trained = sum(label != IGNORED for label in example.labels)
     owned = sum(message >= 0 for message in example.message)
     return trained, owned - trained, len(example.input_ids) - owned

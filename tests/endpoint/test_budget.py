@@ -8,19 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agentrefine_lib.endpoint import (
-    Budget,
-    BudgetExceededError,
-    Endpoint,
-    EndpointSettings,
-    Price,
-    PriceError,
-    Usage,
-    estimate,
-    load_prices,
-    price_of,
-)
-from agentrefine_lib.endpoint.budget import Ledger
+from agentrefine_lib.endpoint import Budget, BudgetExceededError, Endpoint, EndpointSettings, estimate, load_prices
+from agentrefine_lib.endpoint.budget import Ledger, Usage
+from agentrefine_lib.endpoint.prices import Price, PriceError, price_of
 
 PRICES_FILE = Path(__file__).parents[2] / "params/prices.yaml"
 PRICES = {"tiny": Price.model_validate_json('{"input": 2, "output": 8, "date": "2026-11-23", "source": "a test"}')}
@@ -133,10 +123,10 @@ def test_the_price_list():
 @pytest.mark.parametrize(
     ("text", "problem"),
     [
-        ("[1, 2]", "found list, expected a mapping"),
+        ("[1, 2]", "field record: found"),
         ("a: {input: 1", "not YAML"),
-        ("a: {input: 1, output: 2, source: x}", "a: field date: found nothing"),
-        ("a: {input: -1, output: 2, source: x, date: 2026-01-01}", "a: field input: found -1"),
+        ("a: {input: 1, output: 2, source: x}", "field a.date: found nothing"),
+        ("a: {input: -1, output: 2, source: x, date: 2026-01-01}", "field a.input: found -1"),
     ],
 )
 def test_a_bad_price_list_is_explained(tmp_path, text, problem):

@@ -53,7 +53,7 @@ def test_a_replay_is_the_same_offline_and_without_a_key(server, tmp_path):
     assert [c.model_copy(update={"cached": False}) for c in replayed] == [recorded[2], *recorded[:2]]
     assert statistics.requests == 0 and path.read_bytes() == before and len(server.bodies) == 3
     with pytest.raises(
-        NotRecordedError, match=r"completions\.jsonl: request .* is not recorded .*3 completions .*record again"
+        NotRecordedError, match=r"completions\.jsonl: request .* is not recorded.* 3 completions .*record again"
     ):
         ask_all(server.settings(), "d", path, "replay")
     assert len(server.bodies) == 3

@@ -6,19 +6,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from agentrefine_lib.metrics import (
-    claim,
-    claims,
-    compare,
-    difference,
-    episode_table,
-    mean_interval,
-    paired_permutation,
-    sign_test,
-    success_interval,
-    summarise,
-)
-from agentrefine_lib.metrics.intervals import resampled_means, task_weights
+from agentrefine_lib.metrics import claim, claims, compare, episode_table, summarise
+from agentrefine_lib.metrics.intervals import mean_interval, resampled_means, success_interval, task_weights
+from agentrefine_lib.metrics.paired import difference, paired_permutation, sign_test
 from agentrefine_lib.metrics.verdicts import Difference, judged, tasks_needed, verdict
 from agentrefine_lib.rollout import for_inspect, to_datasets
 from agentrefine_lib.schema import SCORE_UNKNOWN, Episode, Step, Task, write_jsonl

@@ -194,8 +194,8 @@ def test_with_faults_what_is_accepted_is_good_and_rejections_say_why(fault, reas
 
 def test_many_faults_at_once_then_a_replay_without_the_server(tmp_path):
     todo, recording = first_jobs(30), tmp_path / "recording.jsonl"
-    names = ("too_many_requests", "server_error", "disconnect", "slow_stream", *IN_THE_ANSWER)
-    faults = Faults(**dict.fromkeys(names, 0.1), retry_after_s=0.05, dribble_s=0.005, chatty=0.5)
+    names = ("too_many_requests", "server_error", "disconnect", *IN_THE_ANSWER)
+    faults = Faults(**dict.fromkeys(names, 0.1), retry_after_s=0.05, chatty=0.5)
     outcomes, counts = synthesize_over_http(todo, faults, recording=recording)
     assert set(counts.faults) == set(names)
     assert sum(trajectory is not None for trajectory, _ in outcomes) >= 27

@@ -110,20 +110,6 @@ def test_a_template_that_rewrites_earlier_messages_is_refused(three_turns):
         encode(to_conversation(three_turns), tokenizer)
 
 
-@pytest.mark.parametrize(
-    ("learn", "expected"),
-    [
-        ("thought", ["Thought: Then take it.\n", "Thought: Now heat it.\n"]),
-        ("action", ["Action: take cup<|im_end|>", "Action: heat cup<|im_end|>"]),
-    ],
-)
-def test_thoughts_only_and_actions_only(three_turns, learn, expected):
-    tokenizer = tokenizer_for("chatml")
-    example = encode(to_conversation(three_turns), tokenizer, learn)
-    trained = runs(example, [label != IGNORED for label in example.labels])
-    assert [tokenizer.decode(ids) for ids in trained] == expected
-
-
 def test_the_last_reply_only(three_turns):
     tokenizer = tokenizer_for("llama3")
     example = encode(to_conversation(three_turns, "last_turn"), tokenizer)

@@ -266,14 +266,6 @@ def test_a_template_that_raises_names_the_row():
     assert set(encode(talk("a"), TOKENIZERS["chatml"]).message) == {-1}  # no reply at all is no error
 
 
-@pytest.mark.parametrize(("learn", "expected"), [("thought", ""), ("action", "Action: take cup</s>")])
-def test_an_action_without_a_thought_begins_where_the_reply_does(learn, expected):
-    tokenizer = TOKENIZERS["mistral"]  # nothing but a blank stands between the prompt and the reply
-    example = encode(talk("a", "Action: take cup"), tokenizer, learn)
-    trained = [label for label in example.labels if label != IGNORED]
-    assert tokenizer.decode(trained) == expected
-
-
 WORDS = st.sampled_from(
     ["take", "cup", " ", "  ", "\n", "\n\n", "\t", ".", "🫖", "é", "Action: ", "<|im_", "end|>", "|", "\u2028"]
 )

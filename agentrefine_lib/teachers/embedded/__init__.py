@@ -4,5 +4,3 @@ from agentrefine_lib.teachers.embedded.mechanics import MECHANICS
 from agentrefine_lib.teachers.embedded.names import load_costumes
 from agentrefine_lib.teachers.embedded.personas import costume_of, embedded_persona, load_personas
 from agentrefine_lib.teachers.embedded.teacher import EmbeddedTeacher
-
-__all__ = ["MECHANICS", "EmbeddedTeacher", "costume_of", "embedded_persona", "load_costumes", "load_personas"]

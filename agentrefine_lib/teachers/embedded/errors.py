@@ -1,7 +1,5 @@
 """Mistakes as players make them: malformed commands, wrong names, things that are absent, elsewhere, or not ready."""
 
-from __future__ import annotations
-
 import random
 from collections.abc import Iterator
 from itertools import chain
@@ -34,7 +32,7 @@ class Blunder(NamedTuple):
     command: Command | None
 
 
-def draw_blunder(rng: random.Random, game: Game, right: Command, avoid: set[str], kind: str = "") -> Blunder | None:
+def draw_blunder(rng: random.Random, game: "Game", right: Command, avoid: set[str], kind: str = "") -> Blunder | None:
     """A mistake that fits the moment: of this kind, or one drawn at random, where there is one, else of another.
 
     ``right``: what the Player should do; ``avoid``: texts that it must not be. Every name in it was told before.
@@ -50,7 +48,7 @@ def draw_blunder(rng: random.Random, game: Game, right: Command, avoid: set[str]
     return None
 
 
-def _malformed(rng: random.Random, game: Game, right: Command) -> Iterator[str]:
+def _malformed(rng: random.Random, game: "Game", right: Command) -> Iterator[str]:
     """Another verb, words too many or too few, another grammar, two commands in one."""
     words, form, good = load_words("errors"), game.speech.grammar.forms[right[0]], game.speech.grammar.write(right)
     texts = [rng.choice(words["extra"]).format(good), good.replace(form.verb, rng.choice(words["false_verbs"]), 1)]
@@ -62,7 +60,7 @@ def _malformed(rng: random.Random, game: Game, right: Command) -> Iterator[str]:
     yield from texts
 
 
-def _misnamed(rng: random.Random, game: Game, right: Command) -> Iterator[str]:
+def _misnamed(rng: random.Random, game: "Game", right: Command) -> Iterator[str]:
     """A name cut short, misspelt, or one that no thing bears."""
     form = game.speech.grammar.forms[right[0]]
     if not form.order:
@@ -78,10 +76,9 @@ def _misnamed(rng: random.Random, game: Game, right: Command) -> Iterator[str]:
         yield game.speech.grammar.write((*right[:index], spelling, *right[index + 1 :]))
 
 
-def _misjudged(rng: random.Random, game: Game, right: Command, kind: str) -> Iterator[str]:
+def _misjudged(rng: random.Random, game: "Game", right: Command, kind: str) -> Iterator[str]:
     """Commands about things that were told of, near the right one first; those refused for the reason wanted first."""
-    forms = game.speech.grammar.forms
-    slots = {name: kinds for name, kinds in game.slots.items() if name not in game.world.unused}
+    forms, slots = game.speech.grammar.forms, game.slots
     told = {slot: game.told(slot) for slot in {slot: None for kinds in slots.values() for slot in kinds}}
     others = []
     for tried in range(TRIES):

@@ -1,14 +1,12 @@
 """One game: a world of a mechanic, the way it is spoken of, the script of both, and the dungeon master who answers."""
 
-from __future__ import annotations
-
 import pickle
 import random
 from functools import lru_cache
 from operator import contains
 from typing import NamedTuple
 
-from agentrefine_lib.schema import COMPLETED, EXAMPLE_DRAWS, EXAMPLE_STEPS, Script, render_example
+from agentrefine_lib.schema import COMPLETED, EXAMPLE_DRAWS, EXAMPLE_STEPS, Script, format_example
 from agentrefine_lib.schema.actions import MAX_ACTION_CHARS, is_plain, placeholders, read_arguments
 from agentrefine_lib.teachers.embedded.goals import condition, draw_form, put_goal
 from agentrefine_lib.teachers.embedded.grammar import EXTRAS, Grammar
@@ -51,17 +49,18 @@ class Speech:
         self.costume = "" if rng.random() < MIXED else recipe.costume
         self.variant = rng.random()
         self.goal = draw_form(rng)
-        self.grammar = Grammar(rng, words["operations"], recipe.form, HAS)
+        self.grammar = Grammar(rng, words["operations"], recipe.form, HAS, recipe.plain)
         self.rendering = Rendering(rng, recipe.mechanic, recipe.plain)
         self.voice = Voice(rng, self.rendering, self.do, recipe.plain)
         self._drawn: dict[str, bytes] = {}  # seed → its world; to read one is faster than to draw it again
 
     def do(self, command: Command, rng: random.Random) -> str:
         """A command as what somebody does: "pick up the key"."""
+        if self.plain:
+            return self.grammar.write(command)
         sayings: list[str] = self.mechanic.words["operations"][command[0]]["do"]
         fitting = [saying for saying in sayings if f"{{{len(command) - 1}" not in saying]
-        saying = fitting[0] if self.plain else rng.choice(fitting)
-        return saying.format(*map(Noun, command[1:]))
+        return rng.choice(fitting).format(*map(Noun, command[1:]))
 
     def world(self, seed: str) -> World:
         """The world of a seed; all worlds of a game and its example are of one variant."""
@@ -69,9 +68,7 @@ class Speech:
             rng = random.Random(seed)
             world = self.mechanic.world(rng, random.Random(self.variant), Names(rng, self.costume, self.names))
             self._drawn[seed] = pickle.dumps(world)
-            return world
-        world = pickle.loads(self._drawn[seed])
-        return world
+        return pickle.loads(self._drawn[seed])
 
     def count_moves(self, world: World, limit: int) -> int:
         """How many commands the expert needs; ``limit`` if it is more, 0 if it sees no way. Plays the world."""
@@ -111,10 +108,9 @@ class Game:
     def __init__(self, speech: Speech, seed: str, script: Script, moves: int) -> None:
         self.speech, self.script, self.moves = speech, script, moves
         self.world = speech.world(seed)
-        self.slots = speech.mechanic.slots
+        self.slots = {name: kinds for name, kinds in speech.mechanic.slots.items() if name not in self.world.unused}
         self.expert: Expert = self.world.expert()
         self.seen: set[str] = set()
-        self.last: list[str] = []  # the commands listed last
         self._rng = random.Random(f"answers {seed}")
         self._operation_of = {form.signature: form for form in speech.grammar.forms.values()}
         self._hear([*self.world.aims, *(rule for rule in self.world.rules if not isinstance(rule, Rule))])
@@ -157,8 +153,7 @@ class Game:
             return Answer(said, verdict, informed)
         assert command is not None
         if command[0] == "help":
-            self.last = self.listing()
-            return Answer(rendering.help.format("; ".join(self.last)), verdict)
+            return Answer(rendering.help.format("; ".join(self.listing())), verdict)
         if command[0] == "look":
             return Answer(self._observe(self.world.scene()), verdict)
         facts = self.world.act(command)
@@ -169,8 +164,7 @@ class Game:
         if self.done:
             return Answer(f"{observation} {COMPLETED}", verdict)
         if rendering.lists_actions:
-            self.last = self.listing()
-            observation += f"\n{rendering.help.format('; '.join(self.last))}"
+            observation += f"\n{rendering.help.format('; '.join(self.listing()))}"
         return Answer(observation, verdict)
 
     def refused(self, action: str, answer: Answer) -> Refused:
@@ -184,12 +178,11 @@ class Game:
         """Every command that would be accepted now, sorted; ``told``: only about what the Player was told of."""
         if self.done:
             return []
-        slots = {name: kinds for name, kinds in self.slots.items() if name not in self.world.unused}
-        known = {kind: set(self.told(kind)) for kinds in slots.values() for kind in kinds} if told else {}
-        pools = {name: [known[kind] for kind in kinds] for name, kinds in slots.items()} if told else {}
+        known = {kind: set(self.told(kind)) for kinds in self.slots.values() for kind in kinds} if told else {}
+        pools = {name: [known[kind] for kind in kinds] for name, kinds in self.slots.items()} if told else {}
         found = {
             self.speech.grammar.write(command)
-            for command in self.world.commands(slots)
+            for command in self.world.commands(self.slots)
             if (not told or all(map(contains, pools[command[0]], command[1:]))) and self.world.check(command) is None
         }
         extras = [form.signature for name, form in self.speech.grammar.forms.items() if name in EXTRAS]
@@ -312,7 +305,7 @@ def _example(recipe: Recipe, speech: Speech) -> str:
         thought = speech.voice.think(rng, purpose_of(game, step), step, action, last)
         shown.append((thought, action, said))
         last = said
-    return render_example(game.script.goal, game.observation, shown)
+    return format_example(game.script.goal, game.observation, shown)
 
 
 def purpose_of(game: Game, step: Step) -> str:

@@ -1,7 +1,5 @@
 """Goal forms: the same conditions as an order, a condition, a question, a list or a story."""
 
-from __future__ import annotations
-
 import random
 from collections.abc import Sequence
 from typing import Any

@@ -7,14 +7,10 @@ so, ``("aim", …)`` the goal wants it so. The same facts are told to the
 Player as text and to the expert as they are; the expert has no way to the world, so that it cannot know more.
 """
 
-from __future__ import annotations
-
 import random
 from collections.abc import Iterable, Iterator
 from itertools import product
-from typing import Literal, NamedTuple
-
-from pydantic import JsonValue
+from typing import Any, Literal, NamedTuple, Protocol
 
 from agentrefine_lib.teachers.embedded.names import Names
 
@@ -56,23 +52,20 @@ class Step(NamedTuple):
     explores: bool = False  # to learn something, not to change something
 
 
-class World:
+class World(Protocol):
     """The base of every mechanic's ``World``; ``rng`` draws this world, ``variant`` what its example play shares."""
 
     aims: list[Fact]  # conditions of the goal; their words stand under ``aims`` in the YAML file
     rules: list[Fact | Rule] = []  # noqa: RUF012  # told before the play
     unused: tuple[str, ...] = ()  # operations of the YAML file that this variant does not have
 
-    def __init__(self, rng: random.Random, variant: random.Random, names: Names) -> None:
-        raise NotImplementedError
+    def __init__(self, rng: random.Random, variant: random.Random, names: Names) -> None: ...
 
     def names(self, slot: str) -> list[str]:
         """Every value that exists for a kind of parameter."""
-        raise NotImplementedError
 
     def scene(self) -> list[Fact]:
         """What can be seen now."""
-        raise NotImplementedError
 
     def opening(self) -> list[Fact]:
         """What is told first."""
@@ -80,23 +73,23 @@ class World:
 
     def holds(self, aim: Fact) -> bool:
         """True when this condition of the goal is met."""
-        raise NotImplementedError
 
-    def layout(self) -> dict[str, JsonValue]:
+    def layout(self) -> dict[str, Any]:
         """All of it, hidden things too, as the script's ``Environment``."""
-        raise NotImplementedError
 
-    def expert(self) -> Expert:
+    def expert(self) -> "Expert":
         """Somebody who was told the goal and the rules, and nothing else."""
-        raise NotImplementedError
+
+    def faults(self, command: Command) -> Iterator[object]:
+        """Why a command cannot be done now, the first reason first: each a Refusal, or something false where it does
+        not hold. What the grammar leaves out is missing at the command's end."""
 
     def check(self, command: Command) -> Refusal | None:
-        """Why a command cannot be done now, or None. What the grammar leaves out is missing at the command's end."""
-        raise NotImplementedError
+        """The first reason why a command cannot be done now, or None."""
+        return next((fault for fault in self.faults(command) if isinstance(fault, Refusal)), None)
 
     def act(self, command: Command) -> list[Fact]:
         """Change the world by a command that ``check`` lets pass; the facts to tell of it."""
-        raise NotImplementedError
 
     def commands(self, slots: dict[str, tuple[str, ...]]) -> Iterator[Command]:
         """Every command that could be written; ``slots``: the kinds of parameter of each operation."""

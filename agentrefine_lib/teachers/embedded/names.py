@@ -1,7 +1,5 @@
 """Names of things, drawn from a costume in one style a play, and the articles before them."""
 
-from __future__ import annotations
-
 import random
 import re
 from collections.abc import Iterable
@@ -12,53 +10,9 @@ from typing import Any
 import yaml
 
 STYLES = {"traits": 45, "bare": 15, "mixed": 15, "numbered": 15, "invented": 10}  # how names are made, and how often
-ONSETS = (
-    "b",
-    "d",
-    "f",
-    "g",
-    "k",
-    "l",
-    "m",
-    "n",
-    "p",
-    "r",
-    "s",
-    "t",
-    "v",
-    "z",
-    "br",
-    "dr",
-    "gl",
-    "kr",
-    "pl",
-    "st",
-    "tr",
-)
-RIMES = (
-    "a",
-    "e",
-    "i",
-    "o",
-    "u",
-    "ab",
-    "ad",
-    "al",
-    "an",
-    "el",
-    "en",
-    "er",
-    "et",
-    "ib",
-    "il",
-    "im",
-    "on",
-    "or",
-    "um",
-    "us",
-)
+ONSETS = (*"bdfgklmnprstvz", "br", "dr", "gl", "kr", "pl", "st", "tr")
+RIMES = (*"aeiou", "ab", "ad", "al", "an", "el", "en", "er", "et", "ib", "il", "im", "on", "or", "um", "us")
 _ALONE = re.compile(r"\d|[_./#]|^[A-Z]|^(?:the|a|an|your|my) ")  # names that stand without an article
-
 SIDES = ("left", "right", "north", "south", "east", "west")
 _THERE = re.compile(r"(?<!\bup )\b(?:at|to|on|in|into|inside) \0it\b")
 _PICKED = re.compile(r"\b(pick|lift|put|turn|switch|take|hand|lay|set) (up|down|on|off|away|over) \0it\b")
@@ -92,7 +46,7 @@ class Nouns(str):
 
     parts: list[Noun]
 
-    def __new__(cls, names: list[str], noun: type[Noun] = Noun) -> Nouns:
+    def __new__(cls, names: list[str], noun: type[Noun] = Noun) -> "Nouns":
         made = super().__new__(cls, ", ".join(names))
         made.parts = [noun(name) for name in names]
         return made

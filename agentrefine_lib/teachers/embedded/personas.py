@@ -1,7 +1,5 @@
 """Personas: our own, composed from a role, a way of being and an aim; or Persona Hub's, read from a file."""
 
-from __future__ import annotations
-
 import json
 import random
 import re

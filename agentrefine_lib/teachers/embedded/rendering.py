@@ -1,7 +1,5 @@
 """How facts become text: an observation's style, its words, and the things in it that do not matter."""
 
-from __future__ import annotations
-
 import random
 import re
 from collections.abc import Callable, Iterable, Sequence
@@ -21,8 +19,6 @@ _FIRST = (  # second person → first person, in this order
     (re.compile(r"\byour\b"), "my"),
     (re.compile(r"\byou\b"), "I"),
 )
-
-
 _BARE = re.compile(r"\S*[./_\d]\S")  # the name of a file or the like
 
 
@@ -47,28 +43,16 @@ class _Saying(NamedTuple):
     name are: the clause's {0} is then the list of values.
     """
 
-    say: tuple[str, ...]
-    label: tuple[str, ...] = ()
+    say: Sequence[str]
+    label: Sequence[str] = ()
     inventory: bool = False
-    value: str = "{0:-}"
-    joint: bool = False
+    value: str = ""
 
 
 @lru_cache(maxsize=64)
 def _sayings(mechanic: str) -> dict[str, _Saying]:
     facts = load_words(f"mechanics/{mechanic}")["facts"] | load_words("errors")["facts"]
-    return {
-        name: _Saying(tuple(entry))
-        if isinstance(entry, list)
-        else _Saying(
-            tuple(entry["say"]),
-            tuple(entry.get("label", ())),
-            entry.get("inventory", False),
-            entry.get("value", "{0:-}"),
-            "value" in entry,
-        )
-        for name, entry in facts.items()
-    }
+    return {name: _Saying(entry) if isinstance(entry, list) else _Saying(**entry) for name, entry in facts.items()}
 
 
 class _Part(NamedTuple):
@@ -147,12 +131,8 @@ class Rendering:
 
     def rule(self, rule: Rule, command: str) -> str:
         """What a command needs, makes so and ends."""
-        parts = [
-            (self._labels["needs"], rule.needs),
-            (self._labels["makes"], rule.makes),
-            (self._labels["ends"], rule.ends),
-        ]
-        told = [f"{label}: {' and '.join(map(self.clause, facts))}" for label, facts in parts if facts]
+        parts = {self._labels[name]: getattr(rule, name) for name in ("needs", "makes", "ends")}
+        told = [f"{label}: {' and '.join(map(self.clause, facts))}" for label, facts in parts.items() if facts]
         return f"{command}: {'; '.join(told)}."
 
     def tell(self, facts: Sequence[Fact]) -> str:
@@ -162,7 +142,9 @@ class Rendering:
             grouped = list(same)
             saying, (say, label) = self.sayings[grouped[0][0]], self._own[grouped[0][0]]
             clause = say.format(*_arguments(saying, grouped, Noun))
-            bare = ", ".join(saying.value.format(*map(Noun, fact[1:])) for fact in grouped) if label else ""
+            bare = (
+                ", ".join((saying.value or "{0:-}").format(*map(Noun, fact[1:])) for fact in grouped) if label else ""
+            )
             parts.append(_Part(clause, label.format(*map(Noun, grouped[0][1:])), bare, grouped))
         return STYLES[self.style](parts) if parts else ""
 
@@ -185,12 +167,12 @@ class Rendering:
     def _group(self, fact: Fact) -> Fact:
         """Facts with the same result here are told as one."""
         saying = self.sayings[fact[0]]
-        return fact if not saying.label else (fact[0],) if saying.joint else (fact[0], *fact[2:])
+        return fact if not saying.label else (fact[0],) if saying.value else (fact[0], *fact[2:])
 
 
 def _arguments(saying: _Saying, facts: list[Fact], noun: type[Noun]) -> list[str]:
     """What fills the clause of facts that are told as one."""
-    if saying.joint:
+    if saying.value:
         entries = [saying.value.replace(":-}", ":a}", 1).format(*map(noun, fact[1:])) for fact in facts]
         return [" and ".join(filter(None, [", ".join(entries[:-1]), entries[-1]]))]
     first = [Nouns([fact[1] for fact in facts], noun)] if saying.label and len(facts[0]) > 1 else []

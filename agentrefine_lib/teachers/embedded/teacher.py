@@ -1,14 +1,12 @@
 """The embedded teacher: a procedural dungeon master and Player, free, offline and deterministic."""
 
-from __future__ import annotations
-
 import random
 from collections import Counter
 from collections.abc import Collection, Sequence
 
 from pydantic import JsonValue
 
-from agentrefine_lib.schema import PlayerTurn, Script, Turn
+from agentrefine_lib.schema import ERROR_FLAGS, PlayerTurn, Script, Turn
 from agentrefine_lib.teachers.embedded.errors import FLAG_OF, Blunder, draw_blunder
 from agentrefine_lib.teachers.embedded.game import Answer, Game, Recipe, draw_game, draw_script, purpose_of
 from agentrefine_lib.teachers.embedded.grammar import FORMS, NATURAL
@@ -20,11 +18,7 @@ from agentrefine_lib.teachers.embedded.thoughts import Refused
 from agentrefine_lib.teachers.protocol import Brief
 
 RATES = (0.05, 0.28)  # of mistakes at each move; a play draws its own
-RUNS = {
-    1: 92,
-    2: 7,
-    3: 1,
-}  # mistakes in a row (the paper's figure 13: runs of two are a tenth of all, three a sixtieth)
+RUNS = {1: 92, 2: 7, 3: 1}  # mistakes in a row (the paper's figure 13: of two a tenth of all, of three a sixtieth)
 LOOPS = {1: 6, 2: 3, 3: 1}  # how often a refused action is repeated where a loop is wished
 LONGEST = 60  # moves; worlds that need more than twenty are not drawn
 ASKS, LOOKS = 0.3, 0.15  # ways out of a refusal, where the grammar has them
@@ -91,10 +85,12 @@ class EmbeddedTeacher:
             if rng.random() < 0.5:
                 script["Available Actions"][action]["verification code"] = rf"^\s*{action.split()[0]}\s+(.+"
             else:
-                listed = f"{rng.choice(load_words('errors')['false_verbs'])} {action}"
-                script["Available Actions"] = {
-                    listed if name == action else name: spec for name, spec in script["Available Actions"].items()
-                }
+                listed, actions = (
+                    f"{rng.choice(load_words('errors')['false_verbs'])} {action}",
+                    script["Available Actions"],
+                )
+                renamed = {listed if name == action else name: spec for name, spec in actions.items()}
+                script["Available Actions"] = renamed
         return script
 
     async def play(self, brief: Brief, script: Script, prefix: list[Turn]) -> JsonValue:
@@ -137,15 +133,13 @@ class _Play:
                 self.last = answer.observation
                 self.accepted += answer.verdict.refusal is None
                 self.made += answer.verdict.refusal is not None
-        if prefix:
-            self.number = prefix[-1].turn + 1
-        else:
+        self.number = prefix[-1].turn + 1 if prefix else 0
+        if not prefix:
             self._dm(self._judging("begin"), self.last)
         planned, position = self._plan(max(self.game.moves - self.accepted, 1)), 0
         while not self.game.done and position <= LONGEST:  # a play without end: the verifier turns it back
             step = self.game.expert.next()
-            refused = self._stumble(step, planned[position])
-            if refused:
+            if refused := self._stumble(step, planned[position]):
                 self._mend(step, refused)
             else:
                 self._act(step)
@@ -192,9 +186,7 @@ class _Play:
         return voice.think(self.rng, "mend" if refused.fault else "baffled", meant, blunder.action, last, refused)
 
     def _refuse(self, blunder: Blunder, answer: Answer) -> Refused:
-        refusal = blunder.refusal
-        flag = FLAG_OF[refusal.kind]
-        why = self.game.speech.rendering.clause(refusal.fact)
+        flag, why = FLAG_OF[blunder.refusal.kind], self.game.speech.rendering.clause(blunder.refusal.fact)
         if self.slip == "unflagged" and flag == "parameter_error":
             self._dm("The Player goes on.", answer.observation)
         else:
@@ -206,15 +198,14 @@ class _Play:
         """Another action: the right one, or first a look, or a look at what is possible."""
         forms, rng, voice = self.game.speech.grammar.forms, self.rng, self.game.speech.voice
         extra = "help" if rng.random() < ASKS else "look" if rng.random() < LOOKS else ""
-        if extra in forms:
-            action = forms[extra].signature
-            thought = voice.think(rng, "ask" if extra == "help" else "review", step, action, self.last, refused)
-            self._player(thought, action)
-            self.last = self.game.answer(action).observation
-            self._dm(self._judging("accept"), self.last)
-            self._act(step, "listed" if extra == "help" else "")
-        else:
+        if extra not in forms:
             self._act(step, "mend" if refused.fault else "baffled", refused)
+            return
+        action = forms[extra].signature
+        self._player(voice.think(rng, "ask" if extra == "help" else "review", step, action, self.last, refused), action)
+        self.last = self.game.answer(action).observation
+        self._dm(self._judging("accept"), self.last)
+        self._act(step, "listed" if extra == "help" else "")
 
     def _act(self, step: Step, purpose: str = "", refused: Refused | None = None) -> None:
         """Play the expert's step; what it was for shows in its thought."""
@@ -235,6 +226,5 @@ class _Play:
 
     def _dm(self, thought: str, observation: str, flag: str = "") -> None:
         turn: dict[str, JsonValue] = {"turn": self.number, "role": "DM", "Thought": thought, "Observation": observation}
-        flags = {name: name == flag for name in ("parameter_error", "place_error", "logic_error")}
-        self.turns.append(turn | flags)
+        self.turns.append(turn | {name: name == flag for name in ERROR_FLAGS})
         self.number += 1

@@ -1,7 +1,5 @@
 """What the Player thinks: sentences of many styles, filled with what the expert's step says is so."""
 
-from __future__ import annotations
-
 import random
 import re
 from collections.abc import Callable

@@ -1,7 +1,5 @@
 """Mechanics: each is a file with a ``World`` (see ``mechanic.py``) and a YAML file of the same name with its words."""
 
-from __future__ import annotations
-
 from functools import lru_cache
 from importlib import import_module
 from pathlib import Path

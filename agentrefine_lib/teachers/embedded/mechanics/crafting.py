@@ -1,10 +1,8 @@
 """Crafting: recipes told as rules, places to gather at, stations to work at, and people who buy and sell."""
 
-from __future__ import annotations
-
 import random
-
-from pydantic import JsonValue
+from collections.abc import Iterator
+from typing import Any
 
 from agentrefine_lib.teachers.embedded import mechanic
 from agentrefine_lib.teachers.embedded.mechanic import Command, Fact, Refusal, Rule, Step
@@ -25,10 +23,8 @@ def count(purse: str) -> int:
 class World(mechanic.World):
     def __init__(self, rng: random.Random, variant: random.Random, names: Names) -> None:
         trades, deep = variant.random() < 0.6, variant.random() < 0.6
-        raw, self.stations = (
-            names.draw("materials", rng.randint(4, 6)),
-            names.draw("stations", rng.randint(2, 3), "bare"),
-        )
+        raw = names.draw("materials", rng.randint(4, 6))
+        self.stations = names.draw("stations", rng.randint(2, 3), "bare")
         self.places, made = names.draw("rooms", rng.randint(1, 3), "bare"), names.draw("wares", rng.randint(2, 4))
         self.recipes: Recipes = {}
         for index, thing in enumerate(made):
@@ -64,29 +60,22 @@ class World(mechanic.World):
     def _offer(self, operation: str, thing: str) -> Fact | None:
         return next((offer for offer in self.offers if offer[:2] == (OFFERS[operation], thing)), None)
 
-    def check(self, command: Command) -> Refusal | None:
+    def faults(self, command: Command) -> Iterator[object]:
         operation, thing, *at = command
-        if operation == "sell" and thing not in self.owned:
-            return Refusal("precondition", ("lacking", thing))
-        if operation != "sell" and thing in self.owned:
-            return Refusal("no_effect", ("own_already", thing))
+        yield operation == "sell" and thing not in self.owned and Refusal("precondition", ("lacking", thing))
+        yield operation != "sell" and thing in self.owned and Refusal("no_effect", ("own_already", thing))
         if operation == "make":
-            return self._check_making(thing, at)
-        offer = self._offer(operation, thing)
-        if offer is None or at not in ([], [offer[2]]):
-            return Refusal("absent", (f"no_{operation}{'_at' if at else ''}", thing, *at))
-        if operation == "buy" and count(offer[3]) > self.coins:
-            return Refusal("precondition", ("costs", thing, offer[3]))
-        return None
-
-    def _check_making(self, thing: str, at: list[str]) -> Refusal | None:
-        if thing not in self.recipes:
-            return Refusal("precondition", ("no_recipe", thing))
-        parts, station = self.recipes[thing]
-        if at and at[0] != station:
-            return Refusal("place", ("wrong_station", thing, at[0]))
-        missing = [part for part in parts if part not in self.owned]
-        return Refusal("precondition", ("no_part", missing[0], thing)) if missing else None
+            yield thing not in self.recipes and Refusal("precondition", ("no_recipe", thing))
+            parts, station = self.recipes[thing]
+            yield at not in ([], [station]) and Refusal("place", ("wrong_station", thing, *at))
+            missing = [part for part in parts if part not in self.owned]
+            yield missing and Refusal("precondition", ("no_part", missing[0], thing))
+        else:
+            offer = self._offer(operation, thing)
+            if offer is None or at not in ([], [offer[2]]):
+                yield Refusal("absent", (f"no_{operation}{'_at' if at else ''}", thing, *at))
+            elif operation == "buy":
+                yield count(offer[3]) > self.coins and Refusal("precondition", ("costs", thing, offer[3]))
 
     def act(self, command: Command) -> list[Fact]:
         operation, thing = command[:2]
@@ -101,9 +90,9 @@ class World(mechanic.World):
     def holds(self, aim: Fact) -> bool:
         return aim[1] in self.owned
 
-    def layout(self) -> dict[str, JsonValue]:
-        recipes: dict[str, JsonValue] = {thing: [*parts, at] for thing, (parts, at) in self.recipes.items()}
-        return {"recipes": recipes, "offers": [list[JsonValue](offer) for offer in self.offers]}
+    def layout(self) -> dict[str, Any]:
+        recipes = {thing: [*parts, at] for thing, (parts, at) in self.recipes.items()}
+        return {"recipes": recipes, "offers": [list(offer) for offer in self.offers]}
 
     def expert(self) -> mechanic.Expert:
         return Expert(self.aims, self.recipes)

@@ -1,11 +1,9 @@
 """Devices: dials, switches and buttons, and a manual that says what belongs where, in which order, on what terms."""
 
-from __future__ import annotations
-
 import random
+from collections.abc import Iterator
 from itertools import pairwise
-
-from pydantic import JsonValue
+from typing import Any
 
 from agentrefine_lib.teachers.embedded import mechanic
 from agentrefine_lib.teachers.embedded.mechanic import Command, Fact, Refusal, Step
@@ -57,20 +55,18 @@ class World(mechanic.World):
         others = [*(("button", button) for button in self.shown), *[("gauge", self.gauge)] * (self.gauge != "")]
         return [("runs" if self.runs else "still", self.device), *parts, *others]
 
-    def check(self, command: Command) -> Refusal | None:
+    def faults(self, command: Command) -> Iterator[object]:
         match command:
             case ("read", page):
-                return Refusal("no_effect", ("page_open", page)) if page == self.page else None
+                yield page == self.page and Refusal("no_effect", ("page_open", page))
             case ("check", name):
-                return None if name == self.gauge else Refusal("precondition", ("no_gauge", name))
+                yield name != self.gauge and Refusal("precondition", ("no_gauge", name))
             case ("press", name):
-                return None if name in self.buttons else Refusal("precondition", ("no_button", name))
-            case ("set", name, _) if name not in self.at:
-                return Refusal("precondition", ("no_part", name))
-        _, part, position = command
-        if position not in self.positions[part]:
-            return Refusal("absent", ("no_position", part, position))
-        return Refusal("no_effect", ("at_already", part, position)) if self.at[part] == position else None
+                yield name not in self.buttons and Refusal("precondition", ("no_button", name))
+            case ("set", name, position):
+                yield name not in self.at and Refusal("precondition", ("no_part", name))
+                yield position not in self.positions[name] and Refusal("absent", ("no_position", name, position))
+                yield self.at[name] == position and Refusal("no_effect", ("at_already", name, position))
 
     def act(self, command: Command) -> list[Fact]:
         match command:
@@ -91,8 +87,8 @@ class World(mechanic.World):
     def holds(self, aim: Fact) -> bool:
         return self.runs
 
-    def layout(self) -> dict[str, JsonValue]:
-        return {self.device: {"parts": dict[str, JsonValue](self.at), "wanted": dict[str, JsonValue](self.right)}}
+    def layout(self) -> dict[str, Any]:
+        return {self.device: {"parts": self.at, "wanted": self.right}}
 
     def expert(self) -> mechanic.Expert:
         return Expert(self.device)

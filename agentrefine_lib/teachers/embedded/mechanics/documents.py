@@ -1,11 +1,8 @@
 """Documents: invented articles that name one another, read line by line, and a question whose answer stands in one."""
 
-from __future__ import annotations
-
 import random
+from collections.abc import Iterator
 from typing import Any
-
-from pydantic import JsonValue
 
 from agentrefine_lib.teachers.embedded import mechanic
 from agentrefine_lib.teachers.embedded.mechanic import Command, Fact, Refusal, Step
@@ -67,19 +64,19 @@ class World(mechanic.World):
     def _hidden(self) -> list[Fact]:
         return [line for line in self.pages[self.open] if line not in self.shown]
 
-    def check(self, command: Command) -> Refusal | None:
+    def faults(self, command: Command) -> Iterator[object]:
         match command:
             case ("search", title):
-                return Refusal("no_effect", ("open_already", title)) if title == self.open else None
+                yield title == self.open and Refusal("no_effect", ("open_already", title))
             case ("answer", value):
-                right_kind = value in self.values[self.kind]
-                return None if right_kind else Refusal("precondition", ("no_kind", value))
-            case _ if not self.open:
-                return Refusal("place", ("no_page",))
+                yield value not in self.values[self.kind] and Refusal("precondition", ("no_kind", value))
             case ("find", word):
-                found = word in [line[0] for line in self._hidden()]
-                return None if found else Refusal("absent", ("no_word", word), seen=False)
-        return None if self._hidden() else Refusal("no_effect", ("at_end", self.open))
+                yield not self.open and Refusal("place", ("no_page",))
+                hidden = word in [line[0] for line in self._hidden()]
+                yield not hidden and Refusal("absent", ("no_word", word), seen=False)
+            case ("next",):
+                yield not self.open and Refusal("place", ("no_page",))
+                yield not self._hidden() and Refusal("no_effect", ("at_end", self.open))
 
     def act(self, command: Command) -> list[Fact]:
         match command:
@@ -97,8 +94,8 @@ class World(mechanic.World):
     def holds(self, aim: Fact) -> bool:
         return self.answered == self.right
 
-    def layout(self) -> dict[str, JsonValue]:
-        return {title: {line[0]: list[JsonValue](line[1:]) for line in lines} for title, lines in self.pages.items()}
+    def layout(self) -> dict[str, Any]:
+        return {title: {line[0]: list(line[1:]) for line in lines} for title, lines in self.pages.items()}
 
     def expert(self) -> mechanic.Expert:
         return Expert(self.aims[0][2], self.path, self.finds)

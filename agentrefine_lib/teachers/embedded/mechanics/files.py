@@ -1,13 +1,11 @@
 """Files: records of fields in folders; they have to be found, by name or by a field, and put in order."""
 
-from __future__ import annotations
-
 import random
-
-from pydantic import JsonValue
+from collections.abc import Iterator
+from typing import Any
 
 from agentrefine_lib.teachers.embedded import mechanic
-from agentrefine_lib.teachers.embedded.mechanic import Fact, Refusal, Step
+from agentrefine_lib.teachers.embedded.mechanic import Command, Fact, Refusal, Step
 from agentrefine_lib.teachers.embedded.names import Names, load_words
 
 OPERATIONS = {"field": "set", "in": "move", "called": "rename", "gone": "delete"}  # aim → what does it
@@ -51,29 +49,29 @@ class World(mechanic.World):
         return [*(("folder", folder) for folder in self.folders), *inside]
 
     def _contents(self, folder: str) -> list[Fact]:
-        return [("in", file, folder) for file in self.fields if self.fields[file]["folder"] == folder] or [
-            ("bare", folder)
-        ]
+        files = [file for file, fields in self.fields.items() if fields["folder"] == folder]
+        return [("in", file, folder) for file in files] or [("bare", folder)]
 
-    def check(self, command: tuple[str, ...]) -> Refusal | None:
+    def faults(self, command: Command) -> Iterator[object]:
         operation, first, *rest = command
         if operation == "list":
-            return Refusal("no_effect", ("list_already", first)) if first in self.seen else None
+            yield first in self.seen and Refusal("no_effect", ("list_already", first))
+            return
         file = self.open if operation == "set" else first
         fields = self.fields.get(file, {})
-        if file not in self.seen or not fields:
-            absent = Refusal("absent", ("unlisted" if fields else "no_record", file))
-            return absent if file else Refusal("place", ("none_open",))
-        if operation == "set" and rest[0] not in self.values[first]:
-            return Refusal("precondition", ("no_value", rest[0], first))
+        yield not file and Refusal("place", ("none_open",))
+        absent = file not in self.seen or not fields
+        yield absent and Refusal("absent", ("unlisted" if fields else "no_record", file))
+        unfit = operation == "set" and rest[0] not in self.values[first]
+        yield unfit and Refusal("precondition", ("no_value", *rest, first))
         same = {"read": self.open == file, "move": fields["folder"] in rest, "set": fields.get(first) in rest}
-        if same.get(operation):
-            return Refusal("no_effect", (f"{operation}_already", *dict.fromkeys((file, first, *rest))))
+        told = (f"{operation}_already", *dict.fromkeys((file, first, *rest)))
+        yield same.get(operation) and Refusal("no_effect", told)
         meant = [meant for aim, meant in self.meant.items() if OPERATIONS[aim[0]] == operation]
-        free = operation not in ("rename", "delete") or file in meant
-        return None if free else Refusal("precondition", (f"no_{operation}", file), seen=False)
+        barred = operation in ("rename", "delete") and file not in meant
+        yield barred and Refusal("precondition", (f"no_{operation}", file), seen=False)
 
-    def act(self, command: tuple[str, ...]) -> list[Fact]:
+    def act(self, command: Command) -> list[Fact]:
         operation, first, *rest = command
         if operation == "list":
             self.seen |= {first, *(file for file, fields in self.fields.items() if fields["folder"] == first)}
@@ -92,8 +90,8 @@ class World(mechanic.World):
         fields = self.fields.get(self.meant[aim])
         return fields is None or fields[aim[2] if aim[0] == "field" else "folder"] == aim[-1]
 
-    def layout(self) -> dict[str, JsonValue]:
-        return {"records": {file: dict[str, JsonValue](fields) for file, fields in self.fields.items()}}
+    def layout(self) -> dict[str, Any]:
+        return {"records": self.fields}
 
     def expert(self) -> mechanic.Expert:
         return Expert(self.aims, self.clues)

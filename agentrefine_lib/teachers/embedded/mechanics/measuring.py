@@ -1,10 +1,8 @@
 """Samples with a hidden property: instruments tell it, and limits say what follows from a reading."""
 
-from __future__ import annotations
-
 import random
-
-from pydantic import JsonValue
+from collections.abc import Iterator
+from typing import Any
 
 from agentrefine_lib.teachers.embedded import mechanic
 from agentrefine_lib.teachers.embedded.mechanic import Command, Fact, Refusal, Rule, Step
@@ -58,21 +56,20 @@ class World(mechanic.World):
         told += [fact for pair, fact in self.value.items() if pair in self.known]
         return told + [(self.placed, *item) for item in self.where.items()]
 
-    def check(self, command: Command) -> Refusal | None:
+    def faults(self, command: Command) -> Iterator[object]:
         operation, sample, name = command
         if operation in ("file", "label"):
-            if self.where.get(sample) == name:
-                return Refusal("no_effect", (self.placed, sample, name))
-            measured = (sample, self.prop) in self.known
-            return None if measured else Refusal("precondition", ("unmeasured", sample, self.prop))
-        if sample in self.where and not self.labels:
-            return Refusal("absent", ("lies", sample, self.where[sample]))
+            yield self.where.get(sample) == name and Refusal("no_effect", (self.placed, sample, name))
+            yield (sample, self.prop) not in self.known and Refusal("precondition", ("unmeasured", sample, self.prop))
+            return
+        gone = sample in self.where and not self.labels
+        yield gone and Refusal("absent", ("lies", sample, self.where[sample]))
         if operation == "mount":
-            return Refusal("no_effect", ("on", sample, name)) if self.on.get(name) == sample else None
-        if self.mounts and self.on.get(name) != sample:
-            return Refusal("place", ("not_on", sample, name))
-        prop = self.tools[name]
-        return Refusal("no_effect", ("measured", sample, prop)) if (sample, prop) in self.known else None
+            yield self.on.get(name) == sample and Refusal("no_effect", ("on", sample, name))
+        else:
+            yield self.mounts and self.on.get(name) != sample and Refusal("place", ("not_on", sample, name))
+            prop = self.tools[name]
+            yield (sample, prop) in self.known and Refusal("no_effect", ("measured", sample, prop))
 
     def act(self, command: Command) -> list[Fact]:
         operation, sample, name = command
@@ -93,9 +90,8 @@ class World(mechanic.World):
     def reached(self) -> float:
         return sum(self.where.get(sample) == name for sample, name in self.right.items()) / len(self.right)
 
-    def layout(self) -> dict[str, JsonValue]:
-        readings: dict[str, JsonValue] = {f"{prop} of {s}": fact[2] for (s, prop), fact in self.value.items()}
-        return readings | dict[str, JsonValue](self.right) | dict[str, JsonValue](self.tools)
+    def layout(self) -> dict[str, Any]:
+        return {f"{prop} of {s}": fact[2] for (s, prop), fact in self.value.items()} | self.right | self.tools
 
     def expert(self) -> mechanic.Expert:
         return Expert(self.aims[0], self.rules)

@@ -1,10 +1,8 @@
 """Things in places: some of them shut, one perhaps locked, few hands, and perhaps something to be done to a thing."""
 
-from __future__ import annotations
-
 import random
-
-from pydantic import JsonValue
+from collections.abc import Iterator
+from typing import Any
 
 from agentrefine_lib.teachers.embedded import mechanic
 from agentrefine_lib.teachers.embedded.mechanic import Command, Fact, Refusal, Step
@@ -36,7 +34,7 @@ class World(mechanic.World):
         if has_work:
             _, self.station, self.work = names.work()
             self.aims.insert(0, ("treated", wanted[0], self.work))
-        self.unused = (("unlock",) if not has_lock else ()) + (("treat",) if not has_work else ())
+        self.unused = (*["unlock"] * (not has_lock), *["treat"] * (not has_work))
         self.here, self.treated = "", set[str]()
         self.rules = [("looking",), ("limit", f"{self.capacity} thing{'s' * (self.capacity > 1)}")]
 
@@ -62,44 +60,33 @@ class World(mechanic.World):
         inside: list[Fact] = [("lies", thing, self.here) for thing, at in self.at.items() if at == self.here]
         return inside or [("bare", self.here)]
 
-    def check(self, command: Command) -> Refusal | None:
+    def faults(self, command: Command) -> Iterator[object]:
         match command:
             case ("go", spot):
-                return Refusal("no_effect", ("here_already", spot)) if spot == self.here else None
-            case ("open" | "unlock", spot, *_) if spot != self.here:
-                return Refusal("place", ("not_here", spot))
-            case ("open", spot) if spot not in self.closed:
-                return Refusal("no_effect", ("not_closed", spot))
+                yield spot == self.here and Refusal("no_effect", ("here_already", spot))
             case ("open", spot):
-                return Refusal("precondition", ("locked", spot, self.key)) if spot == self.lock else None
-            case ("unlock", spot, _) if spot != self.lock:
-                return Refusal("no_effect", ("not_locked", spot))
-            case ("take", thing, *_) if self.at[thing] == HANDS:
-                return Refusal("no_effect", ("held_already", thing))
-            case ("unlock", _, thing) | ("put" | "treat", thing, *_) if self.at[thing] != HANDS:
-                return Refusal("precondition", ("not_held", thing))
-            case ("unlock", spot, thing):
-                return Refusal("precondition", ("unfit", spot, thing)) if thing != self.key else None
+                yield spot != self.here and Refusal("place", ("not_here", spot))
+                yield spot not in self.closed and Refusal("no_effect", ("not_closed", spot))
+                yield spot == self.lock and Refusal("precondition", ("locked", spot, self.key))
+            case ("unlock", spot, key):
+                yield spot != self.here and Refusal("place", ("not_here", spot))
+                yield spot != self.lock and Refusal("no_effect", ("not_locked", spot))
+                yield self.at[key] != HANDS and Refusal("precondition", ("not_held", key))
+                yield key != self.key and Refusal("precondition", ("unfit", spot, key))
             case ("treat", thing, *spots):
-                return self._check_treating(thing, spots)
-        _, thing, *spots = command
-        if not self.here or (spots and spots[0] != self.here):
-            return Refusal("place", ("not_here", spots[0]) if spots else ("at_no_place",))
-        if self.here in self.closed:
-            return Refusal("precondition", ("closed", self.here))
-        if command[0] == "put":
-            return None
-        if self.at[thing] != self.here:
-            return Refusal("absent", ("not_at", thing, self.here))
-        held = self._held()
-        return Refusal("precondition", ("full", held[0])) if len(held) >= self.capacity else None
-
-    def _check_treating(self, thing: str, spots: list[str]) -> Refusal | None:
-        if spots and spots[0] != self.station:
-            return Refusal("precondition", ("no_station", spots[0]))
-        if self.here != self.station:
-            return Refusal("place", ("not_here", self.station))
-        return Refusal("no_effect", ("done_already", thing, self.work)) if thing in self.treated else None
+                yield self.at[thing] != HANDS and Refusal("precondition", ("not_held", thing))
+                yield spots not in ([], [self.station]) and Refusal("precondition", ("no_station", *spots))
+                yield self.here != self.station and Refusal("place", ("not_here", self.station))
+                yield thing in self.treated and Refusal("no_effect", ("done_already", thing, self.work))
+            case ("take" | "put" as operation, thing, *spots):
+                held, takes = self._held(), operation == "take"
+                yield takes and thing in held and Refusal("no_effect", ("held_already", thing))
+                yield not takes and thing not in held and Refusal("precondition", ("not_held", thing))
+                elsewhere = not self.here or spots not in ([], [self.here])
+                yield elsewhere and Refusal("place", ("not_here", *spots) if spots else ("at_no_place",))
+                yield self.here in self.closed and Refusal("precondition", ("closed", self.here))
+                yield takes and self.at[thing] != self.here and Refusal("absent", ("not_at", thing, self.here))
+                yield takes and len(held) >= self.capacity and Refusal("precondition", ("full", held[0]))
 
     def act(self, command: Command) -> list[Fact]:
         match command:
@@ -124,12 +111,11 @@ class World(mechanic.World):
     def holds(self, aim: Fact) -> bool:
         return aim[1] in self.treated if aim[0] == "treated" else self.at[aim[1]] == aim[2]
 
-    def layout(self) -> dict[str, JsonValue]:
-        def inside(spot: str) -> dict[str, JsonValue]:
-            state = "locked" if spot == self.lock else "closed" if spot in self.closed else "open"
-            return {"state": state, "things": [thing for thing, at in self.at.items() if at == spot]}
-
-        return {spot: inside(spot) for spot in self.names("place")}
+    def layout(self) -> dict[str, Any]:
+        state = dict.fromkeys(self.names("place"), "open") | dict.fromkeys(self.closed, "closed")
+        state |= {self.lock: "locked"} if self.lock else {}
+        inside = {spot: [thing for thing, at in self.at.items() if at == spot] for spot in state}
+        return {spot: {"state": state[spot], "things": things} for spot, things in inside.items()}
 
     def expert(self) -> mechanic.Expert:
         return Expert(self.aims, self.capacity)
@@ -137,13 +123,10 @@ class World(mechanic.World):
 
 class Expert(mechanic.Expert):
     def __init__(self, aims: list[Fact], capacity: int) -> None:
-        self.aims, self.capacity = aims, capacity
-        self.spots: list[str] = []
-        self.station, self.here = "", ""
-        self.at: dict[str, str] = {}
+        self.aims, self.capacity, self.station, self.here = aims, capacity, "", ""
+        self.spots, self.at = list[str](), dict[str, str]()
         self.shut: dict[str, str] = {}  # closed place → the key it needs, or ""
-        self.known: set[str] = set()  # places whose things were seen
-        self.treated: set[str] = set()
+        self.known, self.treated = set[str](), set[str]()  # places whose things were seen; things
 
     def saw(self, fact: Fact) -> None:
         match fact:
@@ -175,24 +158,20 @@ class Expert(mechanic.Expert):
         """Treat first, then bring; what has to be found is looked for place by place."""
         for kind, thing, value in self.aims:
             if kind == "treated" and thing not in self.treated:
-                goal: Command = ("treat", thing, self.station)
-                return self._fetch(thing) or self._walk(self.station, thing, ("must_be", thing, value), goal, goal)
+                return self._fetch(thing) or self._walk(("treat", thing, self.station), ("must_be", thing, value))
             if kind == "at" and self.at.get(thing) != value:
-                goal = ("put", thing, value)
-                return self._fetch(thing) or self._walk(value, thing, ("belongs", thing, value), goal, goal)
+                return self._fetch(thing) or self._walk(("put", thing, value), ("belongs", thing, value))
         raise ValueError("the goal is reached: there is no next step")
 
-    def _walk(self, spot: str, thing: str, why: Fact, then: Command, last: Command) -> Step:
+    def _walk(self, last: Command, why: Fact) -> Step:
         """Go to a place and open it, so that the last command is possible."""
+        _, thing, spot = last
         if (key := self.shut.get(spot)) and (step := self._fetch(key)):
             return step
+        fact: Fact = ("was_seen", thing, spot) if last[0] == "take" else ("held", thing)
         if self.here != spot:
-            fact: Fact = ("was_seen", thing, spot) if self.at.get(thing) == spot else ("held", thing)
-            return Step(("go", spot), why if why != fact else ("wanted", thing), fact, ("not_here", spot), then, thing)
-        if spot in self.shut:
-            return self._open(spot, thing, why, last)
-        fact = ("was_seen", thing, spot) if last[0] == "take" else ("held", thing)
-        return Step(last, why, fact, None, None, thing)
+            return Step(("go", spot), why, fact, ("not_here", spot), last, thing)
+        return self._open(spot, thing, why, last) if spot in self.shut else Step(last, why, fact, None, None, thing)
 
     def _fetch(self, thing: str) -> Step | None:
         """The next step on the way to a thing, or None when it is in the hands."""
@@ -204,15 +183,14 @@ class Expert(mechanic.Expert):
         held = [name for name, where in self.at.items() if where == HANDS]
         if len(held) >= self.capacity and self.here == at:
             return Step(("put", held[0], at), ("free_hand", thing), ("held", held[0]), None, ("take", thing, at), thing)
-        return self._walk(at, thing, ("wanted", thing), ("take", thing, at), ("take", thing, at))
+        return self._walk(("take", thing, at), ("wanted", thing))
 
     def _open(self, spot: str, thing: str, why: Fact, then: Command | None) -> Step:
         key = self.shut[spot]
         if not key:
             return Step(("open", spot), why, ("closed", spot), None, then, thing, explores=then is None)
-        return self._fetch(key) or Step(
-            ("unlock", spot, key), ("fits", key, spot), ("held", key), None, ("open", spot), spot
-        )
+        fits: Fact = ("fits", key, spot)
+        return self._fetch(key) or Step(("unlock", spot, key), fits, ("held", key), None, ("open", spot), spot)
 
     def _search(self, thing: str) -> Step:
         """One more look: in what is shut here, at a new place, or in what is locked."""

@@ -1,11 +1,8 @@
 """Rooms and exits: unknown ways, boxes to look into, a way that is barred, and a thing to find, bring or hand over."""
 
-from __future__ import annotations
-
 import random
-from collections.abc import Callable
-
-from pydantic import JsonValue
+from collections.abc import Callable, Iterator
+from typing import Any
 
 from agentrefine_lib.teachers.embedded import mechanic
 from agentrefine_lib.teachers.embedded.mechanic import Command, Fact, NoPlanError, Refusal, Step
@@ -63,27 +60,26 @@ class World(mechanic.World):
         inside: list[Fact] = [("inside", thing, box) for thing in self.things if self.at[thing] == box]
         return [("closed", box)] if box in self.closed else inside or [("hollow", box)]
 
-    def check(self, command: Command) -> Refusal | None:
+    def faults(self, command: Command) -> Iterator[object]:
         operation, name, *more = command
         if operation == "go":
-            if (self.here, name) == self.bar_at and self.at.get(self.bar) == self.here:
-                return Refusal("precondition", ("blocked", name, self.bar))
-            return None if name in self.exits[self.here] else Refusal("precondition", ("no_exit", name))
-        at, met, used = self.at[name], (more or [name])[0], name
-        if operation == "take":
+            barred = (self.here, name) == self.bar_at and self.at.get(self.bar) == self.here
+            yield barred and Refusal("precondition", ("blocked", name, self.bar))
+            yield name not in self.exits[self.here] and Refusal("precondition", ("no_exit", name))
+        elif operation == "take":
+            at = self.at[name]
+            yield at == BAG and Refusal("no_effect", ("have", name))
             near = self.here in (at, self.at.get(at)) and at not in self.closed
-            absent = None if near else Refusal("absent", ("not_here", name))
-            return Refusal("no_effect", ("have", name)) if at == BAG else absent
-        if operation == "clear":
-            met, used = name, more[0]
-        if operation != "drop" and self.at[met] != self.here:
-            return Refusal("place", ("not_here", met))
-        if operation == "open":
-            return None if name in self.closed else Refusal("no_effect", ("open_already", name))
-        if self.at[used] != BAG:
-            return Refusal("precondition", ("not_had", used))
-        wrong = used != {"clear": self.tool, "give": self.wanted}.get(operation, used)
-        return Refusal("precondition", ("no_use" if operation == "clear" else "unwanted", used, met)) if wrong else None
+            yield not near and Refusal("absent", ("not_here", name))
+        else:
+            met, used = (name, more[0]) if operation == "clear" else ((more or [name])[0], name)
+            yield operation != "drop" and self.at[met] != self.here and Refusal("place", ("not_here", met))
+            if operation == "open":
+                yield name not in self.closed and Refusal("no_effect", ("open_already", name))
+                return
+            yield self.at[used] != BAG and Refusal("precondition", ("not_had", used))
+            wrong = used != {"clear": self.tool, "give": self.wanted}.get(operation, used)
+            yield wrong and Refusal("precondition", ("no_use" if operation == "clear" else "unwanted", used, met))
 
     def act(self, command: Command) -> list[Fact]:
         operation, name, *more = command
@@ -100,9 +96,8 @@ class World(mechanic.World):
     def holds(self, aim: Fact) -> bool:
         return self.at[aim[1]] == (*aim, BAG)[2]
 
-    def layout(self) -> dict[str, JsonValue]:
-        rooms: dict[str, JsonValue] = {room: dict[str, JsonValue](ways) for room, ways in self.exits.items()}
-        return {"exits": rooms, "things": dict[str, JsonValue](self.at)}
+    def layout(self) -> dict[str, Any]:
+        return {"exits": self.exits, "things": self.at}
 
     def expert(self) -> mechanic.Expert:
         return Expert(self.aims[0], self.back)
@@ -170,12 +165,8 @@ class Expert(mechanic.Expert):
         tool, (bar, _) = self.tool[0], self.bar
         if not bar or not tool or target in (tool, bar):
             raise NoPlanError
-        need: Fact = ("serves", *self.tool)
-        return (
-            self._reach(bar, ("clear", bar, tool), need)
-            if self.at[tool] == BAG
-            else self._reach(tool, ("take", tool), need)
-        )
+        what, goal = (bar, ("clear", bar, tool)) if self.at[tool] == BAG else (tool, ("take", tool))
+        return self._reach(what, goal, ("serves", *self.tool))
 
     def _route(self, is_goal: Callable[[str], bool]) -> str:
         """The first way to the nearest such room, or ""."""

@@ -1,12 +1,9 @@
 """A vehicle between stops: roads are told where they begin and cost fuel; cargo has to get to its stops."""
 
-from __future__ import annotations
-
 import random
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Iterator
 from itertools import pairwise
-
-from pydantic import JsonValue
+from typing import Any
 
 from agentrefine_lib.teachers.embedded import mechanic
 from agentrefine_lib.teachers.embedded.mechanic import Command, Fact, Refusal, Step
@@ -56,26 +53,24 @@ class World(mechanic.World):
     def _told(self, pairs: Iterable[tuple[str, str]]) -> list[Fact]:
         return [("road", *pair, f"{self.roads[pair]} {self.unit}") for pair in pairs]
 
-    def check(self, command: Command) -> Refusal | None:
+    def faults(self, command: Command) -> Iterator[object]:
         load = [name for name, at in self.at.items() if at == ABOARD]
         match command:
-            case ("refuel",) if self.fuel == self.tank:
-                return Refusal("no_effect", ("full_tank",))
-            case ("drive" | "ask", stop) if stop == self.here:
-                return Refusal("no_effect", ("here", stop))
-            case ("drive", stop) if (self.here, stop) not in self.roads:
-                return Refusal("place", ("no_road", self.here, stop))
-            case ("drive", stop) if self.tank and self.fuel < self.roads[self.here, stop]:
-                return Refusal("precondition", ("short", f"{self.fuel} {self.unit}"))
-            case ("unload", thing) if thing not in load:
-                return Refusal("precondition", ("not_aboard", thing))
-            case ("load", thing) if thing in load:
-                return Refusal("no_effect", ("aboard", thing))
-            case ("load", thing) if self.at[thing] != self.here:
-                return Refusal("absent", ("not_at", thing, self.here))
-            case ("load", _) if len(load) >= self.capacity:
-                return Refusal("precondition", ("full", load[0]))
-        return None
+            case ("refuel",):
+                yield self.fuel == self.tank and Refusal("no_effect", ("full_tank",))
+            case ("ask", stop):
+                yield stop == self.here and Refusal("no_effect", ("here", stop))
+            case ("drive", stop):
+                yield stop == self.here and Refusal("no_effect", ("here", stop))
+                yield (self.here, stop) not in self.roads and Refusal("place", ("no_road", self.here, stop))
+                short = self.tank and self.fuel < self.roads[self.here, stop]
+                yield short and Refusal("precondition", ("short", f"{self.fuel} {self.unit}"))
+            case ("unload", thing):
+                yield thing not in load and Refusal("precondition", ("not_aboard", thing))
+            case ("load", thing):
+                yield thing in load and Refusal("no_effect", ("aboard", thing))
+                yield self.at[thing] != self.here and Refusal("absent", ("not_at", thing, self.here))
+                yield len(load) >= self.capacity and Refusal("precondition", ("full", load[0]))
 
     def act(self, command: Command) -> list[Fact]:
         match command:
@@ -95,9 +90,9 @@ class World(mechanic.World):
     def holds(self, aim: Fact) -> bool:
         return self.at[aim[1]] == aim[2]
 
-    def layout(self) -> dict[str, JsonValue]:
-        roads: dict[str, JsonValue] = {" - ".join(pair): length for pair, length in self.roads.items()}
-        return {"start": self.here, "roads": roads, "cargo": dict[str, JsonValue](self.at)}
+    def layout(self) -> dict[str, Any]:
+        roads = {" - ".join(pair): length for pair, length in self.roads.items()}
+        return {"start": self.here, "roads": roads, "cargo": self.at}
 
     def expert(self) -> mechanic.Expert:
         return Expert(self.aims, self.capacity, "ask" not in self.unused)

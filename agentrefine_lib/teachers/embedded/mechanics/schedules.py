@@ -1,11 +1,8 @@
 """Schedules: people with free hours, told when they are asked; an hour has to be found that suits them all."""
 
-from __future__ import annotations
-
 import random
-from collections.abc import Iterable
-
-from pydantic import JsonValue
+from collections.abc import Iterable, Iterator
+from typing import Any
 
 from agentrefine_lib.teachers.embedded import mechanic
 from agentrefine_lib.teachers.embedded.mechanic import Command, Fact, Refusal, Step
@@ -42,29 +39,24 @@ class World(mechanic.World):
         told: list[Fact] = [("person", person) for person in self.people] + [("hour", hour) for hour in self.hours]
         return [*told, ("booked", self.booked) if self.booked else ("no_hour",)]
 
-    def check(self, command: Command) -> Refusal | None:
+    def faults(self, command: Command) -> Iterator[object]:
         match command:
             case ("ask", person):
-                if person in self.asked:
-                    return Refusal("no_effect", ("asked_already", person))
+                yield person in self.asked and Refusal("no_effect", ("asked_already", person))
                 known = person in self.guests or person in self.keeper.values()
-                return None if known else Refusal("absent", ("no_part", person, self.meeting))
+                yield not known and Refusal("absent", ("no_part", person, self.meeting))
             case ("cancel",):
-                return None if self.booked else Refusal("no_effect", ("no_hour",))
-            case ("book", hour) if self.booked == hour:
-                return Refusal("no_effect", ("booked_already", hour))
-            case ("book", hour) if self.booked:
-                return Refusal("precondition", ("booked", self.booked))
+                yield not self.booked and Refusal("no_effect", ("no_hour",))
             case ("book", hour):
+                yield self.booked == hour and Refusal("no_effect", ("booked_already", hour))
+                yield self.booked and Refusal("precondition", ("booked", self.booked))
                 cannot = [guest for guest in self.guests if hour not in self.free[guest]]
                 seen = [guest for guest in cannot if self.keeper.get(guest, guest) in self.asked]
-                return Refusal("precondition", ("cannot", (seen or cannot)[0], hour), bool(seen)) if cannot else None
-        _, person, *hours = command
-        if not self.booked:
-            return Refusal("precondition", ("no_hour",))
-        if hours not in ([], [self.booked]):
-            return Refusal("precondition", ("not_booked", *hours))
-        return Refusal("no_effect", ("knows_already", person)) if person in self.told else None
+                yield cannot and Refusal("precondition", ("cannot", (seen or cannot)[0], hour), bool(seen))
+            case ("tell", person, *hours):
+                yield not self.booked and Refusal("precondition", ("no_hour",))
+                yield hours not in ([], [self.booked]) and Refusal("precondition", ("not_booked", *hours))
+                yield person in self.told and Refusal("no_effect", ("knows_already", person))
 
     def act(self, command: Command) -> list[Fact]:
         match command:
@@ -86,9 +78,8 @@ class World(mechanic.World):
         suits = all(self.booked in self.free[guest] for guest in self.guests)
         return suits and (aim[0] == "suits" or aim[1] in self.told)
 
-    def layout(self) -> dict[str, JsonValue]:
-        free: dict[str, JsonValue] = {guest: list[JsonValue](hours) for guest, hours in self.free.items()}
-        return {"free": free, "asked_of": dict[str, JsonValue](self.keeper), "hours": list[JsonValue](self.hours)}
+    def layout(self) -> dict[str, Any]:
+        return {"free": self.free, "asked_of": self.keeper, "hours": self.hours}
 
     def expert(self) -> mechanic.Expert:
         return Expert(self.guests, [aim[1] for aim in self.aims[1:]], self.meeting)
@@ -98,11 +89,9 @@ class Expert(mechanic.Expert):
     """Asks until one hour is left, frees the calendar of any other, books that hour and tells of it."""
 
     def __init__(self, guests: list[str], informed: list[str], meeting: str) -> None:
-        self.guests, self.informed, self.meeting = guests, informed, meeting
+        self.guests, self.informed, self.meeting, self.booked = guests, informed, meeting, ""
         self.left: list[str] = []  # hours that suit all who answered
-        self.free: dict[str, list[str]] = {}
-        self.keeper: dict[str, str] = {}
-        self.booked, self.told = "", set[str]()
+        self.free, self.keeper, self.told = dict[str, list[str]](), dict[str, str](), set[str]()
 
     def notice(self, facts: Iterable[Fact]) -> None:
         super().notice(facts)
@@ -128,9 +117,8 @@ class Expert(mechanic.Expert):
         unfit = [guest for guest, hours in self.free.items() if self.booked and self.booked not in hours]
         if unfit:
             then: Command | None = ("book", self.left[0]) if len(self.left) == 1 or not unknown else None
-            return Step(
-                ("cancel",), ("in_the_way", self.booked), ("cannot", unfit[0], self.booked), None, then, self.meeting
-            )
+            cannot: Fact = ("cannot", unfit[0], self.booked)
+            return Step(("cancel",), ("in_the_way", self.booked), cannot, None, then, self.meeting)
         if unknown and len(self.left) > 1:
             return self._ask(unknown[0])
         best, tell = self.booked or self.left[0], next(person for person in self.informed if person not in self.told)
@@ -145,6 +133,5 @@ class Expert(mechanic.Expert):
         keeper = self.keeper.get(guest, "")
         why: Fact = ("keeps", keeper, guest) if keeper else ("must_come", guest, self.meeting)
         fact: Fact | None = ("left", " or ".join(self.left)) if self.free and len(self.left) < 4 else None
-        return Step(
-            ("ask", keeper or guest), why, fact, ("unknown", guest), None, f"an hour for the {self.meeting}", True
-        )
+        target = f"an hour for the {self.meeting}"
+        return Step(("ask", keeper or guest), why, fact, ("unknown", guest), None, target, explores=True)

@@ -1,12 +1,9 @@
 """Things in an order: a row to be sorted by swapping, or lanes that are taken from in front and added to behind."""
 
-from __future__ import annotations
-
 import random
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from itertools import pairwise
-
-from pydantic import JsonValue
+from typing import Any
 
 from agentrefine_lib.teachers.embedded import mechanic
 from agentrefine_lib.teachers.embedded.mechanic import Command, Fact, Refusal, Step
@@ -48,21 +45,19 @@ class World(mechanic.World):
     def _row(self, lane: str) -> list[Fact]:
         return [("stands", thing, lane) for thing in self.lanes[lane]] or [("void", lane)]
 
-    def check(self, command: Command) -> Refusal | None:
+    def faults(self, command: Command) -> Iterator[object]:
         match command:
             case ("inspect", thing):
-                return Refusal("no_effect", ("inspected", thing)) if thing in self.known else None
+                yield thing in self.known and Refusal("no_effect", ("inspected", thing))
             case ("swap", one, other):
                 row = self.lanes[self.aims[0][1]]
-                if one == other:
-                    return Refusal("no_effect", ("same", one))
-                apart = abs(row.index(one) - row.index(other)) > 1
-                return Refusal("place", ("apart", one, other)) if apart else None
+                yield one == other and Refusal("no_effect", ("same", one))
+                yield abs(row.index(one) - row.index(other)) > 1 and Refusal("place", ("apart", one, other))
             case ("push", _):
-                return None if self.held else Refusal("precondition", ("empty_hands",))
-        if self.held:
-            return Refusal("precondition", ("held", self.held))
-        return None if self.lanes[command[1]] else Refusal("absent", ("void", command[1]))
+                yield not self.held and Refusal("precondition", ("empty_hands",))
+            case ("pop", lane):
+                yield self.held and Refusal("precondition", ("held", self.held))
+                yield not self.lanes[lane] and Refusal("absent", ("void", lane))
 
     def act(self, command: Command) -> list[Fact]:
         match command:
@@ -85,7 +80,7 @@ class World(mechanic.World):
             return all(thing in self.lanes[aim[2]] for thing, mark in self.mark.items() if mark == aim[1])
         return all(self.mark[one] < self.mark[other] for one, other in pairwise(self.lanes[aim[1]]))
 
-    def layout(self) -> dict[str, JsonValue]:
+    def layout(self) -> dict[str, Any]:
         return {lane: {thing: self.mark[thing] for thing in things} for lane, things in self.lanes.items()}
 
     def expert(self) -> mechanic.Expert:

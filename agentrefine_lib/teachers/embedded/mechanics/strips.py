@@ -1,23 +1,18 @@
 """Random STRIPS domains: operators with preconditions and effects, told as rules, and a planner as the expert."""
 
-from __future__ import annotations
-
 import random
+from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from functools import lru_cache
 from heapq import heappop, heappush
 from itertools import product
 from typing import Any, NamedTuple
 
-from pydantic import JsonValue
-
 from agentrefine_lib.teachers.embedded import mechanic
 from agentrefine_lib.teachers.embedded.mechanic import Command, Fact, Kind, NoPlanError, Refusal, Rule, Step
 from agentrefine_lib.teachers.embedded.names import Names, load_words
 
 STATES = 1_500  # that a search looks at, at most
-
-
 SLOTS = {  # kind of parameter → types of the families
     "vehicle": "v",
     "room": "p",
@@ -41,14 +36,9 @@ def facts_of(text: str) -> tuple[Fact, ...]:
     return tuple(tuple(fact.split()) for fact in text.split(", ") if fact)
 
 
-@lru_cache
-def _numbered(text: str) -> tuple[tuple[str, tuple[int, ...]], ...]:
-    return tuple((name, tuple(map(int, indices))) for name, *indices in facts_of(text))
-
-
 def _with(values: Sequence[str], text: str) -> list[Fact]:
     """Facts with arguments for the numbers."""
-    return [(name, *[values[index] for index in indices]) for name, indices in _numbered(text)]
+    return [(name, *[values[int(index)] for index in indices]) for name, *indices in facts_of(text)]
 
 
 class Ground(NamedTuple):
@@ -77,7 +67,12 @@ class World(mechanic.World):
             for letter, (kind, least, most) in family["types"].items():
                 count = most if len(chosen) == 1 else rng.randint(least, most)
                 self.objects[letter] = self.objects.get(letter) or names.draw(kind, count)
-            self.aims += self._pile(rng) if name == "piles" else self._begin(rng, family)
+            if name == "piles":
+                self.aims += self._pile(rng)
+            else:
+                self.state |= set(self._each(rng, family["start"]))
+                goals = [fact for fact in self._each(rng, family["goal"]) if fact not in self.state]
+                self.aims += goals[: rng.choice((2, 2, 3))]
             for operation, operator in family["operators"].items():
                 values = [_with("XYZ", operator[part]) for part in Ground._fields]
                 self.rules.append(Rule((operation, *"XYZ"[: len(operator["of"])]), *values))
@@ -86,11 +81,6 @@ class World(mechanic.World):
         self.unused = tuple(sorted({name for family in families.values() for name in family["operators"]} - used))
         self.start = sorted(self.state)
         rng.shuffle(self.start)
-
-    def _begin(self, rng: random.Random, family: dict[str, Any]) -> list[Fact]:
-        self.state |= set(self._each(rng, family["start"]))
-        goals = [fact for fact in self._each(rng, family["goal"]) if fact not in self.state]
-        return goals[: rng.choice((2, 2, 3))]
 
     def _each(self, rng: random.Random, text: str) -> Iterator[Fact]:
         """Facts for every object of a type; a type with "?" is any one of it."""
@@ -138,10 +128,9 @@ class World(mechanic.World):
         return Refusal(kind, ("not", *missing[0])) if missing else None
 
     def act(self, command: Command) -> list[Fact]:
-        ground = self.grounds[command]
-        new = sorted(ground.makes - self.state)
-        self.state = self.state - ground.ends | ground.makes
-        return list[Fact](new)
+        ground, before = self.grounds[command], self.state
+        self.state = before - ground.ends | ground.makes
+        return sorted(ground.makes - before)
 
     def commands(self, slots: dict[str, tuple[str, ...]]) -> Iterator[Command]:
         yield from self.grounds
@@ -149,12 +138,10 @@ class World(mechanic.World):
     def holds(self, aim: Fact) -> bool:
         return aim in self.state
 
-    def layout(self) -> dict[str, JsonValue]:
-        held: dict[str, JsonValue] = {}
+    def layout(self) -> dict[str, Any]:
+        held = defaultdict[str, list[list[str]]](list)
         for name, *values in self.start:
-            known = held.setdefault(name, [])
-            assert isinstance(known, list)
-            known.append(list[JsonValue](values))
+            held[name].append(values)
         return held
 
     def expert(self) -> mechanic.Expert:
