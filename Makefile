@@ -1,5 +1,5 @@
 # Everything a reader needs: two commands, no step before them.
-#   make reproduce [PROFILE=laptop] [ONLY="03 04"] [P="train_steps=100 max_steps=10"]
+#   make reproduce [PROFILE=laptop] [ONLY="03 04"] [P="recipe.train_steps=100 limits.steps=10"]
 #   make test
 PROFILE ?= laptop
 PYTHON ?= python3
@@ -43,7 +43,7 @@ why: .venv/ready ## say what is up to date, what is stale, and why
 compare: .venv/ready ## two runs side by side (A=runs/x B=runs/y; without B the committed figures): what differs, tables, paired tests
 	@$(BIN)/python -m agentrefine_lib.results.compare $(A) $(or $(B),figures)
 
-sweep: .venv/ready .venv/base ## one value after the other, then side by side (P="train_steps=[10,20]")
+sweep: .venv/ready .venv/base ## one value after the other, then side by side (P="recipe.train_steps=[10,20]")
 	$(subst agentrefine_lib.runner,agentrefine_lib.results.sweep,$(REPRODUCE))
 
 gallery: .venv/ready ## the executed notebooks as pages that open from disk
@@ -79,7 +79,7 @@ locked: .venv/bin/python ## set up with .supply-chain/lock.txt: every file is ch
 
 lock: .venv/tools/ready ## write that lock from constraints.txt
 	$(TOOLS)/uv pip compile --quiet --no-config --no-header --no-annotate --generate-hashes --python-version 3.11 \
-	  --python-platform x86_64-manylinux_2_28 --default-index https://pypi.org/simple --extra engines --extra test \
+	  --python-platform x86_64-manylinux_2_28 --default-index https://pypi.org/simple --extra engines --extra textarena --extra test \
 	  --constraints constraints.txt pyproject.toml --output-file $(SUPPLY)/lock.txt
 
 audit: .venv/tools/ready ## look the locked versions up among known weaknesses (needs pypi.org's JSON pages)

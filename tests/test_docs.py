@@ -50,3 +50,16 @@ def test_make_knows_every_command_of_the_docs():
     assert {"reproduce", "test", "doctor", "lab", "lock"} <= told
     planned = subprocess.run(["make", "-n", *sorted(told)], cwd=ROOT, capture_output=True, text=True, check=False)
     assert planned.returncode == 0, planned.stderr
+
+
+def test_the_path_for_teachers_names_sections_and_exercises_that_there_are():
+    text, found = (ROOT / "docs" / "teaching.md").read_text(), 0
+    books = {path.stem[:2]: path.read_text() for path in (ROOT / "notebooks").glob("*.ipynb")}
+    for number, cell in re.findall(r"\| \[(\d\d)\](\([^|]+)\|", text):
+        for section in re.findall(r"\*([^*]+)\*", cell):
+            found += 1
+            assert f"# {section}" in books[number], section
+    for number, exercise in re.findall(r"^\| (\d\d) \| (\d\. [^|]+) \|", text, re.MULTILINE):
+        found += 1
+        assert exercise in books[number], exercise
+    assert found > 12

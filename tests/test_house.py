@@ -10,6 +10,8 @@ import nbformat
 import pytest
 import yaml
 
+from agentrefine_lib.runner.sections import SECTIONS
+
 ROOT = Path(__file__).parents[1]
 ROOMS = [
     *["schema", "endpoint", "teachers", "verify", "synthesis", "dataset", "tuning", "environments"],
@@ -88,6 +90,12 @@ def test_notebooks_are_committed_clean_and_read_well(path):
         if cell.cell_type == "code":
             assert not cell.outputs, f"outputs are not committed: cell {cell.id}"
             assert cell.execution_count is None
-            assert cell in tagged or len(cell.source.splitlines()) <= 16, f"a long cell: {cell.id}"
-    for line in tagged[0].source.splitlines():
+            assert cell in tagged or len(cell.source.splitlines()) <= 12, f"a long cell: {cell.id}"
+    lines = tagged[0].source.splitlines()
+    sections = [line for line in lines if ": dict = {}" in line]
+    assert len(lines) - len(sections) <= 8, "what a reader would turn; the rest are fields of sections"
+    for line in sections:
+        name, model = re.fullmatch(r"(\w+): dict = \{\}  # .+: ([\w.]+)", line).groups()
+        assert SECTIONS[name] == model
+    for line in lines:
         assert re.match(r"\w+: [\w\[\], |]+ = .+  # .+", line), f"typed and commented: {line}"

@@ -10,11 +10,23 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, get_args
+from typing import Literal
+
+from pydantic import Field
 
 from agentrefine_lib.dataset import instruction
 from agentrefine_lib.environments.process import Opening
-from agentrefine_lib.schema import Episode, Step, Task, begins_with_action, observe, parse_reply, read_jsonl, reply
+from agentrefine_lib.schema import (
+    Episode,
+    Section,
+    Step,
+    Task,
+    begins_with_action,
+    format_observation,
+    format_reply,
+    parse_reply,
+    read_jsonl,
+)
 
 Chat = list[dict[str, str]]  # [{"role": "user" | "assistant", "content": text}]
 Layout = Literal["chat", "single"]
@@ -41,10 +53,6 @@ class Prompting:
     layout: Layout = "chat"
     examples: tuple[Episode, ...] = ()
 
-    def __post_init__(self) -> None:
-        if self.layout not in get_args(Layout):
-            raise ValueError(f"layout: found {self.layout!r}; expected one of {', '.join(get_args(Layout))}")
-
     def chat(self, task: Task, opening: Opening, steps: Iterable[Step]) -> Chat:
         """The messages for a task after some steps. Raises ValueError when the example is the task itself."""
         example = self._example(task)
@@ -54,7 +62,7 @@ class Prompting:
         chat = [{"role": "user", "content": told}]
         for step in steps:
             chat.append({"role": "assistant", "content": parse_reply(step.reply).said})
-            chat.append({"role": "user", "content": observe(step.observation)})
+            chat.append({"role": "user", "content": format_observation(step.observation)})
         return chat
 
     def reply(self, written: str) -> str:
@@ -66,7 +74,7 @@ class Prompting:
         read = parse_reply(written)
         if read.well_formed:
             return written
-        return reply(read.thought, read.action) if read.thought else f"Action: {read.action}"
+        return format_reply(read.thought, read.action) if read.thought else f"Action: {read.action}"
 
     def _example(self, task: Task) -> str:
         fitting = [episode for episode in self.examples if episode.task.engine == task.engine]
@@ -76,6 +84,19 @@ class Prompting:
         if example.task.id == task.id:
             raise ValueError(f"the example for {task.id} is that task, solved; give an episode of another task")
         return example.as_example(thoughts=self.layout == "chat")
+
+
+class Prompts(Section):
+    """What models read, beside what their tasks say: the section ``prompts``."""
+
+    layout: Layout = "chat"  # one message per turn; or "single": everything in one message, as AgentBoard does
+    examples: str = "params/examples"  # folder of example plays, of which a prompt shows one; empty: none
+    valid_actions: int = Field(default=0, ge=0)  # listed after each observation, so many at most; 0: none
+    ladder: int = Field(default=0, ge=0)  # the same on the ladder (chapter 4); 0: real engines are played once
+
+    def prompting(self, root: Path) -> Prompting:
+        """How an episode is shown; the folder of ``examples`` counts from ``root``."""
+        return Prompting(self.layout, read_examples(root / self.examples) if self.examples else ())
 
 
 def read_examples(folder: Path) -> tuple[Episode, ...]:
@@ -90,9 +111,9 @@ def read_examples(folder: Path) -> tuple[Episode, ...]:
 
 
 def _single_message(opening: Opening, steps: Iterable[Step], example: str) -> str:
-    history = [observe(opening.observation)]
+    history = [format_observation(opening.observation)]
     for step in steps:
-        history += [f"Action: {step.action}", observe(step.observation)]
+        history += [f"Action: {step.action}", format_observation(step.observation)]
     return SINGLE.format(
         rules=f"{opening.rules}\n" if opening.rules else "",
         commands="\n".join(f"- {signature}: {meaning}" for signature, meaning in opening.commands.items()),

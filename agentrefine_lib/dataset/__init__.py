@@ -11,13 +11,12 @@ from agentrefine_lib.dataset.convert import (
 )
 from agentrefine_lib.dataset.exports import (
     EXPORTS,
-    Exported,
+    ExportReport,
     for_axolotl,
     for_llama_factory_v0,
     for_llama_factory_v1,
     for_swift,
 )
 from agentrefine_lib.dataset.files import read_conversations, to_datasets, write_conversations
-from agentrefine_lib.dataset.sets import in_turn, same_plays
+from agentrefine_lib.dataset.sets import held_in_sets, interleave, same_plays, won_by_engine
 from agentrefine_lib.dataset.statistics import error_positions, error_runs, statistics
-from agentrefine_lib.schema import observe, reply

@@ -16,9 +16,9 @@ from agentrefine_lib.schema import (
     PlayerTurn,
     Trajectory,
     exchanges,
-    observe,
+    format_observation,
+    format_reply,
     refinements,
-    reply,
 )
 
 Strategy = Literal["refinement", "all_turns", "no_refinement", "no_refinement_loss", "last_turn"]
@@ -31,10 +31,10 @@ Action: one of the commands, its parameters filled in"""
 
 
 def instruction(commands: Iterable[str], goal: str, observation: str, rules: str = "", example: str = "") -> str:
-    """The first message of every conversation: how to answer, what ``render_example`` makes of another play, the
+    """The first message of every conversation: how to answer, what ``format_example`` makes of another play, the
     commands, the goal, the first observation."""
     listed = "\n".join(f"- {command}" for command in commands)
-    parts = [HOW_TO_ANSWER, rules, example, f"Commands:\n{listed}", f"Goal: {goal}", observe(observation)]
+    parts = [HOW_TO_ANSWER, rules, example, f"Commands:\n{listed}", f"Goal: {goal}", format_observation(observation)]
     return "\n\n".join(part for part in parts if part)
 
 
@@ -66,15 +66,15 @@ def _conversation(name: str, first: str, exchanges: Iterable[Exchange]) -> Conve
     """Nobody answers the last observation, so it is left out."""
     messages = [Message(sender="human", value=first)]
     for thought, action, observation, loss in exchanges:
-        messages.append(Message(sender="gpt", value=reply(thought, action), loss=loss))
-        messages.append(Message(sender="human", value=observe(observation)))
+        messages.append(Message(sender="gpt", value=format_reply(thought, action), loss=loss))
+        messages.append(Message(sender="human", value=format_observation(observation)))
     return Conversation(id=name, conversations=messages[:-1])
 
 
 def from_episode(episode: Episode, example: str = "") -> Conversation:
     """An expert's episode as training data: what agents tuned on a held-in environment learn from.
 
-    ``example``: another play, as ``render_example`` makes it, told before the commands.
+    ``example``: another play, as ``format_example`` makes it, told before the commands.
     Raises ValueError for an episode without a step.
     """
     if not episode.steps:

@@ -17,12 +17,12 @@ from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from agentrefine_lib.schema import Conversation, Message, appears_whole
+from agentrefine_lib.schema import Conversation, Message, atomic_write
 
 Sample = dict[str, Any]
 
 
-class Exported(NamedTuple):
+class ExportReport(NamedTuple):
     """What became of the conversations: counts in rows, but for ``turns_cut``."""
 
     rows_in: int
@@ -31,7 +31,7 @@ class Exported(NamedTuple):
     turns_cut: int = 0  # masked replies cut from the end of rows, with the messages that they answer
 
 
-def why_unfit(conversation: Conversation) -> str | None:
+def unfit_reason(conversation: Conversation) -> str | None:
     """The reason why no trainer can use a conversation, or None."""
     messages = conversation.conversations
     if any(message.sender != ("human", "gpt")[index % 2] for index, message in enumerate(messages)):
@@ -86,14 +86,14 @@ def _export(
     path: Path | str,
     *,
     cut: bool = False,
-) -> Exported:
+) -> ExportReport:
     """Write the samples of every usable conversation as JSONL; the file appears whole or not at all."""
     rows_in = rows_out = turns_cut = 0
     dropped: Counter[str] = Counter()
-    with appears_whole(path) as part, open(part, "w", encoding="utf-8") as out:
+    with atomic_write(path) as part, open(part, "w", encoding="utf-8") as out:
         for conversation in conversations:
             rows_in += 1
-            if reason := why_unfit(conversation):
+            if reason := unfit_reason(conversation):
                 dropped[reason] += 1
                 continue
             messages = list(conversation.conversations)
@@ -102,7 +102,7 @@ def _export(
             for sample in write(messages):
                 out.write(json.dumps(sample, ensure_ascii=False) + "\n")
                 rows_out += 1
-    return Exported(rows_in, rows_out, dict(dropped), turns_cut)
+    return ExportReport(rows_in, rows_out, dict(dropped), turns_cut)
 
 
 for_swift = partial(_export, _swift, cut=True)

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
 
-from agentrefine_lib.schema import Conversation, SchemaError, appears_whole, explain, write_jsonl
+from agentrefine_lib.schema import Conversation, SchemaError, atomic_write, explain, write_jsonl
 from agentrefine_lib.verify import BadRow, read_rows
 
 if TYPE_CHECKING:
@@ -53,7 +53,7 @@ def write_parquet(path: Path, rows: Iterable[dict[str, Any]], schema: Any) -> in
     import pyarrow.parquet as pq
 
     rows, count = iter(rows), 0
-    with appears_whole(path) as part, pq.ParquetWriter(part, schema) as out:
+    with atomic_write(path) as part, pq.ParquetWriter(part, schema) as out:
         while group := list(islice(rows, ROW_GROUP)):
             out.write_table(pa.Table.from_pylist(group, schema=schema))
             count += len(group)

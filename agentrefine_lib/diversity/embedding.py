@@ -18,8 +18,29 @@ from sklearn.manifold import TSNE
 from sklearn.preprocessing import normalize, scale
 from transformers import AutoModel, AutoTokenizer
 
+from agentrefine_lib.schema import Section
+from agentrefine_lib.tuning import SMOLLM2, base_folder
+
 TOKENS = 256  # of a text that are read
 BATCH = 32  # texts at once, of about one length
+
+
+class Texts(Section):
+    """Which texts are compared, and by what vectors: the section ``texts`` of chapter 6."""
+
+    thoughts: int = 200  # of each set, at most
+    environments: int = 200  # synthesised ones, at most
+    embedding_url: str = ""  # OpenAI-compatible URL of a sentence model; empty: hidden states of a base model, here
+    embedding_model: str = SMOLLM2  # its name there; here a base model as in chapter 3
+
+    async def embed(self, texts: Sequence[str], recording: Path) -> np.ndarray:
+        """Unit vectors of texts, (texts, dimensions); what a URL answers is kept in ``recording``."""
+        if not self.embedding_url:
+            return embed(texts, base_folder(self.embedding_model))
+        from agentrefine_lib.endpoint import EndpointSettings, embed_by_endpoint
+
+        settings = EndpointSettings(base_url=self.embedding_url, model=self.embedding_model)
+        return await embed_by_endpoint(settings, texts, recording)
 
 
 def embed(texts: Sequence[str], model: Path | str) -> np.ndarray:

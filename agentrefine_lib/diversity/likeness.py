@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
+
+import pandas as pd
 
 from agentrefine_lib.environments import get_engine, make_environment
 from agentrefine_lib.environments.signature import parse_command, shape
-from agentrefine_lib.schema import Script, Task
+from agentrefine_lib.schema import Script, Task, Trajectory
 
 SHARED_SIGNATURES = 3  # of two words or more, that a script may share with a task
 SHARED_OBJECTS = 0.5  # of a task's kinds of objects, that a script may share
@@ -72,6 +74,14 @@ def likeness(script: Script, vocabularies: Iterable[Vocabulary]) -> Likeness:
         for known in vocabularies
     ]
     return max(found, key=lambda like: (like.too_alike, len(like.signatures), like.objects))
+
+
+def most_alike(trajectories: Iterable[Trajectory], vocabularies: Sequence[Vocabulary]) -> pd.DataFrame:
+    """For each mechanic, the script that is most like a test engine, and whether it is too much so."""
+    alike = [(t.domain, likeness(t.script, vocabularies)) for t in trajectories]
+    rows = [(domain, x.task, len(x.signatures), x.objects, x.too_alike) for domain, x in alike]
+    table = pd.DataFrame(rows, columns=["domain", "task", "shared signatures", "share of its objects", "too alike"])
+    return table.sort_values(list(table.columns[:1:-1]), ascending=False).drop_duplicates("domain")
 
 
 def _bare(signature: str) -> str:

@@ -5,9 +5,10 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from agentrefine_lib.endpoint.failures import EndpointError
+from agentrefine_lib.schema import Section
 
 
-class Budget(NamedTuple):
+class Budget(Section):
     """Limits over all runs of one recording; None is no limit."""
 
     requests: int | None = None  # HTTP requests; failed ones count in the run that made them
@@ -58,8 +59,8 @@ class Ledger:
         self._settled.set()
 
     def _lacking(self, total: Usage) -> str | None:
-        pairs = zip(Budget._fields, self._budget, total, strict=True)
-        return next((name for name, limit, amount in pairs if limit is not None and amount > limit), None)
+        limits = [(name, limit) for name, limit in self._budget if limit is not None]
+        return next((name for name, limit in limits if getattr(total, name) > limit), None)
 
     def _account(self, name: str, worst: Usage) -> str:
         spent, limit, need = (getattr(amounts, name) for amounts in (self.spent, self._budget, worst))

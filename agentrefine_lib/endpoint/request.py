@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, field_validator
 
-from agentrefine_lib.schema import Ending, Record
+from agentrefine_lib.schema import Ending, Record, Section
 
 AT_LIMIT = ("length", "max_tokens")  # what servers call an answer that was cut
 _NO_ANSWER = re.compile(r"<think>.*?(?:</think>|\Z)|<[|｜][^<>|｜\n]{1,40}[|｜]>|</s>", re.DOTALL)
@@ -23,7 +23,7 @@ OURS = {  # fields of a request → who sets them
 }
 
 
-class EndpointSettings(Record):
+class EndpointSettings(Section):
     """Where the model is and how it is sampled. Holds the *name* of the variable with the key, never the key."""
 
     model_config = ConfigDict(hide_input_in_errors=True)  # a key pasted into the wrong field is not printed

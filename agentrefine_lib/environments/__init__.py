@@ -7,7 +7,7 @@ from itertools import groupby
 
 from agentrefine_lib.environments.protocol import Environment, StepResult
 from agentrefine_lib.environments.registry import Engine, Score, engines, get_engine, table_1, titles
-from agentrefine_lib.schema import Task
+from agentrefine_lib.schema import Task, spelt_out
 
 
 class EngineMissingError(ImportError):
@@ -18,11 +18,10 @@ def make_environment(task: Task) -> Environment:
     """The environment that plays this task. Raises ValueError for an unknown engine, EngineMissingError."""
     engine = get_engine(task.engine)
     try:
-        environment: Environment = engine.load()()
+        return engine.load()()
     except ImportError as error:  # of the package, or of what only its environment asks for, such as Java
         told = f"{task.engine} cannot be played here: {error}. To get it: {engine.install}"
         raise EngineMissingError(told + (f" (needs {engine.needs})" if engine.needs else "")) from error
-    return environment
 
 
 def playable(tasks: Iterable[Task]) -> list[Task]:
@@ -56,7 +55,7 @@ def panel(chosen: Mapping[str, Mapping[str, Iterable[int]]]) -> list[Task]:
         Task(engine=engine, name=name, seed=seed)
         for engine, names in chosen.items()
         for name, seeds in (names or get_engine(engine).panel).items()
-        for seed in seeds
+        for seed in spelt_out(seeds)
     ]
 
 

@@ -65,15 +65,10 @@ def check_environment(make: MakeEnvironment, task: Task, other_process: bool = T
     first = play_fingerprint(make, task)
     _demand(play_fingerprint(make, task) == first, f"{task.id} played a second time is not the same episode")
     for what, before, now in zip(("child processes", "open files"), held, _held(), strict=True):
-        _demand(
-            now <= before, f"{what} after two more episodes: found {now}, expected {before} or fewer; close() leaks"
-        )
+        _demand(now <= before, f"{what} after two more episodes: found {now}, expected {before}; close() leaks")
     if other_process:
-        _demand(
-            _elsewhere(make, task) == first,
-            f"{task.id} is another episode in another process: something depends on PYTHONHASHSEED, or on what was "
-            "played before; sort what comes out of sets and seed your own random.Random",
-        )
+        told = "sort what comes out of sets, and seed your own random.Random"
+        _demand(_elsewhere(make, task) == first, f"{task.id} is another episode in another process: {told}")
 
 
 def _check_opening(environment: Environment, observation: str) -> None:
@@ -95,10 +90,7 @@ def _check_play(environment: Environment, task: Task, listed: bool) -> None:
             command = parse_command(valid, environment.commands)
             _demand(command is not None, f"the valid action {valid!r} fits none of {list(environment.commands)}")
             _demand(str(command) == valid, f"{valid!r} reads as {command}, which is written {str(command)!r}")
-        _demand(
-            not listed or result.error is None,
-            f"the valid action {action!r} was refused: {result.observation}",
-        )
+        _demand(not (listed and result.error), f"the valid action {action!r} was refused: {result.observation}")
         _demand(progress <= result.progress <= 1.0, f"progress went from {progress} to {result.progress}")
         _demand(result.done or not result.success, f"success without done after {action!r}")
         progress = result.progress
@@ -141,17 +133,11 @@ def _random_play(environment: Environment, task: Task) -> Iterator[tuple[list[st
 
 def _elsewhere(make: MakeEnvironment, task: Task) -> str:
     """The fingerprint from a fresh process."""
-    program = (
-        "import pickle, sys; from agentrefine_lib.environments.check import play_fingerprint; "
-        "print(play_fingerprint(*pickle.load(sys.stdin.buffer)))"
-    )
-    seed = "1" if os.environ.get("PYTHONHASHSEED") != "1" else "2"
+    program = f"import pickle, sys; from {__name__} import *; print(play_fingerprint(*pickle.load(sys.stdin.buffer)))"
+    environment = {**os.environ, "PYTHONHASHSEED": "1" if os.environ.get("PYTHONHASHSEED") != "1" else "2"}
+    asked = pickle.dumps((make, task))
     done = subprocess.run(
-        [sys.executable, "-c", program],
-        input=pickle.dumps((make, task)),
-        env={**os.environ, "PYTHONHASHSEED": seed},
-        capture_output=True,
-        timeout=300,
+        [sys.executable, "-c", program], input=asked, env=environment, capture_output=True, timeout=300
     )
     _demand(done.returncode == 0, f"another process could not play {task.id}: {done.stderr.decode()[-2_000:]}")
     return done.stdout.decode().split()[-1]

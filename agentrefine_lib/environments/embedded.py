@@ -15,7 +15,7 @@ import random
 from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 
-from agentrefine_lib.environments.protocol import StepResult
+from agentrefine_lib.environments.protocol import StepResult, TextEnvironment
 from agentrefine_lib.environments.registry import Engine, Score
 from agentrefine_lib.schema import COMPLETED, Task, Trajectory
 from agentrefine_lib.teachers.embedded import MECHANICS, load_costumes
@@ -39,7 +39,7 @@ ANY = "any"  # part of a task's name: whatever is drawn
 ERRORS = {"malformed": "format", "wrong_name": "parameter", "absent": "parameter"}  # the rest is logic
 
 
-class Embedded:
+class Embedded(TextEnvironment):
     """One world of the embedded teacher; implements ``Environment``. ``reset`` raises ValueError for no such world."""
 
     engine = "embedded"
@@ -48,9 +48,6 @@ class Embedded:
     def __init__(self, draw: Callable[[], Game] | None = None) -> None:
         """``draw``: the game of a teacher's work instead of the task's own; see ``world_of``."""
         self._draw = draw
-        self.goal = self.rules = ""
-        self.commands: dict[str, str] = {}
-        self._done = True
         self._refused: Refused | None = None  # what the last action was refused for
 
     def reset(self, task: Task) -> str:
@@ -66,29 +63,26 @@ class Embedded:
         }
         script = self._game.script
         self.goal, self.rules = script.goal, "\n\n".join(part for part in (script.rules, script.example) if part)
-        self._done, self._refused = False, None
+        self._done, self._success, self._refused = False, False, None
         self._last = self._game.observation
         self._progress = self._game.world.reached()
         return self._last
 
-    def step(self, action: str) -> StepResult:
-        """Play one command. The dungeon master refuses what is no command or impossible, and may say why."""
-        if self._done:
-            return self._result("The episode is over.", "logic")
+    def _play(self, action: str) -> StepResult:
+        """One command. The dungeon master refuses what is no command or impossible, and may say why."""
         game, command = self._game, self._game.spelt(action)
         refusal, self._refused = game.judge(command).refusal, None
         if refusal and refusal.kind == "malformed" and "check" in action.lower():
-            return self._result(f"You can do one of these now: {', '.join(self.valid_actions())}.")  # as in AgentBoard
+            return self._offer()
         answer = game.answer(command)
         if refusal:
             self._refused = game.refused(command, answer)
             return self._result(answer.observation, ERRORS.get(refusal.kind, "logic"))
         self._progress = max(self._progress, game.world.reached())
-        self._done = game.done
+        self._done = self._success = game.done
         return self._result(answer.observation)
 
     def valid_actions(self) -> list[str]:
-        """Every command that would be accepted now, sorted; none once the episode is over."""
         return [] if self._done else self._game.valid_actions()
 
     def expert(self) -> Iterator[tuple[str, str]]:
@@ -111,9 +105,6 @@ class Embedded:
         meant = step._replace(command=blunder.command or step.command)
         return game.speech.voice.think(self._blunders, "tried", meant, blunder.action, self._last), blunder.action
 
-    def close(self) -> None:
-        """Nothing is held outside this object."""
-
     def _purpose(self, step: Step) -> str:
         """What a step is for; whether it is the last shows in a copy of the world."""
         world = copy.deepcopy(self._game.world)
@@ -122,7 +113,7 @@ class Embedded:
 
     def _result(self, observation: str, error: str | None = None) -> StepResult:
         self._last = observation.removesuffix(COMPLETED).strip() or observation
-        return StepResult(observation, self._progress, self._done, self._done, error)
+        return super()._result(observation, error)
 
 
 def recipe_of(task: Task) -> Recipe:

@@ -8,34 +8,30 @@ world that lists some by itself goes on doing so.
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 from agentrefine_lib.environments import make_environment
-from agentrefine_lib.environments.protocol import Environment, StepResult
+from agentrefine_lib.environments.protocol import Environment, StepResult, Wrapper
 from agentrefine_lib.schema import Task
 from agentrefine_lib.teachers.embedded.names import load_words
 
 
-class Listed:
+class Listed(Wrapper):
     """``environment`` with a list of at most ``at_most`` valid actions, drawn anew at every step where there are more.
 
     ``valid_actions`` are those listed: who plays one of them at random is told no more than a model is. Asking costs
-    up to 3 s a step in ScienceWorld, 0.3 in Jericho, else nothing to speak of. Implements ``Environment``.
+    up to 3 s a step in ScienceWorld, 0.3 in Jericho, else nothing to speak of.
     """
 
     def __init__(self, environment: Environment, at_most: int) -> None:
-        self._environment, self._at_most = environment, at_most
-        self.engine = environment.engine
-        self.version = self.rules = self.goal = ""
-        self.commands: dict[str, str] = {}
+        super().__init__(environment)
+        self._at_most = at_most
         self._listed: list[str] = []
 
     def reset(self, task: Task) -> str:
         """Start the task in the environment inside."""
-        inner = self._environment
-        observation = inner.reset(task)
-        self.rules, self.goal, self.commands = inner.rules, inner.goal, inner.commands
-        self.version = f"{inner.version}, {self._at_most} valid actions listed"
+        observation = self._reset(task)
+        self.version += f", {self._at_most} valid actions listed"
         self._task, self._steps = task, 0
         return self._with_list(observation)
 
@@ -48,14 +44,6 @@ class Listed:
     def valid_actions(self) -> list[str]:
         """What the last observation lists, sorted."""
         return list(self._listed)
-
-    def expert(self) -> Iterator[tuple[str, str]]:
-        """The expert of the environment inside."""
-        return self._environment.expert()
-
-    def close(self) -> None:
-        """Close the environment inside."""
-        self._environment.close()
 
     def _with_list(self, observation: str) -> str:
         valid = sorted(self._environment.valid_actions())

@@ -93,23 +93,19 @@ class EngineProcess:
     async def start(self, task: Task) -> Opening:
         """Start an episode."""
         self._task, self._turn = task.id, asyncio.Lock()  # of the running loop
-        opening: Opening = await self._ask(self.limits.start, "start", task)
-        return opening
+        return await self._ask(self.limits.start, "start", task)
 
     async def step(self, action: str) -> StepResult:
         """Play one action."""
-        result: StepResult = await self._ask(self.limits.step, "step", action)
-        return result
+        return await self._ask(self.limits.step, "step", action)
 
     async def valid_actions(self) -> list[str]:
         """What the engine would accept now, sorted."""
-        actions: list[str] = await self._ask(self.limits.step, "valid_actions")
-        return actions
+        return await self._ask(self.limits.step, "valid_actions")
 
     async def expert_action(self) -> tuple[str, str] | None:
         """The expert's next (thought, action); None when it knows of nothing to do. The first may have to plan."""
-        choice: tuple[str, str] | None = await self._ask(self.limits.start, "expert_action")
-        return choice
+        return await self._ask(self.limits.start, "expert_action")
 
     async def _ask(self, limit: float, method: str, *arguments: Any) -> Any:
         async with self._turn:  # an answer belongs to one question, also where a policy asks for several at once
@@ -207,26 +203,22 @@ class _Player:
 
     def __init__(self, make_environment: MakeEnvironment) -> None:
         self._make = make_environment
-        self._environment: Environment | None = None
+        self._environment: Any = None  # an Environment, once there is one
         self._plan: Iterator[tuple[str, str]] | None = None
 
     def start(self, task: Task) -> Opening:
         with contextlib.suppress(Exception):  # of the episode before, which is on disk
             self.close()
         env = self._environment = self._make(task)
-        observation = env.reset(task)
-        return Opening(observation, env.goal, env.rules, dict(env.commands), env.version)
+        return Opening(env.reset(task), env.goal, env.rules, dict(env.commands), env.version)
 
     def step(self, action: str) -> StepResult:
-        assert self._environment
         return self._environment.step(action)
 
     def valid_actions(self) -> list[str]:
-        assert self._environment
         return self._environment.valid_actions()
 
     def expert_action(self) -> tuple[str, str] | None:
-        assert self._environment
         self._plan = self._plan or self._environment.expert()
         return next(self._plan, None)
 

@@ -19,7 +19,10 @@ from typing import Any, NamedTuple
 
 GROUP = "agentrefine_lib.engines"
 COMPILED = 'pip install -c constraints.txt -e ".[engines]"'
-OURS = ("alfworld", "babyai", "scienceworld", "pddl", "jericho", "hotpotqa", "embedded")  # in the order of tables
+OURS = (  # in the order of tables
+    *("alfworld", "babyai", "scienceworld", "pddl", "jericho", "hotpotqa", "embedded"),
+    "textarena",  # others' games
+)
 
 
 class Score(NamedTuple):
@@ -84,8 +87,7 @@ def get_engine(name: str) -> Engine:
 
 
 def _own(name: str) -> Engine:
-    engine: Engine = import_module(f"agentrefine_lib.environments.{name}").ENGINE
-    return engine
+    return import_module(f"agentrefine_lib.environments.{name}").ENGINE
 
 
 def titles(names: Iterable[str]) -> dict[str, str]:

@@ -5,16 +5,15 @@ For scripts of language models: their dungeon master is gone once the play is wr
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
-from agentrefine_lib.environments.protocol import StepResult
+from agentrefine_lib.environments.protocol import StepResult, TextEnvironment
 from agentrefine_lib.schema import CodeError, Match, Script, Task, match_action
 
 
-class RulesOnly:
-    """The rules of one script; implements ``Environment``. No task is ever completed and no expert knows a move."""
+class RulesOnly(TextEnvironment):
+    """The rules of one script. No task is ever completed and no expert knows a move."""
 
     engine, version = "rules", ""
+    _done = False
     rules = "There is no world behind this script, only its rules: they judge your commands, and nothing happens."
 
     def __init__(self, script: Script, task: Task | None = None) -> None:
@@ -25,23 +24,16 @@ class RulesOnly:
         """What would have to be true in the end."""
         return "\n".join(self._script.completion_conditions)
 
-    def step(self, action: str) -> StepResult:
+    def _play(self, action: str) -> StepResult:
         """The verdict on one command, by RE2."""
         try:
             verdict = match_action(self._script, action)
         except CodeError as error:
-            return StepResult(f"A verification code of this script is broken: {error}", 0.0, False, False, "format")
+            return self._result(f"A verification code of this script is broken: {error}", "format")
         if isinstance(verdict, Match):
-            return StepResult(f"The rules accept this as {verdict.signature}.", 0.0, False, False, None)
-        return StepResult(verdict.detail, 0.0, False, False, verdict.kind)
+            return self._result(f"The rules accept this as {verdict.signature}.")
+        return self._result(verdict.detail, verdict.kind)
 
     def valid_actions(self) -> list[str]:
         """Unknown: what is possible depends on a world."""
         return []
-
-    def expert(self) -> Iterator[tuple[str, str]]:
-        """Nobody knows."""
-        return iter(())
-
-    def close(self) -> None:
-        """Nothing is held."""

@@ -32,6 +32,11 @@ def shape(signature: str) -> str:
     return _SLOT.sub("{}", signature)
 
 
+def short(text: str, width: int = 40) -> str:
+    """A player's text as a refusal repeats it."""
+    return text if len(text) <= width else f"{text[: width - 3]}..."
+
+
 def parse_command(action: str, signatures: Iterable[str]) -> Command | None:
     """The command that an action is, or None. Case and blanks do not matter; where two signatures fit, the one with
     more words of its own does: "go to bed" is "go to {place}" before it is "go {direction}"."""

@@ -1,9 +1,18 @@
 """One definition for each number, with an interval: what episodes say about a method, and about two on equal tasks."""
 
-from agentrefine_lib.metrics.behaviour import loops, steps_table, survival, taxonomy
-from agentrefine_lib.metrics.best_of import best_of, best_of_scores, best_of_table, over_samples
-from agentrefine_lib.metrics.episodes import episode_table, first_divergence, label_policies, summarise, telling_task
-from agentrefine_lib.metrics.intervals import share_interval
+from agentrefine_lib.metrics.behaviour import accepted, loops, steps_table, survival, taxonomy
+from agentrefine_lib.metrics.best_of import best_of, best_of_gains, best_of_scores, best_of_table, over_samples
+from agentrefine_lib.metrics.data import agreement_above, error_run_shares, lone_errors, outcomes, stages
+from agentrefine_lib.metrics.episodes import (
+    MEANS,
+    episode_table,
+    first_divergence,
+    label_policies,
+    run_episodes,
+    summarise,
+    telling_task,
+)
+from agentrefine_lib.metrics.intervals import mean_interval, share_interval, success_interval
 from agentrefine_lib.metrics.ladder import ladder
 from agentrefine_lib.metrics.paired import claim, claims, compare, grid, over_engines
 from agentrefine_lib.metrics.robustness import (
@@ -14,4 +23,4 @@ from agentrefine_lib.metrics.robustness import (
     robustness,
     spread_claim,
 )
-from agentrefine_lib.metrics.trends import halves, rank_correlation, slope
+from agentrefine_lib.metrics.trends import by_size, growth, halves, rank_correlation, self_refinement, slope

@@ -1,7 +1,7 @@
 """How episodes go wrong: kinds of errors, and how long until a model repeats what was just refused."""
 
 import warnings
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from itertools import pairwise
 from pathlib import Path
 
@@ -10,6 +10,7 @@ from scipy.stats import CensoredData, ecdf
 
 from agentrefine_lib.metrics.episodes import is_repeat
 from agentrefine_lib.metrics.intervals import CONFIDENCE
+from agentrefine_lib.metrics.paired import over_engines
 from agentrefine_lib.schema import Episode, read_jsonl
 
 ACCEPTED = "accepted"
@@ -25,6 +26,15 @@ def steps_table(paths: Iterable[Path]) -> pd.DataFrame:
             for n, step in enumerate(e.steps, start=1)
         ]
     )
+
+
+def accepted(replies: Mapping[str, pd.DataFrame], seed: int = 0) -> pd.DataFrame:
+    """fig_mending: the share that the engine took, per kind of reply (rows of ``steps_table``) and method."""
+    shares = [
+        over_engines(steps.assign(accepted=steps["error"] == ACCEPTED), "accepted", seed).assign(reply=name)
+        for name, steps in replies.items()
+    ]
+    return pd.concat(shares)[["method", "reply", "value", "low", "high", "n", "seeds"]]
 
 
 def taxonomy(steps: pd.DataFrame) -> pd.DataFrame:

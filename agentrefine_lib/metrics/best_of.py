@@ -47,6 +47,13 @@ def best_of_scores(expected: pd.DataFrame, seed: int = 0) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=[*keys, "value", "low", "high", "n"]).sort_values(keys, ignore_index=True)
 
 
+def best_of_gains(expected: pd.DataFrame, size: int) -> pd.DataFrame:
+    """One row per policy and task: ``gain``, the progress of the best of ``size`` over greedy decoding (best of 0)."""
+    keys = ["policy", "method", "seed", "engine", "task"]
+    wide = expected.query("metric == 'progress'").pivot_table(index=keys, columns="best_of", values="value")
+    return (wide[size] - wide[0]).rename("gain").dropna().reset_index()
+
+
 def over_samples(samples: pd.DataFrame) -> pd.DataFrame:
     """tab10_std: a row per method, engine and metric: mean and population standard deviation over ``n`` samples.
 

@@ -34,6 +34,13 @@ def episode_table(paths: Iterable[Path], models: pd.DataFrame | None = None) -> 
     return label_policies(pd.DataFrame(rows), models).sort_values(["policy", "engine", "task"], ignore_index=True)
 
 
+def run_episodes(run: Path, method: str | None = None) -> pd.DataFrame:
+    """``episode_table`` of the models that a run has tuned and played, or of those of one method."""
+    models = pd.read_csv(run / "models" / "models.csv")
+    chosen = models if method is None else models[models["method"] == method]
+    return episode_table([run / "episodes" / f"{policy}.jsonl" for policy in chosen["policy"]], models)
+
+
 def label_policies(table: pd.DataFrame, models: pd.DataFrame | None = None) -> pd.DataFrame:
     """The table with ``method`` and ``seed`` of each row's ``policy``."""
     known = {} if models is None else models.set_index("policy")[["method", "seed"]].to_dict()

@@ -1,11 +1,13 @@
 """How one number goes with another: progress with the size of the training set, or with self-refinement."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from operator import itemgetter
 
 import numpy as np
 import pandas as pd
 from scipy.stats import bootstrap, permutation_test, rankdata
 
+from agentrefine_lib.metrics.episodes import summarise
 from agentrefine_lib.metrics.intervals import (
     CONFIDENCE,
     RESAMPLES,
@@ -14,7 +16,7 @@ from agentrefine_lib.metrics.intervals import (
     resampled_means,
     task_weights,
 )
-from agentrefine_lib.metrics.paired import engine_of, shared_tasks
+from agentrefine_lib.metrics.paired import engine_of, grid, over_engines, shared_tasks
 from agentrefine_lib.metrics.verdicts import Difference
 
 
@@ -36,6 +38,41 @@ def slope(grids: Mapping[int, pd.DataFrame], seed: int = 0, sizes: Mapping[str, 
     low, high = percentiles(pull @ np.array([resampled_means(table, drawn, rng) for table in cells]))
     value = pull @ np.array([np.nanmean(table, axis=0) @ fixed_weights(engines, sizes) for table in cells])
     return Difference(float(value), low, high, n=len(tasks), seeds=seeds)
+
+
+def by_size(
+    episodes: pd.DataFrame, sizes: Mapping[str, int], weights: Mapping[str, float], seed: int = 0
+) -> pd.DataFrame:
+    """fig5_scaling: success and progress of the methods of ``sizes`` (method → conversations), per engine, and over
+    the engines of ``weights``, which weigh so."""
+    part = episodes[episodes["method"].isin(list(sizes))]
+    five = part[part["engine"].isin(list(weights))]
+    scores = [over_engines(five, metric, seed, weights) for metric in ("success", "progress")]
+    scores.append(summarise(part, seed).query("metric in ('success', 'progress')"))
+    table = pd.concat(scores, ignore_index=True)
+    return table.assign(conversations=table["method"].map(sizes))
+
+
+def growth(
+    episodes: pd.DataFrame, sizes: Mapping[str, int], weights: Mapping[str, float], seed: int = 0
+) -> dict[str, object]:
+    """A row for ``claims``: does progress over the engines of ``weights`` grow with the conversations of ``sizes``?"""
+    five = episodes[episodes["engine"].isin(list(weights))]
+    grids = {int(size): grid(five, method, "progress") for method, size in sorted(sizes.items(), key=itemgetter(1))}
+    return {"claim": "fig5_scaling", "compared": "progress per doubling", **slope(grids, seed, weights)._asdict()}
+
+
+def self_refinement(episodes: pd.DataFrame, held_in: Mapping[str, Sequence[str]]) -> pd.DataFrame:
+    """fig_refinement: per tuned model, ``recovery`` on one half of the tasks, ``progress`` on the other (``halves``).
+
+    Only on engines that it was not trained on (``held_in``: method → engines), each of which weighs the same.
+    """
+    pairs = zip(episodes["method"], episodes["engine"], strict=True)
+    outside = episodes[[method != "untuned" and engine not in held_in.get(method, ()) for method, engine in pairs]]
+    half, keys = halves(outside), ["policy", "method", "seed"]
+    mended = outside[half == 0].groupby(keys)["recovery"].mean()
+    reached = outside[half == 1].groupby([*keys, "engine"])["progress"].mean().groupby(keys).mean()
+    return pd.concat([mended, reached], axis=1).dropna().reset_index()
 
 
 def rank_correlation(x: np.ndarray, y: np.ndarray, seed: int = 0) -> Difference:

@@ -9,16 +9,25 @@ from agentrefine_lib.plots.looks import method_labels
 from agentrefine_lib.plots.paper import OURS, PAPER, paper_rows, table_1_means
 from agentrefine_lib.plots.pipeline import agreement, error_runs, errors_by_position, funnel, pipeline, training_curves
 from agentrefine_lib.plots.robustness import mended, perturbed
-from agentrefine_lib.plots.tables import beside_paper, main_table, side_by_side
+from agentrefine_lib.plots.tables import (
+    agreement_table,
+    beside_paper,
+    datasets_table,
+    main_table,
+    scaling_table,
+    side_by_side,
+)
 
 __all__ = [
     "OURS",
     "PAPER",
     "agreement",
+    "agreement_table",
     "beside_paper",
     "best_of_curves",
     "case_table",
     "cases",
+    "datasets_table",
     "environment_map",
     "error_kinds",
     "error_runs",
@@ -37,6 +46,7 @@ __all__ = [
     "refinement",
     "save",
     "scaling",
+    "scaling_table",
     "side_by_side",
     "similarity",
     "stuck",

@@ -41,9 +41,8 @@ def scaling(table: pd.DataFrame) -> Figure:
     finding = "One training set only: no growth to see"
     if len(ours) > 1:
         sizes = ours["conversations"].iloc[[0, -1]]
-        finding = changed(
-            ours.iloc[0], ours.iloc[-1], "Progress", "with {:,.0f} to {:,.0f} trajectories".format(*sizes)
-        )
+        when = "with {:,.0f} to {:,.0f} trajectories".format(*sizes)
+        finding = changed(ours.iloc[0], ours.iloc[-1], "Progress", when)
     reading = "Progress (%) over the number of training trajectories, bands: 95 % intervals. Hollow: the paper's."
     return tell(figure, finding, reading)
 
@@ -55,9 +54,7 @@ def refinement(points: pd.DataFrame, told: str) -> Figure:
     for name, part in points.groupby("method", sort=False, observed=True):
         dot = looks[str(name)] | {"linestyle": "", "markersize": 8}
         ax.plot(100 * part["recovery"], 100 * part["progress"], label=str(name), **dot)
-    right, top = (
-        max(20, 110 * points[name].fillna(0).max()) if len(points) else 20 for name in ("recovery", "progress")
-    )
+    right, top = (max(20, 110 * points[name].max()) if len(points) else 20 for name in ("recovery", "progress"))
     ax.set(xlim=(-0.02 * right, right), ylim=(-0.02 * top, top), ylabel="progress, other half of the tasks (%)")
     ax.set(xlabel="recovery: refused actions whose next one is accepted (%)")
     ax.legend(loc="upper left", bbox_to_anchor=(1.01, 1), frameon=False)
@@ -87,11 +84,9 @@ def error_kinds(shares: pd.DataFrame) -> Figure:
         part.plot.barh(ax=ax, stacked=True, color=KINDS, width=0.75, linewidth=0, legend=False)
         name_rows(ax, methods)
         ax.set(xlim=(0, 100), xticks=(0, 50, 100), xlabel="", ylabel="")
-        if engine == list(axes)[-1]:
-            ax.legend(loc="upper left", bbox_to_anchor=(1.05, 1), frameon=False)
+    if axes:
+        figure.legend(*ax.get_legend_handles_labels(), loc="outside lower right", ncols=len(KINDS), frameon=False)
     ours = shares[shares["method"] == AGENTREFINE].groupby("error")["count"].sum().sort_values(ascending=False)
     said = ", ".join(f"{kind} {100 * part / ours.sum():.0f} %" for kind, part in ours.items() if part)
     finding = f"AgentRefine's {count(int(ours.sum()), 'step')}: {said}"
-    return tell(
-        figure, finding, "Share of steps (%): accepted, or refused for an error of logic, of a parameter, of format."
-    )
+    return tell(figure, finding, "Share of steps (%): accepted, or refused for an error.")

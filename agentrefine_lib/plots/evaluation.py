@@ -59,22 +59,17 @@ def _scores(table: pd.DataFrame, by: str, names: dict[str, str], columns: int) -
 def ladder(table: pd.DataFrame, labels: dict[str, str]) -> Figure:
     """fig_ladder: a line per method over the rungs of ``metrics.ladder``; n of the smallest method."""
     rungs, counts = list(table["rung"].unique()), table.groupby("rung")["n"].min()
-    shown = table.assign(
-        method=table["method"].map(labels).astype(pd.CategoricalDtype([*labels.values()], ordered=True))
-    )
-    shown = shown.assign(place=shown["rung"].map(rungs.index), **(100 * shown[["value", "low", "high"]]))
+    shown = pd.concat([table[table["method"] == method] for method in labels] or [table])
+    shown = shown.assign(method=shown["method"].map(labels), place=shown["rung"].map(rungs.index))
+    shown = shown.assign(**(100 * shown[["value", "low", "high"]])).sort_values("place", kind="stable")
     figure, ax = sheet(4.2)
     ax.set(ylim=(-3, 103), ylabel="progress (%)")
     ax.set_xticks(range(len(rungs)), [f"{fill(rung, 12)}\nn = {counts[rung]}" for rung in rungs], fontsize=7.5)
-    curves(ax, shown.sort_values(["method", "place"]), "place", "value", "method", height=2.8)
+    curves(ax, shown, "place", "value", "method", height=2.8)
     ours = shown[(shown["method"] == AGENTREFINE) & shown["value"].notna()]
-    said = (
-        ", ".join(f"{row.value:.1f} % on {row.rung}" for row in ours.iloc[[0, -1]].itertuples())
-        if len(ours)
-        else "none"
-    )
+    said = [f"{row.value:.1f} % on {row.rung}" for row in ours.itertuples()]
     reading = "From left to right, tasks move away from training; engines weigh the same. Band: 95 % interval."
-    return tell(figure, f"AgentRefine's progress: {said}", reading)
+    return tell(figure, f"AgentRefine's progress: {', '.join(said[:1] + said[1:][-1:]) or 'none'}", reading)
 
 
 def outcomes(episodes: pd.DataFrame, labels: dict[str, str]) -> tuple[Figure, pd.DataFrame]:
@@ -90,7 +85,8 @@ def outcomes(episodes: pd.DataFrame, labels: dict[str, str]) -> tuple[Figure, pd
     bar = figure.colorbar(plt.cm.ScalarMappable(cmap="Greys"), ax=figure.axes, fraction=0.025, pad=0.01)
     bar.set_label("progress", fontsize=8)
     won = shown.assign(won=shown["success"] == 1).groupby("method", observed=True)["won"].sum()
-    best = won[~won.index.str.startswith(AGENTREFINE)].sort_values(ascending=False, kind="stable").head(3)
+    others = won[won.gt(0) & ~won.index.str.startswith(AGENTREFINE)]
+    best = others.sort_values(ascending=False, kind="stable").head(3)
     told = pd.concat([won[won.index == AGENTREFINE], best]).items()
     tasks, said = count(shown["task"].nunique(), "task"), ", ".join(f"{wins} by {name}" for name, wins in told)
     reading = "A cell per task, from white (no progress) to dark; ×: unknown. Dot: every seed won, ring: some."
@@ -99,17 +95,16 @@ def outcomes(episodes: pd.DataFrame, labels: dict[str, str]) -> tuple[Figure, pd
 
 def _outcome_grid(ax: Axes, part: pd.DataFrame, labels: list[str]) -> None:
     """AgentRefine's row in shades of blue, all others in shades of grey."""
-    wide = part.pivot_table(
-        index="method", columns="task", values=["progress", "success"], observed=False, dropna=False
-    )
-    grid, won = wide["progress"].reindex(labels), wide["success"].reindex(labels)
+    wide: Any = {"index": "method", "columns": "task", "observed": False, "dropna": False}
+    grid, won = (part.pivot_table(values=name, **wide).reindex(labels) for name in ("progress", "success"))
     ours = np.broadcast_to(grid.index.str.startswith(AGENTREFINE)[:, None], grid.shape)
     look: Any = {"vmin": 0, "vmax": 1, "cbar": False, "linewidths": 0.5, "linecolor": "0.85", "xticklabels": False}
     for hidden, cmap in ((ours, "Greys"), (~ours, sns.blend_palette(["white", BLUE, "#00263D"], as_cmap=True))):
         sns.heatmap(grid, ax=ax, mask=grid.isna() | hidden, cmap=cmap, **look)
     for row, column in np.argwhere((grid.isna() | won.gt(0)).to_numpy()):
-        known, share = pd.notna(grid.to_numpy()[row, column]), won.to_numpy()[row, column]
-        mark, paint = ("•" if share == 1 else "◦", "white") if known else ("×", INK)
+        reached, share = grid.to_numpy()[row, column], won.to_numpy()[row, column]
+        mark = "×" if pd.isna(reached) else "•" if share == 1 else "◦"
+        paint = "white" if reached > 0.5 else INK
         ax.text(column + 0.5, row + 0.5, mark, ha="center", va="center", color=paint, fontsize=8)
     name_rows(ax, labels, first=0.5)
     ax.set(xlabel="", ylabel="")

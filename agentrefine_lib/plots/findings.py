@@ -42,10 +42,12 @@ def leads(scores: pd.DataFrame, what: str) -> str:
         return "AgentRefine was not played beside another model"
     if not both[["value", "value_best"]].any(axis=None):
         return f"No trained model has any {what} on {count(len(both), 'engine')}"
-    more, ties = (both["value"] > both["value_best"]).sum(), (both["value"] == both["value_best"]).sum()
-    beyond = f", beyond the intervals on {(both['low'] > both['high']).sum()}" if more else ""
+    none = both[["value", "value_best"]].eq(0).all(axis=1).sum()
+    more, ties = (both["value"] > both["value_best"]).sum(), (both["value"] == both["value_best"]).sum() - none
     told = f"AgentRefine has more {what} than every other model on {more or 'none'} of {count(len(both), 'engine')}"
-    return told + beyond + (f", as much as the best of them on {ties}" if ties else "")
+    told += f", beyond the intervals on {(both['low'] > both['high']).sum()}" if more else ""
+    told += f", as much as the best of them on {ties}" if ties else ""
+    return told + (f"; no model has any on {none}" if none else "")
 
 
 def changed(first: pd.Series, last: pd.Series, what: str, when: str) -> str:

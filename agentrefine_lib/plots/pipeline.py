@@ -104,9 +104,7 @@ def errors_by_position(turns: pd.DataFrame) -> Figure:
     counts = turns.assign(errors=turns["share"] * turns["n"]).groupby("error")[["errors", "n"]].sum()
     shares = (100 * counts["errors"] / counts["n"]).sort_values(ascending=False)
     said = ", ".join(f"{kind} {share:.1f} %" for kind, share in shares.items())
-    return tell(
-        figure, f"Errors, in percent of the turns: {said or 'none'}", "A dot is the mean of a tenth of all plays."
-    )
+    return tell(figure, f"Errors, in percent of the turns: {said or 'none'}", "A dot: a tenth of all plays.")
 
 
 def error_runs(table: pd.DataFrame) -> Figure:
@@ -123,14 +121,15 @@ def agreement(table: pd.DataFrame) -> Figure:
     """fig_judge: share of turns that the judge labels as the dungeon master did, beside the paper's."""
     shown = table[table["value"].notna()]
     said = ", ".join(f"{row.judge} {row.value:.1f} %" for row in shown.itertuples())
-    return _percents(
-        shown, "judge", "turns labelled alike (%)", f"Labelled as the dungeon master did: {said or 'none'}"
-    )
+    return _percents(shown, "judge", "turns labelled alike (%)", f"Labelled as the teacher did: {said or 'none'}")
 
 
 def _percents(table: pd.DataFrame, names: str, what: str, finding: str) -> Figure:
     figure, ax = sheet(1.4 + 0.24 * len(table))
-    labels = [f"{row[names]}{', paper' * (row['source'] == PAPER)}" for row in table.to_dict("records")]
+    labels = [
+        row[names] + ", paper" * (row["source"] == PAPER and "paper" not in row[names])
+        for row in table.to_dict("records")
+    ]
     bars(ax, table.assign(method=labels), labels)
     ax.set(xlabel=what)
     return tell(figure, finding, "Filled: this run, lines: 95 % intervals; hollow: the paper's.")

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import pandas as pd
 
 from agentrefine_lib.environments import titles
-from agentrefine_lib.plots.paper import OURS, paper_rows
+from agentrefine_lib.plots.paper import OURS, PAPER, paper_rows
 
 TABLE_1 = ("success", "progress", "grounding")
 
@@ -62,3 +63,36 @@ def side_by_side(table: pd.DataFrame, metric: str = "progress") -> pd.DataFrame:
     part = table[table["metric"] == metric].fillna(dict.fromkeys(rows, ""))
     wide = part.pivot_table(index=rows, columns="engine", values="value", sort=False)
     return wide.rename(columns=titles(wide.columns)).round(1).astype(object).fillna("–")
+
+
+def scaling_table(scores: pd.DataFrame, reported: pd.DataFrame, **style: Any) -> pd.DataFrame:
+    """fig5_scaling: ``metrics.by_size`` beside the paper's rows, whose methods are sizes such as "32k"."""
+    table = beside_paper(scores, reported, "fig5_scaling", **style)
+    thousands = table["method"].where(table["source"] == PAPER).str.removesuffix("k").astype(float)
+    return table.assign(conversations=table["conversations"].fillna(1000 * thousands))
+
+
+def agreement_table(ours: Mapping[str, Any], judge: str, reported: pd.DataFrame) -> pd.DataFrame:
+    """fig_judge: the agreement of this run's judge (``verify.judge.Agreement`` as a mapping) in percent, that of the
+    paper's people with GPT-4's labels, and then their labels."""
+    paper = paper_rows(reported, "fig_judge").rename(columns={"metric": "labels", "value": "turns"})
+    alike = paper["labels"].str.contains(r"GPT-4 (?:right, human right|wrong, human wrong)")
+    percent = 100 * paper.loc[alike, "turns"].sum() / paper["turns"].sum()
+    ends = {"value": "", "low": "_low", "high": "_high"}
+    own = {"source": OURS, "judge": judge, **ours} | {k: 100 * ours[f"agreement{end}"] for k, end in ends.items()}
+    told = {"source": PAPER, "judge": "people, of GPT-4's (paper)", "value": percent}
+    told |= {"turns": paper["turns"].sum(), "citation": f"computed from {paper['citation'].iloc[0]}"}
+    table = pd.concat([pd.DataFrame([own, told]), paper.assign(judge="people")], ignore_index=True)
+    return table.reindex(columns=[*own, "labels", "citation"])
+
+
+def datasets_table(rows: Sequence[tuple[str, int, int, float]], reported: pd.DataFrame) -> pd.DataFrame:
+    """tab_datasets: our training sets (method, trajectories, held-in environments, refinements per trajectory) beside
+    the paper's, whose environments are the stars of its table 1."""
+    names = ["method", "trajectories", "held-in environments", "refinements per trajectory"]
+    ours = pd.DataFrame(rows, columns=names).melt("method", var_name="metric").assign(source=OURS)
+    paper = paper_rows(reported, "tab_datasets")
+    starred = reported.query("artefact == 'tab1_main' and held_in").groupby("method")["engine"].nunique()
+    counted = starred.reindex(paper["method"].unique(), fill_value=0).rename("value").reset_index()
+    stars = counted.assign(metric=names[2], source=PAPER, citation="stars of its table 1")
+    return pd.concat([ours, paper, stars])[["source", "method", "metric", "value", "citation"]]

@@ -5,8 +5,16 @@ import math
 import re
 from typing import TYPE_CHECKING
 
+from pydantic import Field, model_validator
+
 from agentrefine_lib.agent import KEEP, Prompting
-from agentrefine_lib.endpoint import EmptyAnswerError, EndpointError, NotRecordedError, seed_of
+from agentrefine_lib.endpoint import (
+    EmptyAnswerError,
+    EndpointError,
+    EndpointSettings,
+    NotRecordedError,
+    seed_of,
+)
 from agentrefine_lib.policies.protocol import LiveEpisode
 
 if TYPE_CHECKING:
@@ -16,6 +24,27 @@ _TOO_LONG = re.compile(  # how OpenAI, vLLM, SGLang, llama.cpp, LM Studio and TG
     r"refused with 4\d\d: .*(context[ _](length|window|size)|maximum model length|max_(new_)?tokens)",
     re.IGNORECASE | re.DOTALL,
 )
+
+
+class Served(EndpointSettings):
+    """Models behind one URL that play: the section ``endpoint``. What it leaves out is as for local models."""
+
+    base_url: str = ""  # empty: none
+    model: str = ""  # one more model to evaluate, as the policy "endpoint"; empty: none
+    policies: dict[str, str] = Field(
+        default={}
+    )  # models of chapter 3 that are served, e.g. {"agentrefine-0": "its name there"}
+
+    @model_validator(mode="after")
+    def is_somewhere(self) -> "Served":
+        if (self.model or self.policies) and not self.base_url:
+            raise ValueError("base_url: found none, expected the URL where these models are served")
+        return self
+
+    @property
+    def names(self) -> dict[str, str]:
+        """Policy → the model's name there."""
+        return self.policies | ({"endpoint": self.model} if self.model else {})
 
 
 class EndpointPolicy:

@@ -9,8 +9,10 @@ from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
 import torch
+from pydantic import Field
 from transformers import GenerationConfig
 
+from agentrefine_lib.schema import Section
 from agentrefine_lib.tuning.export import UnfitError, load_merged
 from agentrefine_lib.tuning.mask import end_of_turn
 
@@ -28,6 +30,21 @@ class Sampling:
     temperature: float = 0.0
     top_p: float = 1.0
     seed: int = 0
+
+
+class Decoding(Section):
+    """How much a model reads and writes: the section ``decoding``."""
+
+    context: int = 2048  # tokens it reads at most; older turns are dropped, goal and first observation stay
+    reply_tokens: int = 64  # of one reply at most
+
+
+class Samples(Section):
+    """Which models play tasks several times: the section ``sampling`` of chapter 6."""
+
+    policies: list[str] = Field(default=["expert_only-0", "agentrefine-0"])  # models of chapter 3
+    temperature: float = 1.0  # of the samples
+    tries: int = 2  # of each task with Reflexion, by the same models
 
 
 class Written(NamedTuple):

@@ -53,16 +53,13 @@ class LocalPolicy:
         self._playing: WeakSet[LiveEpisode] = WeakSet()
         self._writing = threading.Lock()  # of a thread, not of an event loop: a policy may outlive loops
 
-    def sampled(self, name: str, sampling: Sampling) -> "LocalPolicy":
-        """The same model, which stays loaded, under another name and with other draws."""
+    def again(
+        self, name: str | None = None, *, prompting: Prompting | None = None, sampling: Sampling | None = None
+    ) -> "LocalPolicy":
+        """The same model, which stays loaded, under another name, with other prompts or other draws."""
         other = copy.copy(self)
-        other.name, other._sampling, other._playing = name, sampling, WeakSet()
-        return other
-
-    def prompted(self, prompting: Prompting) -> "LocalPolicy":
-        """The same model, which stays loaded, with other prompts."""
-        other = copy.copy(self)
-        other._prompting, other._playing = prompting, WeakSet()
+        other.name, other._playing = name or self.name, WeakSet()
+        other._prompting, other._sampling = prompting or self._prompting, sampling or self._sampling
         return other
 
     async def act(self, episodes: list[LiveEpisode]) -> list[str]:

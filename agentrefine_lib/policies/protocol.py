@@ -33,6 +33,7 @@ class Policy(Protocol):
     """``name`` identifies it in results. ``batch_size`` episodes are answered together, in step; 1: each alone.
 
     One with ``tries`` above 1 may begin an episode anew that the engine has ended without success; it ends it itself.
+    One with a method ``plays(task)`` plays only the tasks for which that is true.
     """
 
     name: str

@@ -4,10 +4,11 @@ import asyncio
 import random
 from collections.abc import Callable, Mapping
 
-from agentrefine_lib.dataset import reply
+from agentrefine_lib.environments import engines
 from agentrefine_lib.policies.protocol import LiveEpisode, Policy
+from agentrefine_lib.schema import Task, format_reply
 
-AT_A_LOSS = reply("I know of nothing else to do.", "wait")
+AT_A_LOSS = format_reply("I know of nothing else to do.", "wait")
 
 
 class RandomPolicy:
@@ -22,10 +23,14 @@ class RandomPolicy:
     async def act(self, episodes: list[LiveEpisode]) -> list[str]:
         return await asyncio.gather(*map(self._choose, episodes))
 
+    def plays(self, task: Task) -> bool:
+        """False where the engine lists no valid actions."""
+        return _is_known("random", task)
+
     async def _choose(self, episode: LiveEpisode) -> str:
         rng = random.Random(f"{self.seed} {episode.task.id} {len(episode.steps)}")
         actions = await episode.engine.valid_actions()
-        return reply("I try something.", rng.choice(actions)) if actions else AT_A_LOSS
+        return format_reply("I try something.", rng.choice(actions)) if actions else AT_A_LOSS
 
 
 class ExpertPolicy:
@@ -36,9 +41,19 @@ class ExpertPolicy:
     def __init__(self, name: str = "expert") -> None:
         self.name = name
 
+    def plays(self, task: Task) -> bool:
+        """False where the engine has no expert."""
+        return _is_known("expert", task)
+
     async def act(self, episodes: list[LiveEpisode]) -> list[str]:
         choices = await asyncio.gather(*(episode.engine.expert_action() for episode in episodes))
-        return [reply(*choice) if choice else AT_A_LOSS for choice in choices]
+        return [format_reply(*choice) if choice else AT_A_LOSS for choice in choices]
+
+
+def _is_known(who: str, task: Task) -> bool:
+    """Whether the engine's record says what they reach in it; true where there is no record."""
+    engine = engines().get(task.engine)
+    return engine is None or who in engine.expected
 
 
 class AfterMistake:

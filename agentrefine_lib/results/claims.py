@@ -11,7 +11,7 @@ from IPython.display import HTML
 from agentrefine_lib.metrics.verdicts import OPEN
 from agentrefine_lib.results.artefacts import Artefact, load_artefacts
 from agentrefine_lib.runner import repository
-from agentrefine_lib.viewers.page import shown, table
+from agentrefine_lib.viewers.page import html_page, table
 
 
 def told_claims(artefacts: list[Artefact], tested: pd.DataFrame) -> list[dict[str, Any]]:
@@ -45,4 +45,4 @@ def show_claims(tested: pd.DataFrame, root: Path | None = None) -> HTML:
         (known[name].says if name in known else name, row["verdict"], numbers(row), row["compared"])
         for name, row in tested.set_index("claim").to_dict("index").items()
     ]
-    return shown(table(("claim", "holds", "difference [95 %]", "compared"), rows), "claims")
+    return html_page(table(("claim", "holds", "difference [95 %]", "compared"), rows), "claims")

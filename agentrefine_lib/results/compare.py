@@ -26,7 +26,7 @@ from agentrefine_lib.results.artefacts import load_artefacts
 from agentrefine_lib.results.claims import numbers
 from agentrefine_lib.results.pages import KEYS, score
 from agentrefine_lib.runner import repository
-from agentrefine_lib.schema import write_whole
+from agentrefine_lib.schema import atomic_write_text
 from agentrefine_lib.viewers.page import document, table
 
 ABOUT = ("profile", "commit", "dirty", "python", "processor", "engines", "packages")  # of a manifest
@@ -163,7 +163,7 @@ def write_page(parts: Sequence[Part], path: Path) -> None:
     """The same as a page of its own."""
     tables = [table([str(name) for name in rows], rows.itertuples(index=False)) for _, rows, _ in parts]
     told = [f"<h2>{escape(p.title)}</h2>{body}<p>{p.said}</p>" for p, body in zip(parts, tables, strict=True)]
-    write_whole(path, document(f"<h1>Runs compared</h1>{''.join(told)}", "Runs compared"))
+    atomic_write_text(path, document(f"<h1>Runs compared</h1>{''.join(told)}", "Runs compared"))
 
 
 def report(folders: Sequence[Path], root: Path, page: Path) -> str:

@@ -16,8 +16,10 @@ from nbconvert import HTMLExporter
 
 from agentrefine_lib.runner.profile import Profile, ProfileError, load_profile
 from agentrefine_lib.runner.workspace import repository
-from agentrefine_lib.schema import write_whole
+from agentrefine_lib.schema import atomic_write_text
 from agentrefine_lib.viewers.page import document
+
+NO_ALT = 'alt="No description has been provided for this image"'  # nbconvert's own template drops ours
 
 
 def build(profile: Profile) -> Path:
@@ -29,14 +31,14 @@ def build(profile: Profile) -> Path:
         if executed.exists():
             book = nbformat.read(executed, as_version=4)
             title, told = opening(book)
-            write_whole(gallery / f"{notebook.name}.html", page_of(book, title))
+            atomic_write_text(gallery / f"{notebook.name}.html", page_of(book, title))
             entries.append((notebook.name, title, told))
     if not entries:
         raise FileNotFoundError(f"{profile.shown(profile.run_dir)}/notebooks: nothing was executed: run make reproduce")
     items = "".join(
         f'<h2><a href="{name}.html">{escape(title)}</a></h2><p>{escape(told)}</p>' for name, title, told in entries
     )
-    write_whole(
+    atomic_write_text(
         gallery / "index.html", document(f"<h1>AgentRefine, as notebooks</h1>{items}", f"AgentRefine: {profile.name}")
     )
     return gallery / "index.html"
@@ -47,7 +49,10 @@ def page_of(book: Any, title: str) -> str:
     book.metadata.pop("widgets", None)
     book.cells.insert(0, nbformat.v4.new_markdown_cell("[All chapters](index.html)"))
     html, _ = HTMLExporter(require_js_url="").from_notebook_node(book, {"metadata": {"name": title}})
-    return str(html).replace('<script src=""></script>', "")  # it loads modules of widgets, of which there are none
+    shown = [output.metadata for cell in book.cells for output in cell.get("outputs", []) if "metadata" in output]
+    told = iter([image["image/png"].get("alt", "") for image in shown if "image/png" in image])
+    html = re.sub(NO_ALT, lambda _: f'alt="{escape(next(told, ""))}"', str(html))
+    return html.replace('<script src=""></script>', "")  # it loads modules of widgets, of which there are none
 
 
 def opening(book: Any) -> tuple[str, str]:

@@ -22,7 +22,7 @@ from agentrefine_lib.metrics.verdicts import VERDICTS
 from agentrefine_lib.results.artefacts import Artefact, alt_text, load_artefacts, read_claims, read_table
 from agentrefine_lib.results.claims import told_claims
 from agentrefine_lib.runner import repository
-from agentrefine_lib.schema import write_whole
+from agentrefine_lib.schema import atomic_write_text
 
 ROWS = 60  # of a CSV that are shown
 # who, and under what
@@ -42,7 +42,7 @@ def write_pages(figures: Path, root: Path) -> list[Path]:
     jinja = templates("agentrefine_lib.results", autoescape=lambda name: bool(name and "html" in name))
     paths = [figures / name for name in PAGES]
     for path in paths:
-        write_whole(path, jinja.get_template(f"{path.name}.jinja").render(told))
+        atomic_write_text(path, jinja.get_template(f"{path.name}.jinja").render(told))
     return paths
 
 

@@ -1,7 +1,7 @@
 """One value after the other, and then all of them side by side.
 
-``python -m agentrefine_lib.results.sweep smoke -p "train_steps=[10,20]"``: the runner's command line, where one value
-is a list although its parameter takes none (or a list of lists). Each gets a run folder of its own, in the
+``python -m agentrefine_lib.results.sweep smoke -p "recipe.train_steps=[10,20]"``: the runner's command line, where one
+value is a list although its parameter takes none (or a list of lists). Each gets a run folder of its own, in the
 profile's; after a stop, the same command goes on.
 """
 

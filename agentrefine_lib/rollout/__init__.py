@@ -5,4 +5,4 @@ from agentrefine_lib.rollout.cluster import roll_out_on_ray
 from agentrefine_lib.rollout.corrected import roll_out_corrected
 from agentrefine_lib.rollout.exports import for_inspect, to_datasets
 from agentrefine_lib.rollout.loop import Limits, UnplayedError, advance, roll_out
-from agentrefine_lib.rollout.side_by_side import roll_out_all, roll_out_served
+from agentrefine_lib.rollout.side_by_side import roll_out_all

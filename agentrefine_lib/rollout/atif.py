@@ -17,8 +17,8 @@ from pathlib import Path
 from typing import Any
 
 from agentrefine_lib import __version__
-from agentrefine_lib.dataset import instruction, reply, to_conversation
-from agentrefine_lib.schema import DMTurn, Episode, PlayerTurn, Step, Trajectory, write_whole
+from agentrefine_lib.dataset import instruction, to_conversation
+from agentrefine_lib.schema import DMTurn, Episode, PlayerTurn, Step, Trajectory, atomic_write_text, format_reply
 
 VERSION = "ATIF-v1.8"
 
@@ -32,7 +32,7 @@ def for_atif(records: Iterable[Episode | Trajectory], folder: Path) -> list[Path
     for number, record in enumerate(records):
         document = _of_episode(record) if isinstance(record, Episode) else _of_trajectory(record)
         paths.append(folder / f"{number:06d}.json")
-        write_whole(paths[-1], json.dumps(document, ensure_ascii=False))
+        atomic_write_text(paths[-1], json.dumps(document, ensure_ascii=False))
     return paths
 
 
@@ -60,7 +60,7 @@ def _of_trajectory(trajectory: Trajectory) -> dict[str, Any]:
     steps = []
     for number, (asked, answer) in enumerate(zip(turns[::2], turns[1::2], strict=True), start=2):
         assert isinstance(asked, PlayerTurn) and isinstance(answer, DMTurn)
-        said = reply(asked.thought, asked.action)
+        said = format_reply(asked.thought, asked.action)
         steps.append(_step(number, said, asked.action, answer.observation, {"errors": answer.flags}))
     extra = {"persona": trajectory.persona, "domain": trajectory.domain, "seed": trajectory.seed}
     extra |= {"goal": trajectory.script.goal, "completion_conditions": trajectory.script.completion_conditions}

@@ -33,8 +33,9 @@ def roll_out_on_ray(
     process writes. Raises UnplayedError at the end, as ``roll_out`` does; RuntimeError where a batch failed for another
     reason, once the batches under way have come home: what any of them has played is on disk.
     """
-    name = make_policy().name
-    wanted, unplayed = once(name, tasks), dict[str, str]()
+    policy = make_policy()
+    name, wanted, unplayed = policy.name, once(policy, tasks), dict[str, str]()
+    del policy  # a model, perhaps, which is played elsewhere
     with Journal(path, Episode, key=lambda e: e.id) as journal:
         waiting = [task for key, task in wanted.items() if key not in journal.done]
         batches = [waiting[i : i + batch] for i in range(0, len(waiting), batch)]
@@ -59,7 +60,7 @@ def play_batch(
         path = Path(folder) / "episodes.jsonl"
         try:
             policy = make_policy()
-            order = list(once(policy.name, tasks))
+            order = list(once(policy, tasks))
             asyncio.run(roll_out(policy, tasks, path, limits, make))
         except UnplayedError as error:
             reasons = error.reasons

@@ -10,8 +10,8 @@ from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from agentrefine_lib.dataset import instruction, observe
-from agentrefine_lib.schema import Episode, write_whole
+from agentrefine_lib.dataset import instruction
+from agentrefine_lib.schema import Episode, atomic_write_text, format_observation
 
 if TYPE_CHECKING:
     import datasets
@@ -36,7 +36,7 @@ def for_inspect(episodes: Iterable[Episode], folder: Path) -> list[Path]:
     for (policy, engine), group in groupby(sorted(episodes, key=key), key=key):
         task, name = (re.sub(r"[^\w.-]|_", "-", said) for said in (engine, f"{policy}-{len(paths):03d}"))
         path = folder / f"{now:%Y-%m-%dT%H-%M-%S}_{task}_{name}.json"  # Inspect lists names of this form only
-        write_whole(path, json.dumps(_log(policy, engine, list(group), now)))
+        atomic_write_text(path, json.dumps(_log(policy, engine, list(group), now)))
         paths.append(path)
     return paths
 
@@ -105,7 +105,7 @@ def _sample(episode: Episode) -> dict[str, Any]:
     messages = [{"role": "user", "content": _prompt(episode)}]
     for step in episode.steps:
         messages.append({"role": "assistant", "content": step.reply})
-        messages.append({"role": "user", "content": observe(step.observation)})
+        messages.append({"role": "user", "content": format_observation(step.observation)})
     refused = [f"step {n}: {step.error} error" for n, step in enumerate(episode.steps, start=1) if step.error]
     odd = [n for n, step in enumerate(episode.steps, start=1) if not step.well_formed]
     return {

@@ -5,7 +5,6 @@ import logging
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
-from dataclasses import dataclass, field
 from pathlib import Path
 
 from tqdm.auto import tqdm
@@ -15,20 +14,18 @@ from agentrefine_lib.environments.process import EngineFailure, EngineProcess, M
 from agentrefine_lib.policies import LiveEpisode, Policy
 from agentrefine_lib.rollout.batch import Batch, TaskQueue, batches_of
 from agentrefine_lib.rollout.engines import EnginePool
-from agentrefine_lib.schema import Episode, Journal, SchemaError, Step, Task, parse_reply
+from agentrefine_lib.schema import Episode, Journal, SchemaError, Section, Step, Task, parse_reply
 
 log = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True)
-class Limits:
-    """``steps`` per episode (30 in the benchmark), episodes ``in_flight``, ``tries`` of an episode whose engine fails,
-    wall-clock ``time`` per call of an engine."""
+class Limits(Section):
+    """How long episodes are played, and how many at once: the section ``limits``."""
 
-    steps: int = 30
-    in_flight: int = 64
-    tries: int = 3
-    time: TimeLimits = field(default_factory=TimeLimits)
+    steps: int = 30  # of an episode, as in the benchmark
+    in_flight: int = 64  # episodes alive at once, over all engines
+    tries: int = 3  # of an episode whose engine fails
+    time: TimeLimits = TimeLimits()  # wall-clock, per call of an engine
 
 
 DEFAULT_LIMITS = Limits()
@@ -58,7 +55,7 @@ async def roll_out(
     ``make`` is called in the engines' processes, so it must be picklable. ``engines``, of the same ``make``, are used
     and left running for whoever plays next.
     """
-    wanted = once(policy.name, tasks)
+    wanted = once(policy, tasks)
     lender = nullcontext(engines) if engines else EnginePool(make, limits.time)
     with Journal(path, Episode, key=lambda e: e.id) as journal, lender as pool:
         waiting = [task for name, task in wanted.items() if name not in journal.done]
@@ -72,9 +69,9 @@ async def roll_out(
     return path
 
 
-def once(policy: str, tasks: Sequence[Task]) -> dict[str, Task]:
-    """Episode id → task; says which tasks are listed more than once."""
-    wanted = {episode_id(policy, task): task for task in tasks}
+def once(policy: Policy, tasks: Sequence[Task]) -> dict[str, Task]:
+    """Episode id → task, without those that the policy does not play; says which tasks are listed more than once."""
+    wanted = {episode_id(policy.name, task): task for task in tasks if getattr(policy, "plays", lambda _: True)(task)}
     if twice := [name for name, count in Counter(task.id for task in tasks).items() if count > 1]:
         log.warning("listed more than once, played once: %s", ", ".join(twice))
     return wanted

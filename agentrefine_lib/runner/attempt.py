@@ -14,6 +14,7 @@ from typing import Any
 from agentrefine_lib.runner.fingerprint import Digests, State, Verdict, files_in
 from agentrefine_lib.runner.manifest import git_state
 from agentrefine_lib.runner.profile import Notebook, Profile
+from agentrefine_lib.runner.sections import nested
 
 
 class NotebookFailedError(Exception):
@@ -87,7 +88,7 @@ def execute(source: Path, executed: Path, values: dict[str, Any], root: Path) ->
         papermill.execute_notebook(
             source,
             executed,
-            values,
+            nested(values),
             kernel_name="python3",
             language="python",
             cwd=root,

@@ -19,7 +19,7 @@ from pydantic import BaseModel, ValidationError
 
 from agentrefine_lib.runner.parameters import read_cells
 from agentrefine_lib.runner.profile import Notebook, Profile
-from agentrefine_lib.schema import write_whole
+from agentrefine_lib.schema import atomic_write_text
 
 PACKAGE = "agentrefine_lib"
 LOCK = "constraints.txt"
@@ -73,7 +73,7 @@ class State(BaseModel):
         return self.status == "done" and before != after
 
     def save(self, profile: Profile, notebook: Notebook) -> None:
-        write_whole(self.file(profile, notebook), self.model_dump_json(indent=1))
+        atomic_write_text(self.file(profile, notebook), self.model_dump_json(indent=1))
 
 
 class Digests:
@@ -101,7 +101,7 @@ class Digests:
         return {self._profile.shown(file): self.of_file(file) for path in paths for file in files_in(path)}
 
     def save(self) -> None:
-        write_whole(self._memory, json.dumps(self._known))
+        atomic_write_text(self._memory, json.dumps(self._known))
 
 
 def files_in(path: Path) -> Iterator[Path]:

@@ -17,7 +17,7 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 SUITE = "agentrefine_lib"
-EXTRAS = ("", "engines", "server", "ray", "test")  # the first that needs a package is the one that is named
+EXTRAS = ("", "engines", "server", "ray", "textarena", "test")  # the first that needs a package is named
 
 
 class Licence(NamedTuple):
@@ -53,7 +53,8 @@ def needed(extra: str) -> set[str]:
             for one in wanted:
                 if one.marker is None or one.marker.evaluate({"extra": asked}):
                     waiting += [(one.name, more) for more in ("", *one.extras)]
-    return {canonicalize_name(name) for name, _ in seen} - {canonicalize_name(SUITE)}
+    names: set[str] = {canonicalize_name(name) for name, _ in seen}
+    return names - {canonicalize_name(SUITE)}
 
 
 @cache

@@ -17,7 +17,7 @@ from typing import Any
 
 from agentrefine_lib.runner.fingerprint import LOCK, State
 from agentrefine_lib.runner.profile import Profile
-from agentrefine_lib.schema import write_whole
+from agentrefine_lib.schema import atomic_write_text
 
 
 def git_state(root: Path, *written_by_runs: Path) -> tuple[str | None, bool | None]:
@@ -50,7 +50,7 @@ def record(state: State) -> dict[str, Any]:
     values = state.given | state.defaulted
     return {
         "parameters": {"given": state.given, "defaulted": state.defaulted},
-        "seeds": {name: value for name, value in values.items() if re.search(r"(^|_)seeds?$", name)},
+        "seeds": {name: value for name, value in values.items() if re.search(r"(^|[_.])seeds?$", name)},
         "commit": state.commit,
         "dirty": state.dirty,
         "started": state.started,
@@ -104,5 +104,5 @@ def write_manifest(profile: Profile) -> Path:
     if [told.get(key) for key in ("profile", "notebooks")] != [
         json.loads(text)[key] for key in ("profile", "notebooks")
     ]:
-        write_whole(file, text)
+        atomic_write_text(file, text)
     return file

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import ast
-import difflib
 import json
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from pydantic import TypeAdapter, ValidationError
+
+from agentrefine_lib.schema import did_you_mean
 
 SIMPLE_TYPES = {"int": int, "float": float, "str": str, "bool": bool, "list": list, "dict": dict}
 
@@ -132,16 +133,17 @@ def one_vocabulary(declared: dict[str, dict[str, Parameter]], problems: list[str
 
 
 def check_values(given: list[Given], known: dict[str, Parameter], problems: list[str]) -> dict[str, Any]:
-    """The values by name, a later one replacing an earlier one; unknown names and wrong types become problems."""
+    """The values by name, a later one replacing an earlier one; unknown names and wrong types become problems.
+
+    Those of sections are left as they are (``sections.check_sections``).
+    """
     values: dict[str, Any] = {}
     for where, name, value in given:
         if name not in known:
-            nearest = difflib.get_close_matches(str(name), known, n=1, cutoff=0.5)
-            hint = f"; did you mean {nearest[0]}?" if nearest else ""
-            problems.append(f"{where}: {name}: no notebook declares this parameter{hint}")
+            problems.append(f"{where}: {name}: no notebook declares this parameter{did_you_mean(name, known)}")
             continue
         try:
-            values[name] = fit(known[name].annotation, value)
+            values[name] = value if "." in name else fit(known[name].annotation, value)
         except ValueError as error:
             meaning = f" ({known[name].help})" if known[name].help else ""
             problems.append(f"{where}: {name}: {error}{meaning}")

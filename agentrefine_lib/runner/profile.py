@@ -1,12 +1,12 @@
-"""A profile: values for all notebooks in one flat mapping. What the notebooks read and write stands in one list for all
-profiles, ``params/notebooks.yaml``.
+"""A profile: values for all notebooks, and fields of sections (``runner.parameters``).
+
+What the notebooks read and write stands in one list for all profiles, ``params/notebooks.yaml``.
 
 Everything that is wrong with a profile is collected and shown at once: where it is, what was found, what was expected.
 """
 
 from __future__ import annotations
 
-import re
 from collections.abc import Container, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,11 +15,17 @@ from typing import Any
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
-from agentrefine_lib.runner.parameters import Given, Parameter, check_values, declared_parameters, one_vocabulary
-from agentrefine_lib.schema import explain
+from agentrefine_lib.runner.parameters import (
+    Given,
+    Parameter,
+    check_values,
+    declared_parameters,
+    one_vocabulary,
+)
+from agentrefine_lib.runner.sections import check_sections, flattened, with_fields
+from agentrefine_lib.schema import explain, spelt_out
 
 CHAPTERS = "notebooks.yaml"  # in params/
-RANGE = re.compile(r"(\d{1,6})\.\.(\d{1,6})")  # of seeds, both ends included
 NOT_YAML = (yaml.YAMLError, ValueError, RecursionError)  # also: no UTF-8, a date that is none, nested without end
 
 
@@ -43,7 +49,7 @@ class Entry(BaseModel):
 
 @dataclass(frozen=True)
 class Notebook:
-    """A notebook of a profile. ``given`` holds only the values that it declares."""
+    """A notebook of a profile. ``given`` holds only the values that it declares, those of sections as section.field."""
 
     name: str
     source: Path
@@ -105,10 +111,16 @@ def read_values(file: Path) -> list[Given]:
     """The values of one profile's file, each with its line. Raises ProfileError for what is not a profile."""
     content, mapping = _load(file)
     if not isinstance(mapping, yaml.MappingNode):
-        raise ProfileError([f"{_shown(file)}: expected one flat mapping of values"])
-    keys = [(str(key.value), key.start_mark.line + 1) for key, _ in mapping.value]
-    _refuse_doubles(file, [key for key, _ in keys])
-    return [Given(f"{_shown(file)}:{line}", key, content.get(key)) for key, line in keys]
+        raise ProfileError([f"{_shown(file)}: expected a mapping of values"])
+    found, names = list[Given](), list[str]()
+    for key, node in mapping.value:
+        pairs = node.value if isinstance(node, yaml.MappingNode) else []
+        lines = {str(field.value): f"{_shown(file)}:{field.start_mark.line + 1}" for field, _ in pairs}
+        where, name = f"{_shown(file)}:{key.start_mark.line + 1}", str(key.value)
+        names += [name, *(f"{name}.{field.value}" for field, _ in pairs)]
+        found += flattened(where, name, content.get(key.value), lines)
+    _refuse_doubles(file, names)
+    return found
 
 
 def _refuse_doubles(file: Path, names: list[str]) -> None:
@@ -141,17 +153,6 @@ def profiles(root: Path) -> list[str]:
     )
 
 
-def spelt_out(value: Any) -> Any:
-    """The value with every range in its lists spelt out: ``[0..3, 7]`` is ``[0, 1, 2, 3, 7]``."""
-    if isinstance(value, dict):
-        return {key: spelt_out(item) for key, item in value.items()}
-    if not isinstance(value, list):
-        return value
-    ranges = [RANGE.fullmatch(item) if isinstance(item, str) else None for item in value]
-    numbers = [range(int(found[1]), int(found[2]) + 1) if found else () for found in ranges]
-    return [one for item, found in zip(value, numbers, strict=True) for one in (found or [spelt_out(item)])]
-
-
 def read_overrides(texts: Sequence[str], problems: list[str]) -> Iterator[Given]:
     """Each ``-p name=value``, its value read as YAML; anything else becomes a problem."""
     for text in texts:
@@ -159,7 +160,7 @@ def read_overrides(texts: Sequence[str], problems: list[str]) -> Iterator[Given]
         try:
             if not equals:
                 raise yaml.YAMLError
-            yield Given("-p", name.strip(), spelt_out(yaml.safe_load(value)))
+            yield from flattened("-p", name.strip(), spelt_out(yaml.safe_load(value)))
         except NOT_YAML:
             problems.append(f"-p: found {text!r}, expected name=value with a value in YAML")
 
@@ -172,7 +173,7 @@ def take_without(given: list[Given], problems: list[str]) -> dict[str, list[Give
         if isinstance(entry.value, dict) and all(isinstance(values, dict) for values in entry.value.values()):
             for engine, values in entry.value.items():
                 where = f"{entry.where}: without: {engine}"
-                found[engine] = [Given(where, name, value) for name, value in values.items()]
+                found[engine] = [given for name, value in values.items() for given in flattened(where, name, value)]
         else:
             problems.append(f"{entry.where}: without: found {entry.value!r}, expected engine: {{parameter: value, …}}")
     return found
@@ -212,11 +213,11 @@ def load_profile(
     given += [value for engine, values in without.items() if engine in missing for value in values]
     given += read_overrides(overrides, problems)
     sources = {entry.name: root / "notebooks" / f"{entry.name}.ipynb" for entry in chapters}
-    declared = {entry: declared_parameters(source, problems) for entry, source in sources.items()}
+    declared = {entry: with_fields(declared_parameters(source, problems)) for entry, source in sources.items()}
     vocabulary = one_vocabulary(declared, problems)
-    values = check_values(given, vocabulary, problems)
+    values = check_sections(check_values(given, vocabulary, problems), given, problems)
     for unused in (given for engine, given in without.items() if engine not in missing):
-        check_values(unused, vocabulary, problems)
+        check_sections(check_values(unused, vocabulary, problems), unused, problems)
     if problems:
         raise ProfileError(problems)
     folders = {key: values[key] for key in ("run_dir", "figures_dir")}

@@ -5,13 +5,13 @@ from agentrefine_lib.schema.jsonl import (
     MAX_LINE_BYTES,
     Journal,
     SchemaError,
-    appears_whole,
-    held,
-    inside,
+    atomic_write,
+    atomic_write_text,
+    child_path,
+    file_lock,
     read_jsonl,
     read_lines,
     write_jsonl,
-    write_whole,
 )
 from agentrefine_lib.schema.models import (
     SCORE_UNKNOWN,
@@ -31,13 +31,14 @@ from agentrefine_lib.schema.react import (
     REASONING_ENDS,
     Reply,
     begins_with_action,
+    format_example,
+    format_observation,
+    format_reply,
     is_react,
-    observe,
     parse_reply,
-    render_example,
-    reply,
 )
 from agentrefine_lib.schema.record import Record, explain
+from agentrefine_lib.schema.section import Section, did_you_mean, spelt_out
 from agentrefine_lib.schema.turns import (
     COMPLETED,
     ERROR_FLAGS,

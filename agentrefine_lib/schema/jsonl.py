@@ -66,7 +66,7 @@ def _is_half(line: bytes) -> bool:
         return True
 
 
-def inside(folder: Path, name: str) -> Path:
+def child_path(folder: Path, name: str) -> Path:
     """``folder/name``. Raises ValueError for a name that leads elsewhere: names come from records and parameters."""
     if Path(name).name != name or name == ".." or "\0" in name:
         raise ValueError(f"name: found {name!r}, expected one that a file may have, without a slash")
@@ -74,7 +74,7 @@ def inside(folder: Path, name: str) -> Path:
 
 
 @contextmanager
-def held(path: Path | str) -> Iterator[None]:
+def file_lock(path: Path | str) -> Iterator[None]:
     """Keep a file to this block, without changing it. Raises SchemaError while another run does."""
     with open(path, "ab") as file:
         _lock(file, path)
@@ -100,7 +100,7 @@ def _told(path: Path) -> Iterator[None]:
 
 
 @contextmanager
-def appears_whole(path: Path | str) -> Iterator[Path]:
+def atomic_write(path: Path | str) -> Iterator[Path]:
     """A file beside ``path`` to write to. It takes the path's place at the end; if an error ends the block, it goes.
 
     Raises SchemaError while another run writes the same file.
@@ -109,7 +109,7 @@ def appears_whole(path: Path | str) -> Iterator[Path]:
     part = path.with_name(path.name + ".part")
     with _told(path):
         path.parent.mkdir(parents=True, exist_ok=True)
-        with held(part):
+        with file_lock(part):
             try:
                 yield part
                 part.replace(path)
@@ -118,16 +118,16 @@ def appears_whole(path: Path | str) -> Iterator[Path]:
                 raise
 
 
-def write_whole(path: Path | str, text: str) -> None:
+def atomic_write_text(path: Path | str, text: str) -> None:
     """Write a text file that appears whole or not at all."""
-    with appears_whole(path) as part:
+    with atomic_write(path) as part:
         part.write_text(text, encoding="utf-8")
 
 
 def write_jsonl(path: Path | str, records: Iterable[Record]) -> int:
     """Write records to a new file that appears whole or not at all. Returns their number."""
     count = 0
-    with appears_whole(path) as part, open(part, "w", encoding="utf-8") as out:
+    with atomic_write(path) as part, open(part, "w", encoding="utf-8") as out:
         for count, record in enumerate(records, start=1):  # noqa: B007
             out.write(record.to_json() + "\n")
     return count

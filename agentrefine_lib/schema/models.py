@@ -8,7 +8,7 @@ from itertools import pairwise
 
 from pydantic import Field, JsonValue, field_validator, model_validator
 
-from agentrefine_lib.schema.react import render_example
+from agentrefine_lib.schema.react import format_example
 from agentrefine_lib.schema.record import Record
 from agentrefine_lib.schema.turns import Turn
 
@@ -140,7 +140,7 @@ class Episode(Record):
     def as_example(self, steps: int | None = None, *, thoughts: bool = True) -> str:
         """The episode, or its first ``steps``, as the text of an example."""
         shown = [(step.thought, step.action, step.observation) for step in self.steps[:steps]]
-        return render_example(self.goal, self.observation, shown, thoughts=thoughts)
+        return format_example(self.goal, self.observation, shown, thoughts=thoughts)
 
     @model_validator(mode="after")
     def progress_is_the_last_steps(self) -> Episode:

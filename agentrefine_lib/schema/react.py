@@ -70,21 +70,21 @@ _BULLET = re.compile(r"(?:[-•]|\d{1,2}[.)])\s+(?=\S)")
 _ENCLOSED = re.compile(r"[\[<({$]([^\[\]<>(){}$]*)[\])}>$]")
 
 
-def observe(observation: str) -> str:
+def format_observation(observation: str) -> str:
     """A message to the Player."""
     return f"Observation: {observation}"
 
 
-def reply(thought: str, action: str) -> str:
+def format_reply(thought: str, action: str) -> str:
     """The Player's message in ReAct form."""
     return f"Thought: {thought}\nAction: {action}"
 
 
-def render_example(goal: str, observation: str, steps: Iterable[tuple[str, str, str]], *, thoughts: bool = True) -> str:
+def format_example(goal: str, observation: str, steps: Iterable[tuple[str, str, str]], *, thoughts: bool = True) -> str:
     """A play as text, from its goal to its last observation; ``steps``: (thought, action, observation)."""
-    lines = ["An example, in another place:", f"Goal: {goal}", observe(observation)]
+    lines = ["An example, in another place:", f"Goal: {goal}", format_observation(observation)]
     for thought, action, said in steps:
-        lines += [reply(thought, action) if thoughts else f"Action: {action}", observe(said)]
+        lines += [format_reply(thought, action) if thoughts else f"Action: {action}", format_observation(said)]
     return "\n".join([*lines, "End of the example."])
 
 

@@ -2,13 +2,46 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
+from pydantic import Field
+
+from agentrefine_lib.schema import Section
 from agentrefine_lib.synthesis.local import synthesize
-from agentrefine_lib.synthesis.loop import DEFAULT_LIMITS, Job, Limits
-from agentrefine_lib.teachers import EmbeddedTeacher
+from agentrefine_lib.synthesis.loop import Job, Limits
+from agentrefine_lib.teachers import EmbeddedTeacher, embedded_persona, load_personas
+
+
+class Synthesis(Section):
+    """What the teacher is asked for: the section ``synthesis`` of chapters 1 and 4."""
+
+    seed: int = 0  # trajectory i is made from seed + i
+    personas: str = ""  # a Persona Hub file (JSONL), its first line for the first trajectory; empty: composed personas
+    attempts: int = 5  # scripts tried before a trajectory is given up
+    learner: str = ""  # for the set errors_learner: an earlier model, e.g. runs/laptop/models/agentrefine-0
+    mechanics: list[str] = Field(default=[])  # embedded teacher: kinds of worlds; empty: all but those held out
+    held_out: list[str] = Field(default=["sorting", "routes", "ship", "theatre", "farm", "arrow"])  # kept for chapter 4
+    errors: tuple[int, int] = (2, 6)  # embedded teacher: mistakes that a play is meant to hold, least and most
+    loops: float = 0.1  # embedded teacher: share of mistakes that are repeated, as small models do
+    slip_rate: float = 0.1  # embedded teacher: how often it breaks a rule itself, as a language model would
+
+    def teacher(self, **changes: Any) -> EmbeddedTeacher:
+        """The embedded teacher, with some of these fields changed."""
+        own = self.model_dump(exclude={"seed", "personas", "attempts", "learner"})
+        return EmbeddedTeacher(**(own | changes))
+
+    def jobs(self, count: int) -> list[Job]:
+        """The first trajectories to be made. Raises ValueError where the file has too few personas."""
+        seeds = range(self.seed, self.seed + count)
+        if not self.personas:
+            costumes = self.teacher().costumes
+            return [Job(f"t-{seed:06d}", embedded_persona(seed, costumes), seed) for seed in seeds]
+        told = islice(load_personas(self.personas), count)
+        return [Job(f"t-{seed:06d}", persona, seed) for seed, persona in zip(seeds, told, strict=True)]
+
 
 SETS: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {  # what is changed of the teacher, and of the limits
     "no_refinement": ({"errors": (0, 0), "slip_rate": 0.0}, {"min_refinements": 0}),  # the same worlds, no mistake
@@ -20,14 +53,8 @@ SETS: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {  # what is changed of
 LEARNER = "errors_learner"  # the errors are an earlier model's: rollout.roll_out_corrected makes it
 
 
-async def synthesize_sets(
-    names: Sequence[str],
-    settings: Mapping[str, Any],
-    jobs: Sequence[Job],
-    folder: Path,
-    limits: Limits = DEFAULT_LIMITS,
-) -> None:
-    """Make sets of SETS into ``folder/<name>``; ``settings`` are those of the EmbeddedTeacher of the main set.
+async def synthesize_sets(names: Sequence[str], asked: Synthesis, jobs: Sequence[Job], folder: Path) -> None:
+    """Make sets of SETS into ``folder/<name>``; ``asked`` and ``jobs`` are those of the main set.
 
     Resumable like ``synthesize``. Raises ValueError for a name that is none of them.
     """
@@ -35,5 +62,4 @@ async def synthesize_sets(
         raise ValueError(f"sets: no such {', '.join(sorted(unknown))}; expected some of {', '.join([*SETS, LEARNER])}")
     for name in [name for name in SETS if name in names]:
         teachers, others = SETS[name]
-        teacher = EmbeddedTeacher(**(dict(settings) | teachers))
-        await synthesize(teacher, jobs, folder / name, limits._replace(**others))
+        await synthesize(asked.teacher(**teachers), jobs, folder / name, Limits(asked.attempts)._replace(**others))

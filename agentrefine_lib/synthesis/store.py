@@ -12,7 +12,7 @@ from typing import Self
 
 from tqdm import tqdm
 
-from agentrefine_lib.schema import Journal, Trajectory, appears_whole, read_jsonl, read_lines
+from agentrefine_lib.schema import Journal, Trajectory, atomic_write, read_jsonl, read_lines
 from agentrefine_lib.synthesis.loop import Job, Outcome
 from agentrefine_lib.verify import Rejection
 
@@ -74,11 +74,11 @@ class Store:
     ) -> None:
         self._stack.__exit__(kind, error, trace)
         if kind is None:
-            put_in_order(self.folder / TRAJECTORIES, self.jobs)
-            put_in_order(self.folder / REJECTIONS, self.jobs)
+            sort_by_job(self.folder / TRAJECTORIES, self.jobs)
+            sort_by_job(self.folder / REJECTIONS, self.jobs)
 
 
-def put_in_order(path: Path, jobs: Sequence[Job]) -> None:
+def sort_by_job(path: Path, jobs: Sequence[Job]) -> None:
     """Rewrite a journal in the order of the jobs, so that it does not depend on which job ended first.
 
     Only ids and offsets are held in memory. Records of other jobs, of an earlier run with more, go to the end.
@@ -89,7 +89,7 @@ def put_in_order(path: Path, jobs: Sequence[Job]) -> None:
         places.append((rank.get(json.loads(line)["id"], len(rank)), offset))
     if places == sorted(places):
         return
-    with open(path, "rb") as lines, appears_whole(path) as part, open(part, "wb") as ordered:
+    with open(path, "rb") as lines, atomic_write(path) as part, open(part, "wb") as ordered:
         for _, offset in sorted(places):
             lines.seek(offset)
             ordered.write(lines.readline())

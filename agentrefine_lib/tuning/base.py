@@ -17,6 +17,7 @@ from tokenizers import pre_tokenizers, processors
 from transformers import AutoModelForCausalLM, AutoTokenizer, LlamaConfig, LlamaForCausalLM
 
 SMOLLM2 = "smollm2"  # its name as a parameter
+UNTUNED = "untuned"  # the base model as a policy
 FOLDER = Path(sys.prefix) / "share" / "agentrefine" / "SmolLM2-135M-Instruct"  # where every run of this Python finds it
 GGUF = "SmolLM2-135M-Instruct.Q4_1.gguf"
 WEIGHTS_SHA256 = "d91ff134dbe0551e9a228de94c80368415893067d6e20d173495c20b0365e888"

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from agentrefine_lib.dataset.exports import Exported
+from agentrefine_lib.dataset.exports import ExportReport
 from agentrefine_lib.dataset.files import write_parquet
 from agentrefine_lib.schema import Conversation
 from agentrefine_lib.tuning.mask import prepare
@@ -20,7 +20,7 @@ class UnfitError(ValueError):
 
 def for_trl(
     conversations: Iterable[Conversation], tokenizer: Any, path: Path | str, max_tokens: int | None = None
-) -> Exported:
+) -> ExportReport:
     """Write a Parquet file of ``input_ids`` and ``labels`` (-100 where nothing is learned), whole conversations only.
 
     TRL uses both columns as they are. Set its ``max_length`` to None or at least ``max_tokens``: it would cut a longer
@@ -34,7 +34,7 @@ def for_trl(
     rows = ({"input_ids": example.input_ids, "labels": example.labels} for example in examples)
     rows_out = write_parquet(Path(path), rows, schema)
     dropped = {reason: len(ids) for reason, ids in left_out.items()}
-    return Exported(rows_out + sum(dropped.values()), rows_out, dropped)
+    return ExportReport(rows_out + sum(dropped.values()), rows_out, dropped)
 
 
 def merge(adapter: Path | str, folder: Path) -> Path:

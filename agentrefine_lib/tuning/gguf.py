@@ -16,7 +16,7 @@ import numpy as np
 from gguf import GGMLQuantizationType, GGUFWriter, LlamaFileType, TokenType
 from transformers import AutoTokenizer
 
-from agentrefine_lib.schema import appears_whole
+from agentrefine_lib.schema import atomic_write
 from agentrefine_lib.tuning.base import base_folder
 from agentrefine_lib.tuning.export import UnfitError, load_merged
 
@@ -39,7 +39,7 @@ def to_gguf(model: Any, tokenizer: Any, path: Path, precision: Precision = "F16"
     """
     if model.config.model_type != "llama":
         raise UnfitError(f"found a model of type {model.config.model_type!r}, expected 'llama'")
-    with appears_whole(path) as part:
+    with atomic_write(path) as part:
         writer = GGUFWriter(part, "llama")
         writer.add_name(name)
         _add_shape(writer, model.config)

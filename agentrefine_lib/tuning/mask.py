@@ -14,7 +14,7 @@ from functools import cache
 from itertools import islice, zip_longest
 from typing import Any, NamedTuple
 
-from agentrefine_lib.dataset.exports import why_unfit
+from agentrefine_lib.dataset.exports import unfit_reason
 from agentrefine_lib.schema import Conversation
 
 IGNORED = -100  # the label of a token that is read but not learned from
@@ -70,7 +70,7 @@ def prepare(
     """
     sorted_out = defaultdict[str, list[Conversation]](list)
     for conversation in conversations:
-        sorted_out[why_unfit(conversation) or ""].append(conversation)
+        sorted_out[unfit_reason(conversation) or ""].append(conversation)
     fit, examples = sorted_out.pop("", []), []
     for conversation, example in zip(fit, encode_all(fit, tokenizer), strict=True):
         if max_tokens is not None and len(example.input_ids) > max_tokens:

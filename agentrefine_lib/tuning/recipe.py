@@ -11,23 +11,21 @@ from typing import Any, Literal
 import torch
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from agentrefine_lib.schema import Conversation, explain, held, write_whole
+from agentrefine_lib.schema import Conversation, Section, atomic_write_text, explain, file_lock
 from agentrefine_lib.tuning.base import FOLDER, SMOLLM2
 
 MODEL_FILES = {".safetensors", ".bin", ".gguf", ".json", ".jinja", ".model", ".txt"}  # weights, shape, tokenizer
 
 
-class Recipe(BaseModel):
-    """How a model is tuned. Every field is a notebook parameter of the same name (``seed`` is ``training_seed``)."""
+class Recipe(Section):
+    """How a model is tuned: the section ``recipe`` of chapter 3."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    train_steps: int = Field(gt=0)  # optimiser steps
-    batch_size: int = Field(gt=0)  # conversations per step, over all processes and accumulated parts
-    learning_rate: float  # peak; linear warm-up over 5 % of the steps, then cosine to zero
-    max_tokens: int  # longer conversations are left out and counted
-    save_every: int = Field(gt=0)  # steps between checkpoints; a killed run continues from the last
-    seed: int  # order of the data, and a new adapter's weights
+    train_steps: int = Field(default=4, gt=0)  # optimiser steps
+    batch_size: int = Field(default=2, gt=0)  # conversations per step, over all processes and accumulated parts
+    learning_rate: float = 1e-3  # peak; linear warm-up over 5 % of the steps, then cosine to zero
+    max_tokens: int = 2048  # longer conversations are left out and counted
+    save_every: int = Field(default=50, gt=0)  # steps between checkpoints; a killed run continues from the last
+    seed: int = 0  # added to the models' own: order of the data, and a new adapter's weights
     accumulation: int = Field(default=1, gt=0)  # parts that a process takes its share of a step in; less memory
     lora_rank: int = Field(default=16, ge=0)  # of an adapter on every linear layer; 0: all weights are tuned
     lora_alpha: int = 32  # the adapter's output is scaled by lora_alpha / lora_rank
@@ -126,7 +124,7 @@ def claim(folder: Path, job: Job) -> None:
         raise FileExistsError(f"{folder} holds the base {base}, which must stay as it is; take another folder")
     if not path.exists():
         require_no_model(folder)
-        write_whole(path, job.model_dump_json(indent=1))
+        atomic_write_text(path, job.model_dump_json(indent=1))
         return
     try:
         there = Job.model_validate_json(path.read_text(encoding="utf-8"))
@@ -135,8 +133,8 @@ def claim(folder: Path, job: Job) -> None:
     if there == job:
         return
     if not _of_a_model(folder):  # the other job came to nothing
-        with held(path):
-            write_whole(path, job.model_dump_json(indent=1))
+        with file_lock(path):
+            atomic_write_text(path, job.model_dump_json(indent=1))
         return
     old, new = ({**j.model_dump(exclude={"recipe"}), **j.recipe.model_dump()} for j in (there, job))
     changes = "; ".join(f"{key} was {old[key]!r}, is {new[key]!r}" for key in new if old[key] != new[key])

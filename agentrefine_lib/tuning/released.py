@@ -15,7 +15,7 @@ from pydantic import BaseModel, ConfigDict
 from safetensors.torch import load_file, save_file
 from transformers import AutoTokenizer
 
-from agentrefine_lib.schema import Conversation, write_whole
+from agentrefine_lib.schema import Conversation, atomic_write_text
 from agentrefine_lib.tuning.batches import Order
 from agentrefine_lib.tuning.mask import IGNORED, Example
 from agentrefine_lib.tuning.recipe import Job, describe
@@ -69,7 +69,7 @@ def release(model: Path, conversations: Sequence[Conversation], folder: Path, **
     _set_base(folder, job.base)
     weights = {name: value.to(torch.bfloat16) for name, value in load_file(model / "adapter_model.safetensors").items()}
     save_file(weights, folder / "adapter_model.safetensors", metadata={"format": "pt"})
-    write_whole(folder / "release.json", said.model_dump_json(indent=1) + "\n")
+    atomic_write_text(folder / "release.json", said.model_dump_json(indent=1) + "\n")
     return said
 
 
@@ -102,4 +102,4 @@ def take(released: Path, folder: Path, base: Path | str, conversations: Sequence
 def _set_base(folder: Path, base: str) -> None:
     """The adapter's own word for its base: a name where it is released, a path where it is played."""
     config = json.loads((folder / CONFIG).read_text(encoding="utf-8"))
-    write_whole(folder / CONFIG, json.dumps(config | {"base_model_name_or_path": base}, indent=2) + "\n")
+    atomic_write_text(folder / CONFIG, json.dumps(config | {"base_model_name_or_path": base}, indent=2) + "\n")

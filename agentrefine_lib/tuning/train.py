@@ -27,7 +27,7 @@ from transformers import (
     TrainingArguments,
 )
 
-from agentrefine_lib.schema import Conversation, held, write_whole
+from agentrefine_lib.schema import Conversation, atomic_write_text, file_lock
 from agentrefine_lib.tuning.batches import ISOLATING, Examples, Flatten, Order
 from agentrefine_lib.tuning.card import write_model_card
 from agentrefine_lib.tuning.mask import IGNORED, REASONS, Example, prepare
@@ -149,7 +149,7 @@ def train(base: Path | str, conversations: Sequence[Conversation], folder: Path,
     if log_path.exists():
         require_whole(folder, recipe)
         return
-    with held(folder / "job.json") if first else nullcontext(), _kept(folder):
+    with file_lock(folder / "job.json") if first else nullcontext(), _kept(folder):
         _train(base, conversations, folder, job)
 
 
@@ -198,7 +198,7 @@ def _finish(folder: Path, tokenizer: Any, job: Job, log: list[dict[str, Any]]) -
     writer = csv.DictWriter(table, list(log[0]), lineterminator="\n")
     writer.writeheader()
     writer.writerows({name: "" if value != value else value for name, value in row.items()} for row in log)  # no nan
-    write_whole(folder / "loss.csv", table.getvalue())  # last: it says that the model is finished
+    atomic_write_text(folder / "loss.csv", table.getvalue())  # last: it says that the model is finished
 
 
 def make_trainer(base: Path | str, examples: Sequence[Example], folder: Path, recipe: Recipe) -> RefinementTrainer:

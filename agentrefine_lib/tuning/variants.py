@@ -10,13 +10,13 @@ import pandas as pd
 from joblib import Parallel, delayed
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from agentrefine_lib.schema import Conversation, explain, inside
+from agentrefine_lib.schema import Conversation, child_path, explain
+from agentrefine_lib.tuning.base import UNTUNED
 from agentrefine_lib.tuning.launch import KEPT_MEMORY, launch
 from agentrefine_lib.tuning.recipe import Recipe
 from agentrefine_lib.tuning.released import take
 from agentrefine_lib.tuning.train import tune
 
-UNTUNED = "untuned"
 Logs = dict[str, pd.DataFrame]
 
 
@@ -74,13 +74,15 @@ def tune_all(
     ValueError where a set is smaller than a model asks for.
     """
     taken = {
-        model.policy: take(Path(model.released) / model.policy, inside(folder, model.policy), base, chosen(data, model))
+        model.policy: take(
+            Path(model.released) / model.policy, child_path(folder, model.policy), base, chosen(data, model)
+        )
         for model in planned
         if model.released
     }
     tuned = [model for model in planned if not model.released]
     recipes = [recipe.model_copy(update={"seed": recipe.seed + model.seed}) for model in tuned]
-    folders, sets = [inside(folder, model.policy) for model in tuned], [chosen(data, model) for model in tuned]
+    folders, sets = [child_path(folder, model.policy) for model in tuned], [chosen(data, model) for model in tuned]
     jobs = [(base, *job) for job in zip(sets, folders, recipes, strict=True)]
     if accelerate_config or processes == 1:
         logs = [launch(*job, accelerate_config) for job in jobs]

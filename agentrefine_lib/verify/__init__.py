@@ -15,4 +15,4 @@ from agentrefine_lib.verify.rules import (
     count_refinements,
     parse_turns,
 )
-from agentrefine_lib.verify.trace import trace
+from agentrefine_lib.verify.trace import trace, with_a_flag_removed

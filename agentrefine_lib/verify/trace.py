@@ -2,15 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
-from agentrefine_lib.schema import DMTurn, Match, PlayerTurn, Script, Turn, match_action
+from agentrefine_lib.schema import DMTurn, Match, PlayerTurn, Script, Trajectory, Turn, match_action
 from agentrefine_lib.verify.rules import check_turns
 
 if TYPE_CHECKING:
     import pandas as pd
+
+
+def with_a_flag_removed(trajectories: Iterable[Trajectory]) -> tuple[Script, list[Turn]]:
+    """The play whose first parameter error comes latest, without that flag: the command is let pass."""
+    played = max(trajectories, key=lambda t: _first_flag(t.turns))
+    turns, index = list(played.turns), _first_flag(played.turns)
+    turns[index] = turns[index].model_copy(update={"parameter_error": False})
+    return played.script, turns
+
+
+def _first_flag(turns: Sequence[Turn]) -> int:
+    return next((i for i, turn in enumerate(turns) if getattr(turn, "parameter_error", False)), 0)
 
 
 def trace(script: Script, turns: Sequence[Turn]) -> pd.DataFrame:

@@ -8,8 +8,8 @@ from typing import NamedTuple
 from agentrefine_lib.schema import Episode
 from agentrefine_lib.viewers.index import Index, Source
 from agentrefine_lib.viewers.page import escape
-from agentrefine_lib.viewers.pane import Pane, Panel, choice, row
-from agentrefine_lib.viewers.render import two_page
+from agentrefine_lib.viewers.pane import Pane, Panel, dropdown, toolbar
+from agentrefine_lib.viewers.render import pair_page
 
 HINT = (
     "✓ won · ✗ not won, with its progress (? unknown) · – not played. Click a cell to read its task; its policy is A."
@@ -42,11 +42,11 @@ class CompareViewer(Panel):
                 f"source: found episodes of {policies or 'nobody'}, expected those of two policies or more"
             )
         self._tasks = list(dict.fromkeys(task for _, task in self._played))
-        self._a, self._b = choice("A", policies, "16em"), choice("B", policies, "16em")
+        self._a, self._b = dropdown("A", policies, "16em"), dropdown("B", policies, "16em")
         self._b.value = policies[1]
-        self._task = choice("task", [], "34em")
+        self._task = dropdown("task", [], "34em")
         self._matrix, self._pair = Pane(name="outcomes", height=240), Pane(name="A and B", height=560)
-        super().__init__("comparison", [self._matrix, row(self._a, self._b, self._task), self._pair])
+        super().__init__("comparison", [self._matrix, toolbar(self._a, self._b, self._task), self._pair])
         self._list_tasks()
         for control in (self._a, self._b):
             control.observe(lambda _: self._list_tasks(), "value")
@@ -88,7 +88,7 @@ class CompareViewer(Panel):
             return
         ours, theirs = (self._index.record(self._played[p, task].number) for p in (self._a.value, self._b.value))
         assert isinstance(ours, Episode) and isinstance(theirs, Episode)
-        self._pair.body = two_page(ours, theirs)
+        self._pair.body = pair_page(ours, theirs)
 
     def _matrix_page(self) -> str:
         head = "".join(f'<th scope="col" title="{escape(t)}">{n}</th>' for n, t in enumerate(self._tasks, start=1))

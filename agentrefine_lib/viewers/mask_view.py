@@ -10,7 +10,7 @@ from agentrefine_lib.schema import Conversation, Episode, Trajectory
 from agentrefine_lib.tuning import IGNORED, MaskError, encode
 from agentrefine_lib.viewers.index import Index, Playable, Source
 from agentrefine_lib.viewers.page import block, table, text
-from agentrefine_lib.viewers.pane import Pane, Panel, choice, row
+from agentrefine_lib.viewers.pane import Pane, Panel, dropdown, toolbar
 from agentrefine_lib.viewers.render import conversation_page, tokens_page
 
 TURNS = "turns"
@@ -28,12 +28,12 @@ class MaskView(Panel):
         if not self._index.entries:
             raise ValueError(f"source: found no record in {source!r}")
         self._tokenizers = dict(tokenizers or {})
-        self._record = choice("record", [(e.id, n) for n, e in enumerate(self._index.entries)])
-        self._strategy = choice("strategy", get_args(Strategy), "18em")
-        self._unit = choice("show", [TURNS, *self._tokenizers], "16em")
+        self._record = dropdown("record", [(e.id, n) for n, e in enumerate(self._index.entries)])
+        self._strategy = dropdown("strategy", get_args(Strategy), "18em")
+        self._unit = dropdown("show", [TURNS, *self._tokenizers], "16em")
         self._counts, self._page = Pane(name="counts"), Pane(name="the record", height=480)
         controls = [self._record, self._strategy, self._unit]
-        super().__init__("mask", [row(*controls), self._counts, self._page])
+        super().__init__("mask", [toolbar(*controls), self._counts, self._page])
         for control in controls:
             control.observe(lambda _: self._show(), "value")
         self._show()

@@ -80,7 +80,7 @@ def page(body: str, name: str, height: int | None = None) -> str:
     return f'<style>{CSS}</style><div class="ar mathjax_ignore tex2jax_ignore" {region}>{body}</div>'
 
 
-def shown(body: str, name: str, height: int | None = None) -> HTML:
+def html_page(body: str, name: str, height: int | None = None) -> HTML:
     """The page as what a cell displays."""
     return HTML(page(body, name, height))
 

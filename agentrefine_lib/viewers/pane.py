@@ -40,12 +40,12 @@ class Panel(widgets.VBox):
         return bundle | {"text/html": page(body, self._name, 520)}
 
 
-def choice(label: str, options: Sequence[Any], width: str = "22em") -> widgets.Dropdown:
+def dropdown(label: str, options: Sequence[Any], width: str = "22em") -> widgets.Dropdown:
     """A drop-down list whose label is not cut."""
     style, layout = {"description_width": "initial"}, widgets.Layout(width=width, max_width="99%")
     return widgets.Dropdown(options=options, description=label, style=style, layout=layout)
 
 
-def row(*children: widgets.Widget) -> widgets.HBox:
+def toolbar(*children: widgets.Widget) -> widgets.HBox:
     """Controls beside each other that wrap in a narrow window."""
     return widgets.HBox(children, layout=widgets.Layout(flex_flow="row wrap"))

@@ -9,16 +9,15 @@ from typing import Any
 
 import ipywidgets as widgets
 
-from agentrefine_lib.dataset import reply
 from agentrefine_lib.environments import make_environment
 from agentrefine_lib.environments.embedded import world_of
 from agentrefine_lib.environments.process import EngineFailure, EngineProcess, MakeEnvironment
 from agentrefine_lib.environments.rules_only import RulesOnly
 from agentrefine_lib.policies import ExpertPolicy, LiveEpisode, Policy
 from agentrefine_lib.rollout import advance
-from agentrefine_lib.schema import Episode, Script, Task, Trajectory, parse_reply
+from agentrefine_lib.schema import Episode, Script, Task, Trajectory, format_reply, parse_reply
 from agentrefine_lib.viewers.page import block, folded, table, text
-from agentrefine_lib.viewers.pane import Pane, Panel, row
+from agentrefine_lib.viewers.pane import Pane, Panel, toolbar
 from agentrefine_lib.viewers.play import as_play
 from agentrefine_lib.viewers.render import play_page
 from agentrefine_lib.viewers.script_explorer import verdict_page
@@ -51,7 +50,7 @@ class PlayGround(Panel):
             description="Suggest", disabled=True, layout=small, tooltip="what the policy would do"
         )
         super().__init__(
-            "play ground", [self._scene, self._hint, self.thought, row(self.action, self.act, self.suggest)]
+            "play ground", [self._scene, self._hint, self.thought, toolbar(self.action, self.act, self.suggest)]
         )
         self.act.on_click(lambda _: self._soon(self._act()))
         self.suggest.on_click(lambda _: self._soon(self._suggest()))
@@ -75,7 +74,7 @@ class PlayGround(Panel):
             return
         self.act.disabled = True  # one click, one step
         try:
-            self._over = await advance(self._live, reply(self.thought.value.strip(), action))
+            self._over = await advance(self._live, format_reply(self.thought.value.strip(), action))
             self.thought.value = self.action.value = self._hint.body = ""
             await self._show()
         except EngineFailure as error:

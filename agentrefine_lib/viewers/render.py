@@ -11,7 +11,7 @@ from agentrefine_lib.metrics import first_divergence
 from agentrefine_lib.schema import Conversation, Episode, Script, Trajectory
 from agentrefine_lib.tuning import IGNORED, Example
 from agentrefine_lib.viewers.index import Playable
-from agentrefine_lib.viewers.page import block, escape, folded, shown, sparkline, table, text, tree
+from agentrefine_lib.viewers.page import block, escape, folded, html_page, sparkline, table, text, tree
 from agentrefine_lib.viewers.play import Exchange, Play, as_play
 
 KEY = (
@@ -21,32 +21,32 @@ KEY = (
 
 def show_script(script: Script, height: int = 420) -> HTML:
     """Goal, conditions, actions with their checks, and the environment as a folded tree."""
-    return shown(script_page(script), f"script: {script.goal}", height)
+    return html_page(script_page(script), f"script: {script.goal}", height)
 
 
 def show_trajectory(trajectory: Trajectory, height: int = 520) -> HTML:
     """The play, one block per action; the dungeon master's flags and what is masked in words."""
-    return shown(play_page(as_play(trajectory)), f"trajectory {trajectory.id}", height)
+    return html_page(play_page(as_play(trajectory)), f"trajectory {trajectory.id}", height)
 
 
 def show_episode(episode: Episode, height: int = 520) -> HTML:
     """One rollout, step by step, with progress and refused actions in words."""
-    return shown(play_page(as_play(episode)), f"episode {episode.id}", height)
+    return html_page(play_page(as_play(episode)), f"episode {episode.id}", height)
 
 
 def show_conversation(conversation: Conversation, height: int = 520) -> HTML:
     """Message by message: read, trained or masked."""
-    return shown(conversation_page(conversation), f"conversation {conversation.id}", height)
+    return html_page(conversation_page(conversation), f"conversation {conversation.id}", height)
 
 
 def show_mask(example: Example, tokenizer: Any, height: int = 520) -> HTML:
     """Every token: trained ones underlined, masked replies struck through, what the model reads plain."""
-    return shown(tokens_page(example, tokenizer), "tokens, trained and masked", height)
+    return html_page(tokens_page(example, tokenizer), "tokens, trained and masked", height)
 
 
 def show_two(ours: Episode, theirs: Episode, height: int = 620) -> HTML:
     """Two episodes of one task side by side; a line where they part. Raises ValueError for two different tasks."""
-    return shown(two_page(ours, theirs), f"{ours.policy} and {theirs.policy} on {ours.task.id}", height)
+    return html_page(pair_page(ours, theirs), f"{ours.policy} and {theirs.policy} on {ours.task.id}", height)
 
 
 def script_page(script: Script) -> str:
@@ -129,7 +129,7 @@ def tokens_page(example: Example, tokenizer: Any) -> str:
     return f'<div class="ar-label">{KEY}</div><div class="ar-tokens ar-code"><pre>{"".join(spans)}</pre></div>'
 
 
-def two_page(ours: Episode, theirs: Episode) -> str:
+def pair_page(ours: Episode, theirs: Episode) -> str:
     """The body of ``show_two``."""
     parting = first_divergence(ours, theirs)
     plays = as_play(ours), as_play(theirs)

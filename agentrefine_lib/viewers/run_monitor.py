@@ -15,7 +15,7 @@ from pydantic_core import from_json
 from agentrefine_lib.schema import SchemaError, read_lines
 from agentrefine_lib.viewers.index import parse_record
 from agentrefine_lib.viewers.page import block, folded, table, text
-from agentrefine_lib.viewers.pane import Pane, Panel, row
+from agentrefine_lib.viewers.pane import Pane, Panel, toolbar
 from agentrefine_lib.viewers.render import record_page
 
 RATE_OVER = 60.0  # seconds over which the speed is taken
@@ -37,7 +37,7 @@ class RunMonitor(Panel):
         )
         now = widgets.Button(description="Look now")
         self._numbers, self._last = Pane(name="counts"), Pane(name="the newest record", height=360)
-        super().__init__("run monitor", [row(self.following, now), self._numbers, self._last])
+        super().__init__("run monitor", [toolbar(self.following, now), self._numbers, self._last])
         now.on_click(lambda _: self.look())
         self.following.observe(lambda _: self._follow(), "value")
         self.look()

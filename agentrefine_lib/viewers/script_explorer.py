@@ -11,7 +11,7 @@ from agentrefine_lib.schema.actions import fill, read_arguments
 from agentrefine_lib.verify import Finding, check_script
 from agentrefine_lib.viewers.index import Index, Source
 from agentrefine_lib.viewers.page import block, folded, table, text
-from agentrefine_lib.viewers.pane import Pane, Panel, choice, row
+from agentrefine_lib.viewers.pane import Pane, Panel, dropdown, toolbar
 from agentrefine_lib.viewers.render import script_page
 
 
@@ -26,7 +26,7 @@ class ScriptExplorer(Panel):
         self._scripts = _scripts(source)
         if not self._scripts:
             raise ValueError(f"source: found no script in {source!r}")
-        self._which = choice("script", list(self._scripts), "34em")
+        self._which = dropdown("script", list(self._scripts), "34em")
         self._action = widgets.Combobox(
             description="try",
             placeholder="type a command of this script",
@@ -34,7 +34,7 @@ class ScriptExplorer(Panel):
             style={"description_width": "initial"},
         )
         self._verdict, self._page = Pane(name="verdict"), Pane(name="the script", height=460)
-        super().__init__("script", [row(self._which, self._action), self._verdict, self._page])
+        super().__init__("script", [toolbar(self._which, self._action), self._verdict, self._page])
         self._which.observe(lambda _: self._show(), "value")
         self._action.observe(lambda _: self._judge(), "value")
         self._show()

@@ -10,7 +10,7 @@ from typing import Any
 import anywidget
 import traitlets
 
-from agentrefine_lib.schema import Journal, Record, appears_whole, read_jsonl
+from agentrefine_lib.schema import Journal, Record, atomic_write, read_jsonl
 from agentrefine_lib.viewers.index import MASKED, Entry, Index, Source
 from agentrefine_lib.viewers.page import CSS, document, folded, page
 from agentrefine_lib.viewers.render import record_page
@@ -122,7 +122,7 @@ class TrajectoryViewer(anywidget.AnyWidget):
             raise ValueError(f"form: found {form!r}, expected jsonl or html")
         numbers = sorted(self.ticked) or self._left
         path = self._out / f"selection.{form}"
-        with appears_whole(path) as part:
+        with atomic_write(path) as part:
             if form == "jsonl":
                 part.write_bytes(b"".join(self._index.line(n).rstrip(b"\n") + b"\n" for n in numbers))
             else:

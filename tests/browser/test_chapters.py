@@ -8,15 +8,16 @@ from nbconvert import HTMLExporter
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 NOTEBOOKS = Path(__file__).parents[2] / "notebooks"
+SHORT = "limits, decoding = {'steps': 3}, {'reply_tokens': 8}"
 SMALL = {  # in this order: each finds in the run folder what the ones before it made
     "01_synthesis": "n_trajectories = 12",
     "00_walkthrough": "lesson_plays, lesson_steps, lesson_turns = 12, 3, 4",
     "02_verification": "n_judged = 4",
-    "03_finetuning": "train_steps = 2",
-    **dict.fromkeys(("04_evaluation", "05_robustness"), "max_steps, reply_tokens = 3, 8"),
-    "06_diversity": "max_steps, reply_tokens, n_thoughts, n_environments = 3, 8, 40, 12",
+    "03_finetuning": "recipe = {'train_steps': 2}",
+    **dict.fromkeys(("04_evaluation", "05_robustness"), SHORT),
+    "06_diversity": f"{SHORT}; texts = {{'thoughts': 40, 'environments': 12}}",
     "07_ablation": "ablated = ['untuned', 'agentrefine']",
-    "08_reasoning": "max_steps, reply_tokens = 3, 8",
+    "08_reasoning": SHORT,
 }
 
 

@@ -7,7 +7,7 @@ from itertools import chain
 import pytest
 
 from agentrefine_lib.agent import Prompting
-from agentrefine_lib.dataset import error_runs, from_episodes, in_turn, same_plays, statistics, to_conversation
+from agentrefine_lib.dataset import error_runs, from_episodes, interleave, same_plays, statistics, to_conversation
 from agentrefine_lib.environments.process import Opening
 from agentrefine_lib.schema import Conversation, Episode, Message, Step, Task, read_jsonl, write_jsonl
 
@@ -96,5 +96,5 @@ def test_sets_keep_the_plays_that_all_have_and_groups_are_dealt_in_turn():
     one, two, three = (Conversation(id=name, conversations=[Message(sender="gpt", value="x")]) for name in "abc")
     sets = same_plays({"main": [one, two, three], "other": [three, one]})
     assert {name: [row.id for row in rows] for name, rows in sets.items()} == {"main": ["a", "c"], "other": ["c", "a"]}
-    assert [row.id for row in in_turn([[one], [two, three]], 3)] == ["a", "b", "c"]
-    assert [row.id for row in in_turn([[one, three], [two]], 2)] == ["a", "b"]
+    assert [row.id for row in interleave([[one], [two, three]], 3)] == ["a", "b", "c"]
+    assert [row.id for row in interleave([[one, three], [two]], 2)] == ["a", "b"]

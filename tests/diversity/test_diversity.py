@@ -13,7 +13,7 @@ from starlette.routing import Route
 
 from agentrefine_lib import diversity
 from agentrefine_lib.endpoint import EndpointError, EndpointSettings, embed_by_endpoint
-from agentrefine_lib.schema import Conversation, Message, reply, write_jsonl
+from agentrefine_lib.schema import Conversation, Message, format_reply, write_jsonl
 from agentrefine_lib.teachers.server import serve
 from agentrefine_lib.tuning import SMOLLM2, base_folder
 
@@ -45,7 +45,7 @@ def test_skeletons_leave_out_what_the_world_said():
 def test_thoughts_of_trained_replies_are_drawn_and_null_means_trained(tmp_path):
     """A file whose ``loss`` is null, as the authors' are, gave no thought at all."""
     said = [("one", None), ("two", True), ("three", False)]
-    replies = [Message(sender="gpt", value=reply(thought, "look"), loss=loss) for thought, loss in said]
+    replies = [Message(sender="gpt", value=format_reply(thought, "look"), loss=loss) for thought, loss in said]
     messages = [Message(sender="human", value="Goal: x."), *replies]
     write_jsonl(tmp_path / "c.jsonl", [Conversation(id="c", conversations=messages)])
     assert set(diversity.thoughts_taught(tmp_path / "c.jsonl", 9)["text"]) == {"one", "two"}

@@ -24,7 +24,6 @@ from agentrefine_lib.environments.alfworld.engine import Engine
 from agentrefine_lib.environments.alfworld.environment import AlfWorld
 from agentrefine_lib.environments.alfworld.games import TASK_TYPES, TRAINING_SEEDS, generate
 from agentrefine_lib.environments.alfworld.goal import read_goal, subgoals
-from agentrefine_lib.environments.alfworld.official import official_tasks
 
 OFFICIAL = Path(__file__).resolve().parents[3] / "shared" / "benchmarks" / "alfworld"
 STEP_LIMIT = 30
@@ -87,8 +86,8 @@ def test_text_and_commands_are_those_of_textworlds_own_engine(name: str, seed: i
 @pytest.mark.slow
 @pytest.mark.skipif(not OFFICIAL.exists(), reason="no official games on this machine")
 def test_official_games_are_won_by_their_walkthrough_and_by_the_expert() -> None:
-    tasks, env = official_tasks(OFFICIAL), AlfWorld()
-    assert len(tasks) == 24 and [item.name for item in tasks] == sorted(item.name for item in tasks)
+    tasks, env = [task(str(path)) for path in sorted(OFFICIAL.rglob("game.tw-pddl"))], AlfWorld()
+    assert len(tasks) == 24
     for item in tasks:
         first = env.reset(item)
         assert first.startswith("You are in the middle of a room. Looking quickly around you, you see a ")
@@ -102,9 +101,9 @@ def test_official_games_are_won_by_their_walkthrough_and_by_the_expert() -> None
 
 @pytest.mark.skipif(not OFFICIAL.exists(), reason="no official games on this machine")
 def test_goals_of_official_games_are_those_of_their_folders() -> None:
-    for item in official_tasks(OFFICIAL):
-        kind, thing, _, place, _ = Path(item.name).parts[-3].lower().split("-")
-        goal = read_goal(json.loads(Path(item.name).read_text())["pddl_problem"])
+    for path in OFFICIAL.rglob("game.tw-pddl"):
+        kind, thing, _, place, _ = path.parts[-3].lower().split("-")
+        goal = read_goal(json.loads(path.read_text())["pddl_problem"])
         assert (goal.thing, goal.place or goal.lamp) == (thing, place)
         assert goal.treatment == next((word for word in TREATMENTS if word in kind), "")
         assert (goal.amount == 2) == ("two" in kind) and bool(goal.lamp) == ("light" in kind)
@@ -289,16 +288,6 @@ def test_the_grammar_and_domain_of_a_game_file_are_not_run(tmp_path: Path) -> No
     assert env.goal == "put {1/0} spoon in #task#." and env.version.endswith("official games")
     assert "{" not in env.step("go to fridge 1").observation
     assert solve(env) is not None
-
-
-def test_agentboard_leaves_out_unsolvable_movable_and_sliced_games(tmp_path: Path) -> None:
-    kept = [official(tmp_path, name) for name in ("b", "a")]
-    official(tmp_path, "c", solvable=False)
-    official(tmp_path, "pick_and_place_with_movable_recep-x")
-    official(tmp_path, "pick_heat-AppleSliced")
-    assert [item.name for item in official_tasks(tmp_path)] == sorted(map(str, kept))
-    with pytest.raises(ValueError, match=r"found no solvable game\.tw-pddl"):
-        official_tasks(tmp_path / "c")
 
 
 @pytest.mark.parametrize(

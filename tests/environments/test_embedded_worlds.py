@@ -5,12 +5,12 @@ import asyncio
 import pytest
 
 from agentrefine_lib.agent import Prompting
-from agentrefine_lib.dataset import reply, to_conversation
+from agentrefine_lib.dataset import to_conversation
 from agentrefine_lib.environments.check import check_environment
 from agentrefine_lib.environments.embedded import Embedded, first_mistake, world_of
 from agentrefine_lib.environments.process import Opening
 from agentrefine_lib.environments.signature import parse_command
-from agentrefine_lib.schema import Task, Trajectory, parse_reply, read_jsonl
+from agentrefine_lib.schema import Task, Trajectory, format_reply, parse_reply, read_jsonl
 from agentrefine_lib.synthesis import Job, synthesize
 from agentrefine_lib.teachers import MECHANICS, EmbeddedTeacher, embedded_persona
 from agentrefine_lib.teachers.embedded.grammar import FORMS
@@ -134,7 +134,7 @@ def test_every_grammar_can_be_played_by_whoever_writes_replies(form):
     for seed in range(3):
         environment, result = start(f"places-any-{form}", seed), None
         for thought, action in environment.expert():
-            result = environment.step(parse_reply(reply(thought, action)).action)
+            result = environment.step(parse_reply(format_reply(thought, action)).action)
             assert result.error is None
         assert result is not None and result.success
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from agentrefine_lib.environments.hotpotqa.corpus import load_corpus, question_tasks
+from agentrefine_lib.environments.hotpotqa.corpus import load_corpus
 from agentrefine_lib.environments.hotpotqa.environment import HotpotQA
 from agentrefine_lib.environments.hotpotqa.scoring import exact_match, f1
 from agentrefine_lib.environments.protocol import StepResult
@@ -109,8 +109,8 @@ def test_half_a_surrogate_pair_does_not_get_through() -> None:
 
 def test_every_valid_action_is_accepted() -> None:
     env, rng = HotpotQA(), random.Random(0)
-    for task in question_tasks():
-        env.reset(task)
+    for name in load_corpus().questions:
+        env.reset(Task(engine="hotpotqa", name=name))
         for _ in range(8):
             result = env.step(rng.choice([action for action in env.valid_actions() if not action.startswith("finish")]))
             assert result.error is None
@@ -132,15 +132,14 @@ def test_the_shipped_questions_rest_on_their_supporting_sentences() -> None:
 
 
 def test_the_expert_answers_every_shipped_question() -> None:
-    for task in question_tasks():
-        taken, result = solve(start(task.name))
+    for name in load_corpus().questions:
+        taken, result = solve(start(name))
         assert result.success and result.progress == 1.0 and taken <= 7
 
 
 @pytest.mark.skipif(not OFFICIAL.exists(), reason="the official questions are not on this machine")
 def test_official_questions_play_and_the_expert_answers_them() -> None:
-    tasks = question_tasks(OFFICIAL)
-    results = [solve(start(task.name)) for task in tasks]
+    results = [solve(start(f"{OFFICIAL}#{name}")) for name in load_corpus(OFFICIAL).questions]
     assert len(results) == 100 and all(result.success and taken <= 7 for taken, result in results)
 
 
@@ -161,7 +160,7 @@ def test_a_file_of_the_users_own_plays_by_id_and_by_index(row: dict[str, object]
     path = tmp_path / f"mine#{suffix}"  # the sign that stands before an id, too
     rows = [row, {**row, "_id": "7#b"}]
     path.write_text(json.dumps(rows) if suffix == ".json" else "".join(json.dumps(r) + "\n" for r in rows))
-    assert [task.name for task in question_tasks(path)] == [f"{path}#5a", f"{path}#7#b"]
+    assert solve(start(f"{path}#5a"))[1].success
     env = start(f"{path}#1")
     assert env.step("search[a & b]").observation == "A & B is a shop. It belongs to Ada."
     assert solve(start(f"{path}#7#b"))[1].success

@@ -23,6 +23,7 @@ from agentrefine_lib.environments.protocol import Environment
 from agentrefine_lib.environments.scienceworld import actions, expert, jvm
 from agentrefine_lib.environments.scienceworld.environment import _SOLUTIONS, ScienceWorld
 from agentrefine_lib.environments.signature import parse_command
+from agentrefine_lib.environments.words import load_words
 from agentrefine_lib.schema import Task
 
 LABELS = Path(__file__).resolve().parents[3] / "shared" / "benchmarks" / "scienceworld.jsonl"
@@ -59,8 +60,8 @@ def task(name: str, seed: int) -> Task:
     return Task(engine="scienceworld", name=name, seed=seed)
 
 
-def start(name: str, seed: int, *, verdict_ends: bool = True) -> ScienceWorld:
-    env = ScienceWorld(verdict_ends=verdict_ends)
+def start(name: str, seed: int) -> ScienceWorld:
+    env = ScienceWorld()
     env.reset(task(name, seed))
     return env
 
@@ -180,13 +181,6 @@ def test_a_wrong_focus_fails_the_task_and_nothing_revives_it(boil: ScienceWorld)
     )
 
 
-def test_a_wrapper_with_its_own_rules_can_play_on_after_the_verdict() -> None:
-    env = start("boil", 0, verdict_ends=False)
-    env.step("focus on hallway")
-    assert not env.step("go to kitchen").done and env.valid_actions()
-    env.close()
-
-
 def test_check_lists_commands_and_things(boil: ScienceWorld) -> None:
     result = boil.step("check valid actions")
     assert "pick up {object}" in result.observation and "reset" not in result.observation
@@ -227,6 +221,7 @@ def test_valid_actions_leave_the_episode_alone() -> None:
 EPISODES = """
 import hashlib, random, sys
 from agentrefine_lib.environments.scienceworld.environment import ScienceWorld
+from agentrefine_lib.environments.words import load_words
 from agentrefine_lib.environments.signature import parse_command
 from agentrefine_lib.schema import Task
 for name in sys.argv[1].split(","):
@@ -288,7 +283,7 @@ def test_the_expert_takes_up_an_episode_where_it_is_and_stops_off_its_path() -> 
 
 
 def test_thoughts_exist_for_every_command_and_name_the_aim() -> None:
-    assert set(expert.THOUGHTS) == set(actions.COMMANDS)
+    assert set(load_words(expert.__file__)["thoughts"]) == set(actions.COMMANDS)
     assert expert.aim("Your task is to find a(n) animal. First, focus on it.") == "find an animal"
     thought = expert.think("pick up metal pot", "Your task is to boil water. First, focus.", 0)
     assert "metal pot" in thought and "{" not in thought
@@ -361,6 +356,7 @@ def test_a_jvm_that_died_is_replaced(boil: ScienceWorld) -> None:
 HOLDER = """
 import time
 from agentrefine_lib.environments.scienceworld.environment import ScienceWorld
+from agentrefine_lib.environments.words import load_words
 from agentrefine_lib.environments.signature import parse_command
 from agentrefine_lib.schema import Task
 env = ScienceWorld()

@@ -6,7 +6,7 @@ import os
 import pytest
 
 from agentrefine_lib.dataset import read_conversations, write_conversations
-from agentrefine_lib.schema import SchemaError, held
+from agentrefine_lib.schema import SchemaError, file_lock
 from agentrefine_lib.tuning.train import last_checkpoint
 
 ROOM = {"synthesis": 100_000, "rollouts": 12_000, "dataset": 8_000, "training": 25_000_000}  # bytes: for a part of it
@@ -133,7 +133,10 @@ def test_a_spoilt_data_set_is_refused_with_its_name(conversations, tmp_path):
     ],
 )
 def test_a_file_that_another_run_is_writing_is_refused(operations, undisturbed, tmp_path, name):
-    with held(tmp_path / operations[name].file), pytest.raises(SchemaError, match="another run is writing this file"):
+    with (
+        file_lock(tmp_path / operations[name].file),
+        pytest.raises(SchemaError, match="another run is writing this file"),
+    ):
         operations[name].run(tmp_path)
     operations[name].run(tmp_path)
     assert operations[name].result(tmp_path) == undisturbed(name)

@@ -4,11 +4,14 @@ import asyncio
 import hashlib
 from collections import Counter
 
+import pandas as pd
 import pytest
 
+from agentrefine_lib.agent import Prompting
 from agentrefine_lib.endpoint import Budget, EndpointError, EndpointSettings
 from agentrefine_lib.environments import panel
-from agentrefine_lib.rollout import Limits, roll_out_served
+from agentrefine_lib.policies import Decoding, Models, Served
+from agentrefine_lib.rollout import Limits, roll_out_all
 from agentrefine_lib.schema import Episode, read_jsonl
 from agentrefine_lib.synthesis import endpoint_teacher, synthesize
 from agentrefine_lib.teachers import EmbeddedTeacher
@@ -69,15 +72,14 @@ def player():
     return Starlette(routes=[Route("/v1/chat/completions", chat, methods=["POST"])])
 
 
-def settings(url, **more):
-    quick = {"concurrency": 2, "retries": 1, "backoff_s": 0.01, "timeout_s": 0.5}
-    return EndpointSettings(base_url=url, model="embedded", **(quick | more))
+QUICK = {"concurrency": 2, "retries": 1, "backoff_s": 0.01, "timeout_s": 0.5}
 
 
 def synthesis(jobs, url, folder):
     async def run():
         (folder.parent / "prices.yaml").write_text(PRICES)
-        source = endpoint_teacher(settings(url), folder, 12, folder.parent / "prices.yaml", Budget())
+        settings = EndpointSettings(base_url=url, model="embedded", **QUICK)
+        source = endpoint_teacher(settings, folder, 12, folder.parent / "prices.yaml", Budget())
         async with source as (teacher, note):
             await synthesize(teacher, jobs(12), folder, concurrency=2, note=note)
 
@@ -85,9 +87,9 @@ def synthesis(jobs, url, folder):
 
 
 def rollouts(jobs, url, folder):
-    served, limits = {"tuned": "embedded"}, Limits(steps=5, in_flight=2)
-    given = (settings(url, temperature=0.0), TASKS, folder, folder / "completions.jsonl", limits)
-    asyncio.run(roll_out_served(served, *given))
+    served = Served(base_url=url, policies={"tuned": "embedded"}, **QUICK)
+    models = Models(folder, pd.DataFrame({"policy": []}), Prompting(), Decoding(), served, record="completions")
+    asyncio.run(roll_out_all(models.policies(), TASKS, folder, Limits(steps=5, in_flight=2)))
 
 
 def result(folder):

@@ -5,12 +5,15 @@ import logging
 import traceback
 from pathlib import Path
 
+import pandas as pd
 import pytest
 
+from agentrefine_lib.agent import Prompting
 from agentrefine_lib.endpoint import Endpoint, EndpointError, EndpointSettings
 from agentrefine_lib.endpoint.embeddings import embed_by_endpoint
 from agentrefine_lib.environments import panel
-from agentrefine_lib.rollout import Limits, roll_out_served
+from agentrefine_lib.policies import Decoding, Models, Served
+from agentrefine_lib.rollout import Limits, roll_out_all
 from agentrefine_lib.runner.attempt import NotebookFailedError, execute
 from agentrefine_lib.teachers import EmbeddedTeacher
 from agentrefine_lib.verify.judge import EndpointJudge, judge_turns
@@ -63,7 +66,9 @@ async def judge(url, folder, trajectories):
 
 async def play(url, folder, trajectories):
     tasks, limits = panel({"babyai": {"GoToDoor": [1]}}), Limits(steps=2)
-    return await roll_out_served({"served": "m"}, settings(url), tasks, folder, folder / "c.jsonl", limits)
+    served = Served(**settings(url).model_dump() | {"model": "", "policies": {"served": "m"}})
+    models = Models(folder, pd.DataFrame({"policy": []}), Prompting(), Decoding(), served)
+    return await roll_out_all(models.policies(), tasks, folder, limits)
 
 
 async def embed(url, folder, trajectories):
@@ -98,7 +103,7 @@ def test_chapter_1_leaves_no_key_behind_whether_it_succeeds_or_fails(tmp_path, c
     for name, app in (("good", make_app(EmbeddedTeacher())), ("bad", echo(401))):
         run = tmp_path / name
         with serve(app) as url:
-            values = {"run_dir": str(run), "teacher_url": url, "teacher_model": "embedded", "n_trajectories": 6}
+            values = {"run_dir": str(run), "teacher": {"base_url": url, "model": "embedded"}, "n_trajectories": 6}
             try:
                 execute(source, run / "notebooks" / source.name, values, ROOT)
                 assert name == "good"

@@ -16,7 +16,14 @@ from agentrefine_lib.schema import ActionSpec, DMTurn, PlayerTurn, Script, Traje
 from agentrefine_lib.tuning import MaskError, encode
 from agentrefine_lib.viewers import CompareViewer, ScriptExplorer, TrajectoryViewer
 from agentrefine_lib.viewers.page import document
-from agentrefine_lib.viewers.render import conversation_page, play_page, record_page, script_page, tokens_page, two_page
+from agentrefine_lib.viewers.render import (
+    conversation_page,
+    pair_page,
+    play_page,
+    record_page,
+    script_page,
+    tokens_page,
+)
 
 TAGS = {
     *["html", "head", "meta", "title", "style", "body", "div", "pre", "b", "s", "ins", "span", "code", "p", "button"],
@@ -75,7 +82,7 @@ def pages(text, tokenizer):
     trajectory, episode = make_trajectory(text, action), make_episode(text, action, kind=action)
     talks = [to_conversation(trajectory), from_episode(episode)]
     yield script_page(trajectory.script)
-    yield two_page(episode, episode)
+    yield pair_page(episode, episode)
     yield from map(record_page, [trajectory, episode, *talks])
     yield from map(conversation_page, talks)
     with suppress(MaskError):

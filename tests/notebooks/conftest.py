@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-QUICK = ["n_trajectories=24", "train_steps=3", "max_steps=4", "reply_tokens=12", "lesson_steps=3", "lesson_turns=3"]
+QUICK = ["n_trajectories=24", "recipe.train_steps=3", "limits.steps=4", "decoding.reply_tokens=12", "lesson_steps=3"]
 Reproduce = Callable[..., subprocess.CompletedProcess[str]]
 
 

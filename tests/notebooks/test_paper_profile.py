@@ -24,16 +24,16 @@ from agentrefine_lib.teachers.server import make_app, serve
 ROOT = Path(__file__).parents[2]
 POLICIES = ["untuned", "agentrefine-0", "expert_only-0"]
 SMALL = {
-    "n_trajectories": 10, "teacher_model": "embedded", "n_judged": 5,
+    "n_trajectories": 10, "n_judged": 5,
     "expert_panel": {"babyai": {"PickupLoc": [0, 1, 2, 3]}}, "held_in": {"expert_only": ["babyai"]},
     "models": {"agentrefine": {"seeds": [0]}, "expert_only": {"seeds": [0]}}, "ablated": ["untuned", "agentrefine"],
-    "train_steps": 2, "batch_size": 2, "accumulation": 1, "precision": "float32", "optimizer": "adamw_torch",
-    "gradient_checkpointing": False, "accelerate_config": None, "max_tokens": 2000, "save_every": 2,
+    "recipe": {"train_steps": 2, "batch_size": 2, "accumulation": 1, "precision": "float32", "optimizer": "adamw_torch",
+               "gradient_checkpointing": False, "max_tokens": 2000, "save_every": 2}, "accelerate_config": None,
     "panel": {"babyai": {"GoToDoor": [1]}, "hotpotqa": {"same-press": [0]}, "embedded": {"places": [0]}},
-    "max_steps": 3, "context": 2048, "reply_tokens": 12,
+    "limits": {"steps": 3}, "decoding": {"context": 2048, "reply_tokens": 12},
     "perturbations": ["synonyms", "nonsense"], "robust_panel": {"babyai": {"GoToDoor": [1]}},
     "mended_panel": {"embedded": {"places": [0]}},
-    "sampled_panel": {"babyai": {"GoToDoor": [1]}}, "n_samples": 2, "n_thoughts": 40, "n_environments": 10,
+    "sampled_panel": {"babyai": {"GoToDoor": [1]}}, "n_samples": 2, "texts": {"thoughts": 40, "environments": 10},
 }  # fmt: skip
 
 
@@ -78,7 +78,8 @@ def test_the_paper_profile_runs_with_everything_behind_urls(tiny, tmp_path):
     teacher = make_app(EmbeddedTeacher(slip_rate=0.1))
     with serve(teacher) as teacher_url, serve(models.app) as url:
         places = {"run_dir": str(run), "figures_dir": str(run / "figures"), "base_model": str(tiny)}
-        served = {"teacher_url": teacher_url, "endpoint_url": url, "served": {name: name for name in POLICIES}}
+        served = {"teacher": {"base_url": teacher_url, "model": "embedded"}}
+        served["endpoint"] = {"base_url": url, "policies": {name: name for name in POLICIES}}
         values = [f"{name}={json.dumps(value)}" for name, value in (SMALL | places | served).items()]
         command = [sys.executable, "-m", "agentrefine_lib.runner", "paper", "-p", *values]
         done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=850, check=False)

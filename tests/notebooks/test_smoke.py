@@ -45,9 +45,9 @@ def test_the_second_run_skips_everything_and_the_manifest_tells_of_the_first(rep
     assert again.stdout.count("is up to date") == len(notebooks)
     manifest = json.loads((first_run / "figures" / "manifest.json").read_text())
     notebook = manifest["notebooks"]["03_finetuning"]
-    assert notebook["parameters"]["given"]["train_steps"] == 3
-    assert notebook["parameters"]["defaulted"]["learning_rate"] == 1e-3
-    assert notebook["seeds"] == {"training_seed": 0}
+    assert notebook["parameters"]["given"]["recipe.train_steps"] == 3
+    assert notebook["parameters"]["defaulted"]["recipe.learning_rate"] == 1e-3
+    assert notebook["seeds"] == {"recipe.seed": 0}
     assert "minigrid" in manifest["engines"]
 
 
@@ -111,20 +111,19 @@ def test_two_exercises_have_solutions_that_pass_their_own_check(path, first_run,
 
 
 def test_a_misspelt_parameter_is_refused_before_anything_runs(reproduce, tmp_path):
-    refused = reproduce(tmp_path, "-p", "train_step=5", "-p", "max_steps=many")
+    refused = reproduce(tmp_path, "-p", "train_step=5", "-p", "limits.steps=many")
     assert refused.returncode == 2
-    assert "train_step" in refused.stderr
-    assert "train_steps" in refused.stderr
-    assert "max_steps" in refused.stderr
+    assert "-p: train_step: no notebook declares this parameter; did you mean recipe.train_steps?" in refused.stderr
+    assert "-p: limits.steps: found 'many', expected: Input should be a valid integer" in refused.stderr
     assert not (tmp_path / "notebooks").exists()
 
 
 @pytest.mark.slow
-def test_a_notebook_opened_alone_makes_its_inputs(tmp_path, tiny):
+def test_a_notebook_opened_alone_makes_its_inputs(tmp_path):
     """As a reader would: chapter 4 first, in a folder where nothing was run."""
     executed = tmp_path / "out.ipynb"
     values = ["-p", "run_dir", str(tmp_path / "run"), "-p", "figures_dir", str(tmp_path / "run" / "figures")]
-    values += ["-p", "base_model", str(tiny)]
+    values += ["-y", "{limits: {steps: 5}, decoding: {reply_tokens: 12}}"]
     command = [
         shutil.which("papermill", path=str(Path(sys.executable).parent)),
         "04_evaluation.ipynb",

@@ -32,7 +32,7 @@ def test_a_running_batch_says_what_each_episode_alone_would(policy, sure, start,
 
 def test_what_is_sampled_is_that_of_the_seed(policy, start):
     def sample(seed):
-        return asyncio.run(policy.sampled("s", Sampling(1.0, seed=seed)).act([start(level) for level in LEVELS]))
+        return asyncio.run(policy.again("s", sampling=Sampling(1.0, seed=seed)).act([start(level) for level in LEVELS]))
 
     first = sample(0)
     assert sample(0) == first != sample(1)

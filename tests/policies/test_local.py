@@ -111,7 +111,7 @@ def test_what_is_sampled_depends_on_seed_task_and_step_only(sure, start):
     assert sample(LEVELS) == whole and sample(LEVELS[1:]) == whole[1:]
     assert sample(LEVELS, seed=1) != whole and len(set(whole)) == 3
     greedy = LocalPolicy(sure, "g", context=2048, reply_tokens=8, dtype="float32")
-    assert act(greedy.sampled("s", Sampling(1.0)), [start(level) for level in LEVELS]) == whole
+    assert act(greedy.again("s", sampling=Sampling(1.0)), [start(level) for level in LEVELS]) == whole
 
 
 def test_a_model_that_stays_loaded_reads_other_prompts(sure, start, monkeypatch):
@@ -119,7 +119,7 @@ def test_a_model_that_stays_loaded_reads_other_prompts(sure, start, monkeypatch)
     monkeypatch.setattr(OpenVino, "generate", lambda _, prompts, *__: read.extend(prompts) or [Written([1], True)])
     examples = read_examples(Path(__file__).parents[2] / "params" / "examples")
     policy = LocalPolicy(sure, "sure", context=2048, reply_tokens=8)
-    other = policy.prompted(Prompting(examples=examples))
+    other = policy.again(prompting=Prompting(examples=examples))
     for one in (policy, other):
         act(one, [start("GoToDoor")])
     assert other.name == policy.name and other._generator is policy._generator

@@ -4,11 +4,10 @@ import asyncio
 
 import pytest
 
-from agentrefine_lib.dataset import reply
 from agentrefine_lib.policies import LocalPolicy, Reflexion
 from agentrefine_lib.policies.reflexion import ASK
 from agentrefine_lib.rollout import Limits, roll_out
-from agentrefine_lib.schema import Episode, Task, read_jsonl
+from agentrefine_lib.schema import Episode, Task, format_reply, read_jsonl
 
 TASKS = [Task(engine="babyai", name="GoToRedBallGrey", seed=seed) for seed in (1, 2)]
 NOTE = "That is no command here."
@@ -29,10 +28,10 @@ class Learner:
 
     async def answer(self, episode):
         if episode.steps and ASK in episode.steps[-1].observation:
-            return reply(NOTE, "zzz")
+            return format_reply(NOTE, "zzz")
         if self.learns and NOTE in episode.opening.rules:
-            return reply(*await episode.engine.expert_action())
-        return reply("Hm.", "zzz")
+            return format_reply(*await episode.engine.expert_action())
+        return format_reply("Hm.", "zzz")
 
 
 def played(policy, path, **limits):

@@ -6,9 +6,9 @@ from collections import Counter
 
 import pytest
 
-from agentrefine_lib.dataset import reply, to_conversation
+from agentrefine_lib.dataset import to_conversation
 from agentrefine_lib.rollout import roll_out_corrected
-from agentrefine_lib.schema import PlayerTurn, Trajectory, read_jsonl
+from agentrefine_lib.schema import PlayerTurn, Trajectory, format_reply, read_jsonl
 from agentrefine_lib.verify import check_trajectory, count_refinements
 
 
@@ -24,7 +24,7 @@ class Stumbling:
         rng = random.Random(f"{episode.task.id} {len(episode.steps)}")
         possible = await episode.engine.valid_actions()
         said = rng.choice(["dance", "Check this", rng.choice(possible), rng.choice(possible).title() + ".", "open", ""])
-        return reply("I know.", said) if rng.random() < 0.8 else f"  {said}   {said} " + "go to " * 40
+        return format_reply("I know.", said) if rng.random() < 0.8 else f"  {said}   {said} " + "go to " * 40
 
 
 @pytest.fixture(scope="module")

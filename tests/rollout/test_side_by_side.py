@@ -4,12 +4,13 @@ import asyncio
 from functools import partial
 
 import engines
+import pandas as pd
 import pytest
 
-from agentrefine_lib.endpoint import EndpointSettings
+from agentrefine_lib.agent import Prompting
 from agentrefine_lib.environments import make_environment, panel
-from agentrefine_lib.policies import ExpertPolicy, RandomPolicy
-from agentrefine_lib.rollout import Limits, UnplayedError, roll_out, roll_out_all, roll_out_served
+from agentrefine_lib.policies import Decoding, ExpertPolicy, Models, RandomPolicy, Served
+from agentrefine_lib.rollout import Limits, UnplayedError, roll_out, roll_out_all
 from agentrefine_lib.rollout.engines import EnginePool
 from agentrefine_lib.schema import Episode, read_jsonl
 
@@ -56,8 +57,9 @@ def test_a_task_that_cannot_be_played_stops_no_policy_and_is_named_by_each(tmp_p
 def test_a_task_that_cannot_be_played_stops_no_served_policy(tmp_path):
     tasks, served = panel({"babyai": {"GoToRedBallGrey": [1, 2]}}), {"a": "model-a", "b": "model-b"}
     make, limits = partial(engines.broken, "step", "ValueError", None), Limits(steps=6, tries=1)
-    settings = EndpointSettings(base_url="http://127.0.0.1:9/v1", model="any")
+    endpoint = Served(base_url="http://127.0.0.1:9/v1", policies=served)
+    models = Models(tmp_path, pd.DataFrame({"policy": []}), Prompting(), Decoding(), endpoint)
     wrap = lambda policy: RandomPolicy(name=policy().name)  # noqa: E731  (asks no endpoint)
     with pytest.raises(UnplayedError, match=rf"(?s)a: 1 of 2 .*{engines.CHOSEN}.*\nb: 1 of 2 .*{engines.CHOSEN}"):
-        asyncio.run(roll_out_served(served, settings, tasks, tmp_path, tmp_path / "r.jsonl", limits, make, wrap=wrap))
+        asyncio.run(roll_out_all(models.policies(wrap=wrap), tasks, tmp_path, limits, make))
     assert [len(episodes(tmp_path / f"{name}.jsonl")) for name in served] == [1, 1]

@@ -6,10 +6,12 @@ import ast
 from typing import Any
 
 import pytest
+from pydantic import ValidationError
 
+from agentrefine_lib.endpoint import Budget
 from agentrefine_lib.runner import ProfileError, load_profile
 from agentrefine_lib.runner.parameters import fit, resolve
-from agentrefine_lib.runner.profile import spelt_out
+from agentrefine_lib.schema import spelt_out
 
 NOTEBOOKS = "notebooks: [{name: 01_count, outputs: ['{run_dir}/log.txt']}]\n"
 
@@ -163,6 +165,37 @@ def test_a_profile_holds_what_differs_from_the_one_that_it_extends(suite):
     suite.write("params/more.yaml", "extends: tiny\nrun_dir: runs/more\n")
     with pytest.raises(ProfileError, match=r"params/more\.yaml: figures_dir: expected a folder of its own"):
         load_profile("more", suite.root)
+
+
+SECTION = 'run_dir: str = "x"\nn_items: int = 3\nbudget: dict = {}  # limits: endpoint.Budget'
+
+
+def test_fields_of_sections_are_given_one_by_one(suite):
+    write = "from pathlib import Path\nPath(run_dir, 'log.txt').write_text('4')"
+    suite.notebook("01_count", SECTION, write, "assert budget == {'requests': 6, 'tokens': 7, 'money': 0.1}")
+    suite.profile("n_items: 4\nbudget: {tokens: 5, requests: 6}\n" + NOTEBOOKS)
+    asked = ["budget.tokens=7", "budget={money: 1e-1}"]
+    (count,) = load_profile("tiny", suite.root, asked).notebooks
+    assert count.given["budget.money"] == 0.1
+    assert load_profile("tiny", suite.root).notebooks[0].defaulted == {"budget.money": None}
+    assert suite.run("-p", *asked)[0] == 0
+    assert "parameter budget.tokens changed from 7 to 5" in suite.run("--why")[1]
+
+
+def test_a_wrong_field_of_a_section_is_refused_wherever_it_comes_from(suite):
+    suite.notebook("01_count", SECTION)
+    suite.profile("budget:\n  tokens: many\n  monney: 1\n" + NOTEBOOKS)
+    code, printed = suite.run("-p", "reqests=2", "budget=3")
+    assert code == 2
+    assert sorted(printed.splitlines()) == [
+        "-p: budget: no notebook declares this parameter; did you mean budget.money?",
+        "-p: reqests: no notebook declares this parameter; did you mean budget.requests?",
+        "params/tiny.yaml:4: budget.tokens: found 'many', expected: Input should be a valid integer, unable to parse "
+        "string as an integer",
+        "params/tiny.yaml:5: budget.monney: no notebook declares this parameter; did you mean budget.money?",
+    ]
+    with pytest.raises(ValidationError, match=r"no field 'monney'; did you mean money\?"):
+        Budget(monney=1)
 
 
 def test_a_range_of_seeds_is_spelt_out():

@@ -7,18 +7,17 @@ import pytest
 
 from agentrefine_lib.dataset import to_conversation
 from agentrefine_lib.schema import DMTurn, Trajectory, read_jsonl
-from agentrefine_lib.synthesis import SETS, synthesize, synthesize_sets
-from agentrefine_lib.teachers import EmbeddedTeacher
+from agentrefine_lib.synthesis import SETS, Synthesis, synthesize, synthesize_sets
 from agentrefine_lib.verify import check_trajectory
 
-SETTINGS = {"slip_rate": 0.4, "loops": 0.2}
+ASKED = Synthesis(slip_rate=0.4, loops=0.2, held_out=[])
 
 
 @pytest.fixture(scope="module")
 def sets(jobs, tmp_path_factory):
     folder = tmp_path_factory.mktemp("sets")
-    asyncio.run(synthesize(EmbeddedTeacher(**SETTINGS), jobs(40), folder / "agentrefine"))
-    asyncio.run(synthesize_sets(list(SETS), SETTINGS, jobs(40), folder))
+    asyncio.run(synthesize(ASKED.teacher(), jobs(40), folder / "agentrefine"))
+    asyncio.run(synthesize_sets(list(SETS), ASKED, jobs(40), folder))
     return {path.name: list(read_jsonl(path / "trajectories.jsonl", Trajectory)) for path in folder.iterdir()}
 
 
@@ -80,4 +79,4 @@ def test_without_verification_the_teachers_own_faults_stay(sets):
 
 def test_an_unknown_set_is_named(jobs, tmp_path):
     with pytest.raises(ValueError, match="sets: no such half; expected some of no_refinement, "):
-        asyncio.run(synthesize_sets(["half"], SETTINGS, jobs(1), tmp_path))
+        asyncio.run(synthesize_sets(["half"], ASKED, jobs(1), tmp_path))

@@ -2,40 +2,37 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 
 from agentrefine_lib.environments import make_environment
 from agentrefine_lib.environments.agentboard.labels import LabelledTask
 from agentrefine_lib.environments.agentboard.rules import RULES, Rule
-from agentrefine_lib.environments.protocol import Environment, StepResult
+from agentrefine_lib.environments.protocol import Environment, StepResult, Wrapper
 from agentrefine_lib.schema import SCORE_UNKNOWN, Task
 
 
-class Labelled:
-    """``environment`` playing the task of one label; implements ``Environment``.
+class Labelled(Wrapper):
+    """``environment`` playing the task of one label.
 
     Not AgentBoard's: what the engine has ended is over, where AgentBoard steps a BabyAI or ScienceWorld further.
     """
 
     def __init__(self, environment: Environment, label: LabelledTask) -> None:
-        self._environment = environment
-        self._label = label
+        super().__init__(environment)
+        self._label, self.goal = label, label.goal
         self._rule = RULES.get(label.task.engine)
         self._open: set[int] = set()  # sub-goals not reached yet
         self._last = StepResult("", 0.0, False, False, None)
-        self.engine = environment.engine
-        self.goal = label.goal
-        self.version, self.rules, self.commands = environment.version, environment.rules, environment.commands
 
     def reset(self, task: Task) -> str:
         """Start the label's task. Raises ValueError for any other, and for a PDDL problem without the label's goal."""
         if task != self._label.task:
             raise ValueError(f"found the task {task.id}, expected {self._label.task.id}, which the label is for")
-        observation = self._environment.reset(task)
+        observation = self._reset(task)
         if self._rule is None:
             self._compare_goals()
-        self.version = f"{self._environment.version.removesuffix(f', {SCORE_UNKNOWN}')}, AgentBoard's labels"
-        self.rules, self.commands = self._environment.rules, self._environment.commands
+        self.version = f"{self.version.removesuffix(f', {SCORE_UNKNOWN}')}, AgentBoard's labels"
+        self.goal = self._label.goal
         self._open = set(range(len(self._label.subgoals)))
         self._last = StepResult("", 0.0, False, False, None)
         return observation
@@ -55,21 +52,11 @@ class Labelled:
         """The engine's valid actions; none once the episode is over."""
         return [] if self._last.done else self._environment.valid_actions()
 
-    def expert(self) -> Iterator[tuple[str, str]]:
-        """The engine's expert, which knows nothing of the label."""
-        return self._environment.expert()
-
-    def close(self) -> None:
-        """Close the engine."""
-        self._environment.close()
-
     def _compare_goals(self) -> None:
         conditions = [condition for (condition,) in self._label.subgoals]
         goal = self._environment.goal.casefold()
         if strange := [condition for condition in conditions if condition.casefold() not in goal]:
-            raise ValueError(
-                f"{self._label.task.name}: the label's condition {strange[0]!r} is none of its goal: {goal}"
-            )
+            raise ValueError(f"{self._label.task.name}: the condition {strange[0]!r} is none of its goal: {goal}")
 
     def _reach(self, rule: Rule, observation: str) -> None:
         for index in sorted(self._open):

@@ -22,16 +22,12 @@ Regex = Annotated[str, AfterValidator(readable)]
 
 
 class LabelledTask(NamedTuple):
-    """A task with AgentBoard's label. ``subgoals``: for each, the patterns any of which will do.
-
-    ``observation`` is AgentBoard's first observation where the label has it: to compare with, never shown.
-    """
+    """A task with AgentBoard's label. ``subgoals``: for each, the patterns any of which will do."""
 
     task: Task
     goal: str
     subgoals: tuple[tuple[str, ...], ...]
     difficulty: str
-    observation: str | None = None
 
 
 class Label(Record):
@@ -42,20 +38,19 @@ class Label(Record):
     id: int = Field(ge=0)
     goal: str = Field(min_length=1)
     difficulty: Literal["easy", "hard"]
-
-
-class BabyAILabel(Label):
-    task: Literal["babyai"]
     subgoals: list[str] = Field(min_length=1)
-    subgoals_1: list[str] = Field(default=[])  # in two tasks: another way there, sub-goal by sub-goal
-    level: str = Field(validation_alias=AliasPath("additional_info", "subtask"), pattern=r"^BabyAI-\w+-v\d+$")
-    observation: str = Field(validation_alias=AliasPath("additional_info", "init_obs"))
+    subgoals_1: list[str] = Field(default=[])  # in two tasks of BabyAI: another way there, sub-goal by sub-goal
 
     @model_validator(mode="after")
     def ways_are_of_one_length(self) -> Self:
         if self.subgoals_1 and len(self.subgoals_1) != len(self.subgoals):
             raise ValueError(f"subgoals_1 lists {len(self.subgoals_1)} patterns, subgoals {len(self.subgoals)}")
         return self
+
+
+class BabyAILabel(Label):
+    task: Literal["babyai"]
+    level: str = Field(validation_alias=AliasPath("additional_info", "subtask"), pattern=r"^BabyAI-\w+-v\d+$")
 
 
 class ScienceWorldLabel(Label):
@@ -74,22 +69,15 @@ class AlfWorldLabel(Label):
 class JerichoLabel(Label):
     task: Literal["jericho"]
     id: int = Field(ge=0, lt=len(JERICHO_GAMES))
-    subgoals: list[str] = Field(min_length=1)
 
 
 class PddlLabel(Label):
     task: Literal["pddl"]
-    subgoals: list[str] = Field(min_length=1)
     domain: str = Field(validation_alias=AliasPath("additional_info", "subtask"))
 
 
-LABELS: dict[str, type[BabyAILabel | ScienceWorldLabel | AlfWorldLabel | JerichoLabel | PddlLabel]] = {
-    "babyai": BabyAILabel,
-    "scienceworld": ScienceWorldLabel,
-    "alfworld": AlfWorldLabel,
-    "jericho": JerichoLabel,
-    "pddl": PddlLabel,
-}
+KINDS = (BabyAILabel, ScienceWorldLabel, AlfWorldLabel, JerichoLabel, PddlLabel)
+LABELS: dict[str, type[Label]] = {kind.__name__.removesuffix("Label").lower(): kind for kind in KINDS}
 
 
 def load_labels(path: Path | str, engine: str, data: Path | str = ".") -> dict[str, LabelledTask]:
@@ -105,11 +93,8 @@ def load_labels(path: Path | str, engine: str, data: Path | str = ".") -> dict[s
     labels = list(read_jsonl(path, LABELS[engine]))
     found = {}
     for label, task in zip(labels, _tasks(labels, Path(data)), strict=True):
-        ways = [label.subgoals]
-        if isinstance(label, BabyAILabel) and label.subgoals_1:
-            ways.append(label.subgoals_1)
-        observation = label.observation if isinstance(label, BabyAILabel) else None
-        found[task.id] = LabelledTask(task, label.goal, tuple(zip(*ways, strict=True)), label.difficulty, observation)
+        ways = zip(*filter(None, (label.subgoals, label.subgoals_1)), strict=True)
+        found[task.id] = LabelledTask(task, label.goal, tuple(ways), label.difficulty)
     return found
 
 

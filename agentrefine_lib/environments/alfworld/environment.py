@@ -1,10 +1,6 @@
-"""AlfWorld as text: TextWorld's PDDL games in alfworld's words, under AgentBoard's rules.
+"""AlfWorld as text: TextWorld's PDDL games in alfworld's words. docs/agentboard.md: what is AgentBoard's, what is not.
 
-A task is one of six task types, played in a game that its seed determines (games.py), or the path of an official game
-(official.py). Kept from AgentBoard: the first observation without banner, no "You arrive at …" before what is seen
-there, "look" repeats what was seen on arrival or behind the last door opened, "Nothing happens." for every refusal, and
-progress is sub-goals met / (their number + 1), 1 on success (goal.py). Not AgentBoard's: the wording, which is that of
-alfworld 0.4 ("move X to Y" for "put X in/on Y").
+A task is one of six task types, played in a game that its seed determines, or the path of an official game.
 """
 
 from __future__ import annotations
@@ -20,51 +16,24 @@ from agentrefine_lib.environments.alfworld.expert import Expert
 from agentrefine_lib.environments.alfworld.games import TASK_TYPES, generate
 from agentrefine_lib.environments.alfworld.goal import read_goal, subgoals
 from agentrefine_lib.environments.alfworld.official import read_game
-from agentrefine_lib.environments.protocol import StepResult
+from agentrefine_lib.environments.protocol import StepResult, TextEnvironment
 from agentrefine_lib.environments.signature import parse_command
+from agentrefine_lib.environments.words import load_words
 from agentrefine_lib.schema import Task
 
-COMMANDS = {
-    "go to {receptacle}": "walk to a piece of furniture or an appliance and see what is on it, e.g. go to shelf 2",
-    "open {receptacle}": "open what you stand at and see what is inside",
-    "close {receptacle}": "close what you stand at",
-    "take {object} from {receptacle}": "pick something up, with empty hands",
-    "move {object} to {receptacle}": "put what you hold in or on what you stand at",
-    "examine {thing}": "look closely at what you hold, at what lies here or at what you stand at",
-    "use {object}": "switch a lamp on",
-    "heat {object} with {receptacle}": "make what you hold hot, at a microwave",
-    "clean {object} with {receptacle}": "make what you hold clean, at a sinkbasin",
-    "cool {object} with {receptacle}": "make what you hold cool, at a fridge",
-    "slice {object} with {knife}": "slice what lies here with the knife you hold",
-    "inventory": "list what you hold",
-    "look": "repeat what you saw here",
-    "help": "list the commands of the game",
-}
+COMMANDS: dict[str, str] = load_words(__file__)["commands"]
 PLACED = ("gotolocation", "openobject")  # actions whose answer "look" repeats
 SHOWING = (*PLACED, "examinereceptacle")  # actions that show what is in a receptacle
 
 
-class AlfWorld:
+class AlfWorld(TextEnvironment):
     """One AlfWorld episode; implements ``Environment``. ``reset`` raises ValueError for a task that does not exist."""
 
     engine = "alfworld"
     version = VERSION
-    rules = (
-        "You are in a room with furniture and appliances, each named with a number, e.g. cabinet 3. You see what lies "
-        "on one of them when you go there, and what is inside a closed one when you open it. You can hold one thing at "
-        "a time. To heat, cool or clean something, hold it and go to a microwave, a fridge or a sinkbasin. To look at "
-        "something in the light, hold it and switch the lamp on. An action that is not possible is answered with "
-        '"Nothing happens.".'
-    )
+    rules = load_words(__file__)["rules"]
     commands = COMMANDS
-
-    def __init__(self) -> None:
-        self.goal = ""
-        self._engine: Engine | None = None
-        self._possible: dict[str, Operation] = {}
-        self._subgoals: list[re.Pattern[str]] = []
-        self._met: set[int] = set()  # numbers of sub-goals
-        self._done = False
+    _engine: Engine | None = None
 
     def reset(self, task: Task) -> str:
         """Start the game of a task type and a seed, or of an official game's path."""
@@ -76,20 +45,18 @@ class AlfWorld:
         self.goal = game.sentence
         self.version = f"{VERSION}, {'generated' if task.name in TASK_TYPES else 'official'} games"
         self._subgoals = subgoals(self._aim)
-        self._met = set()
+        self._met: set[int] = set()  # numbers of sub-goals
         self._seen: set[str] = set()
         self._names = {e.name for e in self._engine.entities.values() if e.type in ("object", "receptacle")}
         self._scene = self._engine.text("look.feedback")
         self._observe()
         return self._scene
 
-    def step(self, action: str) -> StepResult:
-        """Play one command."""
-        if self._done or self._engine is None:
-            return self._result("The episode is over.", "logic")
+    def _play(self, action: str) -> StepResult:
+        assert self._engine
         text = " ".join(action.lower().split()).rstrip(". ")
         if "check" in text:  # AgentBoard: a step that lists what is possible
-            return self._result(f"You can do one of these now: {', '.join(self.valid_actions())}.")
+            return self._offer()
         if text not in self._possible:
             return self._result("Nothing happens.", self._kind_of_error(text))
         operation = self._possible[text]
@@ -105,8 +72,7 @@ class AlfWorld:
         return self._result(observation)
 
     def valid_actions(self) -> list[str]:
-        """Every command that is possible now, sorted; none once the episode is over."""
-        return sorted(self._possible)
+        return [] if self._done else sorted(self._possible)
 
     def expert(self) -> Iterator[tuple[str, str]]:
         """Yield (thought, action) until the goal is reached; stops early where what is needed cannot be found."""
@@ -119,12 +85,13 @@ class AlfWorld:
         """Give the engine back. The environment can be reset again."""
         if self._engine:
             self._engine.close()
-        self._engine, self._possible = None, {}
+        self._engine, self._done = None, True
 
     def _observe(self) -> None:
         assert self._engine
-        self._done = self._engine.won
-        self._possible = {} if self._done else self._engine.operations()
+        self._done = self._success = self._engine.won
+        self._possible: dict[str, Operation] = {} if self._done else self._engine.operations()
+        self._progress = 1.0 if self._done else len(self._met) / (len(self._subgoals) + 1)
 
     def _kind_of_error(self, text: str) -> str:
         command = parse_command(text, COMMANDS)
@@ -132,16 +99,10 @@ class AlfWorld:
             return "format"
         return "logic" if self._names.issuperset(command.arguments.values()) else "parameter"
 
-    def _result(self, observation: str, error: str | None = None) -> StepResult:
-        progress = 1.0 if self._done else len(self._met) / (len(self._subgoals) + 1)
-        return StepResult(observation, progress, self._done, self._done, error)
-
 
 def _path(name: str) -> Path:
     path = Path(name)
     if not path.exists():
-        raise ValueError(
-            f"unknown AlfWorld task {name!r}: expected a task type such as {', '.join(TASK_TYPES[:2])}, "
-            "or the path of an official game.tw-pddl"
-        )
+        types = ", ".join(TASK_TYPES)
+        raise ValueError(f"unknown AlfWorld task {name!r}: expected a task type such as {types}, or a game.tw-pddl")
     return path

@@ -48,10 +48,8 @@ class Expert:
             return self._search(kind, wanted)
         thing = next((t for t in known if self._here(self._where[t])), known[0])
         words = {"place": self._name(self._where[thing]), "thing": self._name(thing)}
-        return self._reach(self._where[thing], "return", "unlock", **words) or (
-            think(self._rng, "take", **words),
-            f"take {words['thing']} from {words['place']}",
-        )
+        step = self._reach(self._where[thing], "return", "unlock", **words)
+        return step or self._act("take", "take {thing} from {place}", **words)
 
     def _search(self, kind: str, wanted: list[str]) -> Step | None:
         route = [place for place in self._route.get(kind, []) if place not in self._seen]
@@ -69,23 +67,20 @@ class Expert:
         step = self._reach(route[0], "search on" if self._last else "search", "look in", **words)
         if self._open(route[0]) or self._here(route[0]):
             self._last = words["place"]  # its content is known after this step
-        return step or (think(self._rng, "look at", **words), f"examine {words['place']}")
+        return step or self._act("look at", "examine {place}", **words)
 
     def _treat(self, held: str) -> Step:
         appliances = [r for r in self._receptacles() if self._kind(r) == APPLIANCES[self._goal.treatment].lower()]
         place = next(filter(self._here, appliances), appliances[0])
         words = {"place": self._name(place), "thing": self._name(held), "treat": self._goal.treatment}
         if self._here(place):
-            return think(self._rng, "treat", **words), f"{words['treat']} {words['thing']} with {words['place']}"
-        return think(self._rng, "carry to treat", **words), f"go to {words['place']}"
+            return self._act("treat", "{treat} {thing} with {place}", **words)
+        return self._act("carry to treat", "go to {place}", **words)
 
     def _deliver(self, held: str) -> Step:
         place = self._destination()
         words = {"place": self._name(place), "thing": self._name(held)}
-        return self._reach(place, "carry", "open", **words) or (
-            think(self._rng, "put", **words),
-            f"move {words['thing']} to {words['place']}",
-        )
+        return self._reach(place, "carry", "open", **words) or self._act("put", "move {thing} to {place}", **words)
 
     def _light(self, held: str) -> Step | None:
         lamps = [lamp for lamp in self._things(self._goal.lamp) if self._where[lamp] in self._seen]
@@ -93,10 +88,8 @@ class Expert:
             return self._search(self._goal.lamp, self._things(self._goal.lamp))
         place = self._where[lamps[0]]
         words = {"place": self._name(place), "thing": self._name(held), "kind": self._goal.lamp}
-        return self._reach(place, "to lamp", "look in", **words) or (
-            think(self._rng, "light", **words),
-            f"use {self._name(lamps[0])}",
-        )
+        step = self._reach(place, "to lamp", "look in", **words)
+        return step or self._act("light", f"use {self._name(lamps[0])}", **words)
 
     def _put_aside(self, held: str) -> Step | None:
         fitting = self._plausible(self._kind(held))
@@ -104,16 +97,16 @@ class Expert:
             return None
         place = min(fitting, key=lambda place: (not self._here(place), not self._open(place), place))
         words = {"place": self._name(place), "thing": self._name(held)}
-        return self._reach(place, "hands", "hands", **words) or (
-            think(self._rng, "hands", **words),
-            f"move {words['thing']} to {words['place']}",
-        )
+        return self._reach(place, "hands", "hands", **words) or self._act("hands", "move {thing} to {place}", **words)
+
+    def _act(self, situation: str, action: str, **words: str) -> Step:
+        return think(self._rng, situation, **words), action.format(**words)
 
     def _reach(self, target: str, going: str, opening: str, **words: str) -> Step | None:
         """The step towards an open receptacle within reach; None where the player is there already."""
         if not self._here(target):
-            return think(self._rng, going, **words), f"go to {words['place']}"
-        return None if self._open(target) else (think(self._rng, opening, **words), f"open {words['place']}")
+            return self._act(going, "go to {place}", **words)
+        return None if self._open(target) else self._act(opening, "open {place}", **words)
 
     def _destination(self) -> str:
         """Where things are put: the receptacle that has the most of them, as far as is known, then the one at hand."""

@@ -146,8 +146,7 @@ def _problem(room: Room, found: list[tuple[str, str, str]], goal: str) -> str:
         facts += [f"objectAtLocation {name} {where[receptacle]}"]
         facts += [f"pickupable {name}"] if thing != LAMP else []
         facts += [f"isReceptacleObject {name}"] if thing in constants.MOVABLE_RECEPTACLES_SET else []
-        facts += [
-            f"{able} {name}".lower() for able, all_such in constants.VAL_ACTION_OBJECTS.items() if thing in all_such
-        ]
+        able = (word for word, such in constants.VAL_ACTION_OBJECTS.items() if thing in such)
+        facts += [f"{word} {name}".lower() for word in able]
     lines = ["(define (problem generated)", "(:domain alfred)", "(:objects", *objects, ")"]
     return "\n".join([*lines, "(:init", *(f"({fact})" for fact in facts), ")", goal])

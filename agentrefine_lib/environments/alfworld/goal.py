@@ -27,10 +27,8 @@ def read_goal(problem: str) -> Goal:
     predicates = set(re.findall(r"\((is\w+|inreceptacleobject)\b", text))
     known = len(set(things.values())) == 1 and bool(place) != bool(lamp)
     if not known or predicates - TREATMENTS.keys() - {"istoggled"}:
-        raise ValueError(
-            f"a goal that is none of the six task types: {' '.join(text.split())[:200]!r}; tasks with sliced things or "
-            "movable receptacles are left out, as in AgentBoard"
-        )
+        said = " ".join(text.split())[:200]
+        raise ValueError(f"a goal that is none of the six task types, without sliced things: found {said!r}")
     treatment = next((word for predicate, word in TREATMENTS.items() if predicate in predicates), "")
     return Goal(next(iter(things.values())), len(things), place[1] if place else "", lamp, treatment)
 

@@ -13,10 +13,8 @@ from pathlib import Path
 from typing import Any
 
 from agentrefine_lib.environments.alfworld.games import Game
-from agentrefine_lib.schema import Task
 
 FILE = "game.tw-pddl"
-LEFT_OUT = ("movable", "Sliced")
 
 
 def read_game(path: Path) -> Game:
@@ -28,19 +26,6 @@ def read_game(path: Path) -> Game:
     if not sentence or not isinstance(problem, str):
         raise ValueError(f"{path}: expected a pddl_problem, and a grammar with the line 'Your task is to: …'")
     return Game(problem, sentence[1])
-
-
-def official_tasks(folder: Path) -> list[Task]:
-    """AgentBoard's choice and order of a split's games: by path, only solvable ones, nothing movable, nothing sliced.
-
-    Raises ValueError where there is none.
-    """
-    paths = sorted(folder.rglob(FILE), key=str)
-    chosen = [path for path in paths if not any(word in str(path.relative_to(folder)) for word in LEFT_OUT)]
-    tasks = [Task(engine="alfworld", name=str(path)) for path in chosen if _load(path).get("solvable") is True]
-    if not tasks:
-        raise ValueError(f"{folder}: found no solvable {FILE}; expected a split such as json_2.1.1/valid_unseen")
-    return tasks
 
 
 def _load(path: Path) -> dict[str, Any]:

@@ -1,14 +1,4 @@
-"""The text commands: each is a short plan of the engine's own moves, or is refused with a reason.
-
-AgentBoard's rules, kept: a plan is a shortest path inside the current 7 × 7 view; cells that the view does not show are
-taken for free, and the plan stops at the first move that the engine does not make; among equally short paths the one
-found last counts; "go through" ends in the doorway; boxes are not toggled.
-
-Changed, because there the rule offers actions that do nothing or names the wrong thing: closed doors are obstacles; the
-region of paths is 7 × 7 (there one row or column more, depending on the direction); a thing has one number, that of the
-observation, in every command; "move forward", "drop" and "go to" are refused where the engine would do nothing. Added:
-an open door can be toggled, that is, closed; "pick up" is understood as "pickup".
-"""
+"""The text commands: each is a short plan of the engine's own moves, or is refused with a reason."""
 
 from __future__ import annotations
 
@@ -16,26 +6,16 @@ import re
 from typing import Any
 
 from agentrefine_lib.environments.babyai.mission import move
-from agentrefine_lib.environments.babyai.view import DEPTH, SIDE, Thing, View
+from agentrefine_lib.environments.babyai.view import DEPTH, FRONT, SIDE, Thing, View
 from agentrefine_lib.environments.protocol import Refusal
+from agentrefine_lib.environments.signature import short
+from agentrefine_lib.environments.words import load_words
 
 LEFT, RIGHT, FORWARD, PICKUP, DROP, TOGGLE = range(6)  # the engine's actions
 HEADINGS = ((0, 1), (1, 0), (0, -1), (-1, 0))  # ahead, right, back, left: what one step forward adds to a cell
-FRONT = (0, 1)
 CHECK = "check available actions"
 
-COMMANDS = {
-    "turn left": "turn a quarter to the left",
-    "turn right": "turn a quarter to the right",
-    "move forward": "walk one step ahead",
-    "go to {object}": "walk up to an object or a door in view and face it, e.g. go to red ball 1",
-    "pickup {object}": "walk up to a key, ball or box in view and take it, with empty hands, e.g. pickup grey key 1",
-    "drop": "put what you carry on the free cell in front of you",
-    "toggle": "open or close the door in front of you; a locked door needs the key of its color",
-    "go through {door}": "walk into the doorway of an open door, e.g. go through red open door 1",
-    "toggle and go through {door}": "walk up to a closed or locked door, open it and step into its doorway",
-    CHECK: "list every action that is possible now",
-}
+COMMANDS: dict[str, str] = load_words(__file__)["commands"]
 
 Cell = tuple[int, int]  # in the agent's frame, as in view.py
 Pose = tuple[Cell, int]  # a cell and an index into HEADINGS
@@ -135,7 +115,7 @@ def refuse(view: View, command: str) -> Refusal:
         return _not_now(view, command)
     aimed = re.fullmatch(r"(pickup|go to|go through|toggle and go through) (.+)", command)
     if aimed is None:
-        return Refusal("format", f'"{_short(command)}" is not a command. The commands are: {", ".join(COMMANDS)}.')
+        return Refusal("format", f'"{short(command)}" is not a command. The commands are: {", ".join(COMMANDS)}.')
     verb, label = aimed.groups()
     thing = next((thing for thing in view.things if thing.label == label), None)
     if thing is not None:
@@ -144,11 +124,7 @@ def refuse(view: View, command: str) -> Refusal:
         message = "Name one thing with its number, as it appears in the observation, e.g. red ball 1."
         return Refusal("parameter", message)
     names = ", ".join(thing.label for thing in view.things) or "nothing"
-    return Refusal("parameter", f'You do not see "{_short(label)}" from here. In view: {names}.')
-
-
-def _short(text: str) -> str:
-    return text if len(text) <= 40 else text[:37] + "..."
+    return Refusal("parameter", f'You do not see "{short(label)}" from here. In view: {names}.')
 
 
 def _not_now(view: View, verb: str) -> Refusal:

@@ -1,13 +1,4 @@
-"""BabyAI as text: the MiniGrid engine under AgentBoard's observations and commands (28 levels × 4 seeds).
-
-Parity with AgentBoard's labels, measured with minigrid 3.2.0: initial observations and goals are identical except in
-GoToObjS6, whose generator changed (v1). Goals are the engine's mission as it stands, and so are the labels'; the run of
-AgentBoard replaces "then" and "after you" by "and", which hides the order that its engine still demands.
-
-Not AgentBoard's: progress comes from the engine's state, not from text patterns (subgoals that are true from the start
-do not count, just as the labels leave them out); success is the engine's verdict; a command stops where the engine ends
-the episode, and a failed mission is over. The engine's own step limit is ignored, there and here.
-"""
+"""BabyAI as text: the MiniGrid engine (28 levels × 4 seeds). docs/agentboard.md: what is AgentBoard's, what is not."""
 
 from __future__ import annotations
 
@@ -23,61 +14,29 @@ import minigrid
 from agentrefine_lib.environments.babyai import actions, expert
 from agentrefine_lib.environments.babyai.mission import subgoals
 from agentrefine_lib.environments.babyai.view import describe, look
-from agentrefine_lib.environments.protocol import StepResult
+from agentrefine_lib.environments.protocol import StepResult, TextEnvironment
+from agentrefine_lib.environments.words import load_words
 from agentrefine_lib.schema import Task
 
 gymnasium.register_envs(minigrid)  # importing it has registered the levels; this says so
 
 LEVELS = (
-    "GoToRedBallGrey",
-    "GoToRedBall",
-    "GoToRedBallNoDists",
-    "GoToObjS6",
-    "GoToLocalS8N7",
-    "GoToObjMazeS7",
-    "GoToImpUnlock",
-    "GoToSeqS5R2",
-    "GoToRedBlueBall",
-    "GoToDoor",
-    "GoToObjDoor",
-    "Open",
-    "OpenRedDoor",
-    "OpenDoorLoc",
-    "OpenRedBlueDoorsDebug",
-    "OpenDoorsOrderN4Debug",
-    "Pickup",
-    "UnblockPickup",
-    "PickupLoc",
-    "PickupDistDebug",
-    "PickupAbove",
-    "Unlock",
-    "UnlockLocalDist",
-    "UnlockPickupDist",
-    "BlockedUnlockPickup",
-    "UnlockToUnlock",
-    "FindObjS7",
-    "KeyCorridorS6R3",
+    *("GoToRedBallGrey", "GoToRedBall", "GoToRedBallNoDists", "GoToObjS6", "GoToLocalS8N7", "GoToObjMazeS7"),
+    *("GoToImpUnlock", "GoToSeqS5R2", "GoToRedBlueBall", "GoToDoor", "GoToObjDoor", "Open", "OpenRedDoor"),
+    *("OpenDoorLoc", "OpenRedBlueDoorsDebug", "OpenDoorsOrderN4Debug", "Pickup", "UnblockPickup", "PickupLoc"),
+    *("PickupDistDebug", "PickupAbove", "Unlock", "UnlockLocalDist", "UnlockPickupDist", "BlockedUnlockPickup"),
+    *("UnlockToUnlock", "FindObjS7", "KeyCorridorS6R3"),
 )
 
 
-class BabyAI:
+class BabyAI(TextEnvironment):
     """One BabyAI episode in text; implements ``Environment``. ``reset`` raises ValueError for an unknown level."""
 
     engine = "babyai"
     version = f"minigrid {importlib.metadata.version('minigrid')}"
-    rules = (
-        "You are in a maze of rooms and see only the 7 by 7 cells ahead of you, as far as walls and shut doors allow. "
-        "Things are named by color, kind and a number, e.g. red ball 1 or grey locked door 1; name them exactly as the "
-        "last observation does, since the numbers change as you move. You can carry one thing at a time. A locked door "
-        "opens only with the key of its own color in your hands. An action may take several moves and ends early when "
-        "something unseen blocks the way."
-    )
+    rules = load_words(__file__)["rules"]
     commands = actions.COMMANDS
-
-    def __init__(self) -> None:
-        self.goal = ""
-        self._engine: Any = None
-        self._success = self._done = False
+    _engine: Any = None
 
     def reset(self, task: Task) -> str:
         """Start the level named by the task, e.g. "GoToDoor", in the episode of its seed."""
@@ -90,16 +49,14 @@ class BabyAI:
         self._observe()
         given = subgoals(self._engine, self._view)
         self._open = {index for index, reached in enumerate(given) if not reached}
-        self._total = len(self._open)
+        self._total, self._progress = len(self._open), 0.0
         return describe(self._view)
 
-    def step(self, action: str) -> StepResult:
-        """Play one command: a plan of engine moves that ends early when one of them fails or ends the episode."""
-        if self._done:
-            return self._result("The episode is over.", "logic")
+    def _play(self, action: str) -> StepResult:
+        """One command: a plan of engine moves that ends early when one of them fails or ends the episode."""
         command = actions.normal(action)
         if "check" in command:  # AgentBoard: any text with this word asks for the list
-            return self._result(f"You can do one of these now: {', '.join(self.valid_actions())}.")
+            return self._offer()
         if command not in self._options:
             refusal = actions.refuse(self._view, command)
             return self._result(refusal.message, refusal.kind)
@@ -107,6 +64,7 @@ class BabyAI:
         self._success = self._done and reward > 0
         self._observe()
         self._open -= {index for index, reached in enumerate(subgoals(self._engine, self._view)) if reached}
+        self._progress = 1.0 if self._success else (self._total - len(self._open)) / max(1, self._total)
         observation = describe(self._view)
         if self._success:
             observation += "\n The task is completed."
@@ -115,7 +73,6 @@ class BabyAI:
         return self._result(observation)
 
     def valid_actions(self) -> list[str]:
-        """Every command that would be accepted now, sorted; none once the episode is over."""
         return [] if self._done else sorted(self._options)
 
     def expert(self) -> Iterator[tuple[str, str]]:
@@ -137,10 +94,6 @@ class BabyAI:
     def _observe(self) -> None:
         self._view = look(self._engine)
         self._options = actions.options(self._view)
-
-    def _result(self, observation: str, error: str | None = None) -> StepResult:
-        progress = 1.0 if self._success else (self._total - len(self._open)) / max(1, self._total)
-        return StepResult(observation, progress, self._success, self._done, error)
 
 
 def _level_id(name: str) -> str:

@@ -18,7 +18,7 @@ from minigrid.envs.babyai.core.verifier import GoToInstr, OpenInstr, PickupInstr
 from agentrefine_lib.environments.babyai import actions
 from agentrefine_lib.environments.babyai.mission import clauses, orders
 from agentrefine_lib.environments.babyai.thoughts import Errand, think
-from agentrefine_lib.environments.babyai.view import View, absolute, look
+from agentrefine_lib.environments.babyai.view import FRONT, View, absolute, look
 
 STEP_CAP = 150  # text steps of a plan beyond which the expert gives up; the benchmark allows 30
 NESTING_CAP = 12  # errands within errands; more means a key locked up behind its own door
@@ -151,7 +151,7 @@ class Planner:
             self._route(lambda _, possible: self._drop(possible, self._harmless), None, errand)
 
     def _drop(self, possible: Options, good: Callable[[Cell], bool]) -> str | None:
-        return "drop" if "drop" in possible and good(absolute(self.engine, actions.FRONT)) else None
+        return "drop" if "drop" in possible and good(absolute(self.engine, FRONT)) else None
 
     def _harmless(self, cell: Cell) -> bool:
         before = [self._cost(targets) for targets in self._wanted]
@@ -169,7 +169,7 @@ class Planner:
         for thing in view.things:
             if absolute(self.engine, thing.cell) == cell:
                 command = verb if verb == "toggle" else f"{verb} {thing.label}"
-                return command if command in possible and (verb != "toggle" or thing.cell == actions.FRONT) else None
+                return command if command in possible and (verb != "toggle" or thing.cell == FRONT) else None
         return None
 
     def _cells(self, things: list[Any]) -> dict[int, Cell]:

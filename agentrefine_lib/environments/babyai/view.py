@@ -12,6 +12,7 @@ from minigrid.core.constants import IDX_TO_COLOR, IDX_TO_OBJECT, STATE_TO_IDX
 
 SIDE = 3  # how far the view reaches to the left and to the right
 DEPTH = 6  # how far it reaches ahead
+FRONT = (0, 1)  # the cell right ahead
 DOOR_STATES = {index: name for name, index in STATE_TO_IDX.items()}
 
 
@@ -89,9 +90,8 @@ def describe(view: View) -> str:
     if barriers:
         steps, barrier = min(barriers)
         text += f"You are facing a {barrier} {steps} steps away. "
-    return text + (
-        f"You are carrying a {' '.join(view.carrying)}." if view.carrying else "You are not carrying anything."
-    )
+    held = f"a {' '.join(view.carrying)}" if view.carrying else ""
+    return text + (f"You are carrying {held}." if held else "You are not carrying anything.")
 
 
 def absolute(engine: Any, cell: tuple[int, int]) -> tuple[int, int]:

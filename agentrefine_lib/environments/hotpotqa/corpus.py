@@ -13,7 +13,7 @@ from typing import Self
 import numpy as np
 from pydantic import AliasChoices, ConfigDict, Field, TypeAdapter, ValidationError, model_validator
 
-from agentrefine_lib.schema import Record, SchemaError, Task, explain, read_jsonl
+from agentrefine_lib.schema import Record, SchemaError, explain, read_jsonl
 
 SHIPPED = Path(__file__).with_name("questions.jsonl")
 SIMILAR = 5  # titles offered when there is no article of the name asked for
@@ -101,12 +101,6 @@ def _load(path: Path, _modified: int) -> Corpus:
     return Corpus(path)
 
 
-def question_tasks(path: Path | str = SHIPPED) -> list[Task]:
-    """The tasks of a file, in its order; of the shipped questions by default."""
-    prefix = "" if path == SHIPPED else f"{path}{SEPARATOR}"
-    return [Task(engine="hotpotqa", name=prefix + key) for key in load_corpus(path).questions]
-
-
 def find_question(name: str) -> tuple[Corpus, Question]:
     """The question that a task's name means: "<id>" or "<file>#<id or index>". Raises ValueError if there is none."""
     cuts = [at for at, sign in enumerate(name) if sign == SEPARATOR]  # an id may hold one, and so may a path
@@ -120,10 +114,8 @@ def find_question(name: str) -> tuple[Corpus, Question]:
     if file and key not in corpus.questions and key.isdecimal() and int(key) < len(ids):
         key = ids[int(key)]
     if key not in corpus.questions:
-        raise ValueError(
-            f"unknown HotpotQA task {name!r}: expected a question of {file or 'the shipped set'}, e.g. "
-            f"{', '.join(ids[:3])}; for a file of your own write path/to/file.jsonl#<id or index>"
-        )
+        expected = f"{', '.join(ids[:3])}, …, or path/to/file.jsonl#<id or index>"
+        raise ValueError(f"unknown HotpotQA task {name!r}: expected a question such as {expected}")
     return corpus, corpus.questions[key]
 
 

@@ -1,11 +1,6 @@
 """HotpotQA as a ReAct environment (Yao et al. 2023): search, lookup and finish over a local set of articles.
 
-Not ReAct's: the live Wikipedia there is a BM25 index here, over all articles of the question's file together. The
-shipped file holds 40 questions of our own about an invented valley, so that nothing a model knows of the world
-helps; official distractor files play as "path/to/file.json#<id or index>".
-
-Success is exact match, progress the F1 of the answer given, both by the official script (0 before ``finish``). The
-paper reports their means as EM and F1 (AgentBoard has no HotpotQA).
+Success is exact match, progress the F1 of the answer given (0 before ``finish``): the paper reports their means.
 """
 
 from __future__ import annotations
@@ -16,45 +11,26 @@ import random
 import re
 from collections.abc import Iterator
 
-from agentrefine_lib.environments.hotpotqa.corpus import Corpus, Question, find_question
+from agentrefine_lib.environments.hotpotqa.corpus import find_question
 from agentrefine_lib.environments.hotpotqa.expert import Reader
 from agentrefine_lib.environments.hotpotqa.scoring import exact_match, f1
-from agentrefine_lib.environments.protocol import StepResult
-from agentrefine_lib.environments.signature import parse_command
+from agentrefine_lib.environments.protocol import StepResult, TextEnvironment
+from agentrefine_lib.environments.signature import parse_command, short
+from agentrefine_lib.environments.words import load_words
 from agentrefine_lib.schema import Task
 
 SHOWN = 5  # sentences of an article that a search displays, as in ReAct; the others are found by lookup
-COMMANDS = {
-    "search[{title}]": "open the article of this title, or be told the titles that fit these words best",
-    "lookup[{keyword}]": "read the next sentence of the open article that contains this keyword",
-    "finish[{answer}]": "give the answer and end the episode",
-}
+COMMANDS: dict[str, str] = load_words(__file__)["commands"]
 _NAME = re.compile(r"(?:[A-ZÀ-Þ][\w'’-]*|\d[\d,.]*)(?: (?:of |the |and )*(?:[A-ZÀ-Þ][\w'’-]*|\d[\d,.]*))*")
 
 
-class HotpotQA:
+class HotpotQA(TextEnvironment):
     """One question at a time; implements ``Environment``. ``reset`` raises ValueError for an unknown question."""
 
     engine = "hotpotqa"
     version = f"bm25s {importlib.metadata.version('bm25s')}"  # reset adds the digest of the question file
-    rules = (
-        "Answer a question by reading articles. Usually one article leads to the next: search for a name from the "
-        "question, read, and search for what you need then. A search shows only the first sentences of an article; a "
-        "lookup finds a keyword in the rest, and the same lookup again finds the next place. Answer in as few words as "
-        "possible: a name, a date, a number, yes or no. You can answer once."
-    )
+    rules = load_words(__file__)["rules"]
     commands = COMMANDS
-
-    def __init__(self) -> None:
-        self.goal = ""
-        self._corpus: Corpus
-        self._question: Question
-        self._task: Task
-        self._open: str | None = None  # title of the article that lookups search
-        self._keyword, self._found = "", 0  # of the last lookup: the keyword and how many of its sentences were read
-        self._shown: set[tuple[str, int]] = set()  # sentences displayed so far: title, number
-        self._seen = ""  # the question and all observations
-        self._progress, self._success, self._done = 0.0, False, False
 
     def reset(self, task: Task) -> str:
         """Start a question: "<id>" of the shipped set, or "<file>#<id or index>". The seed makes no difference."""
@@ -62,21 +38,19 @@ class HotpotQA:
         self._task = task
         self.version = f"{HotpotQA.version}, questions {self._corpus.digest}"
         self.goal = " ".join(self._question.question.split())
-        self._open, self._keyword, self._found = None, "", 0
-        self._shown = set()
+        self._open: str | None = None  # title of the article that lookups search
+        self._keyword, self._found = "", 0  # of the last lookup: the keyword and how many of its sentences were read
+        self._shown: set[tuple[str, int]] = set()  # sentences displayed so far: title, number
         self._progress, self._success, self._done = 0.0, False, False
         observation = f"No article is open. {len(self._corpus.articles)} articles can be searched."
-        self._seen = f"{self.goal}\n{observation}"
+        self._seen = f"{self.goal}\n{observation}"  # the question and all observations
         return observation
 
-    def step(self, action: str) -> StepResult:
-        """Search, look up or answer."""
-        if self._done:
-            return self._result("The episode is over.", "logic")
+    def _play(self, action: str) -> StepResult:
         text = re.sub(r"\s+\[", "[", action.encode(errors="replace").decode(), count=1).strip().rstrip(".")
         command = parse_command(text, COMMANDS)
         if command is None and "check" in text.lower():  # AgentBoard: any text with this word asks for the list
-            return self._result(f"You can do one of these now: {', '.join(self.valid_actions())}.")
+            return self._offer()
         if command is None:
             return self._result(f"That is not a command. The commands are: {', '.join(COMMANDS)}.", "format")
         argument = next(iter(command.arguments.values())).strip()
@@ -92,11 +66,8 @@ class HotpotQA:
         names = {name.rstrip(".,") for name in _NAME.findall(self._seen)}
         titles = {*self._corpus.named_in(self._seen), *(name for name in names if self._corpus.similar(name))}
         places = [name for name in names if self._open and len(self._places(name)) > self._read_already(name)]
-        return sorted(
-            [f"search[{title}]" for title in titles]
-            + [f"lookup[{name}]" for name in places]
-            + [f"finish[{answer}]" for answer in names | {"yes", "no"}]
-        )
+        choices = {"search": titles, "lookup": places, "finish": names | {"yes", "no"}}
+        return sorted(f"{verb}[{text}]" for verb, texts in choices.items() for text in texts)
 
     def expert(self) -> Iterator[tuple[str, str]]:
         """Yield (thought, action): read the supporting sentences one after the other, then answer."""
@@ -104,16 +75,13 @@ class HotpotQA:
         while not self._done:
             yield reader.choose(self._open, self._shown, self._seen)
 
-    def close(self) -> None:
-        """Nothing is held outside this object."""
-
     def _search(self, title: str) -> tuple[str, str | None]:
         found = self._corpus.find(title)
         if found is None:
             similar = self._corpus.similar(title)
             if not similar:
-                return f"Could not find {_short(title)}, and no article contains any word of it.", "parameter"
-            return f"Could not find {_short(title)}. Similar: {json.dumps(similar, ensure_ascii=False)}.", None
+                return f'Could not find "{short(title, 80)}", and no article contains any word of it.', "parameter"
+            return f'Could not find "{short(title, 80)}". Similar: {json.dumps(similar, ensure_ascii=False)}.', None
         self._open, self._keyword = found, ""
         sentences = self._corpus.articles[found][:SHOWN]
         self._shown |= {(found, number) for number in range(len(sentences))}
@@ -124,10 +92,10 @@ class HotpotQA:
             return "No article is open: search for one first.", "logic"
         places = self._places(keyword)
         if not places:
-            return f"The article {self._open} does not contain {_short(keyword)}.", "parameter"
+            return f'The article {self._open} does not contain "{short(keyword, 80)}".', "parameter"
         read = self._read_already(keyword)
         if read == len(places):
-            return f"No more results for {_short(keyword)} in the article {self._open}.", "logic"
+            return f'No more results for "{short(keyword, 80)}" in the article {self._open}.', "logic"
         self._keyword, self._found = keyword.casefold(), read + 1
         self._shown.add((self._open, places[read]))
         return f"(Result {read + 1} / {len(places)}) {self._corpus.articles[self._open][places[read]]}", None
@@ -137,7 +105,7 @@ class HotpotQA:
         self._success = exact_match(answer, self._question.answer)
         self._progress = f1(answer, self._question.answer)
         verdict = "the one expected" if self._success else "not the one expected"
-        return f"You answered {_short(answer)}. This answer is {verdict}.", None
+        return f'You answered "{short(answer, 80)}". This answer is {verdict}.', None
 
     def _places(self, keyword: str) -> list[int]:
         """Numbers of the sentences of the open article that contain a keyword, whatever its case."""
@@ -147,10 +115,3 @@ class HotpotQA:
 
     def _read_already(self, keyword: str) -> int:
         return self._found if keyword.casefold() == self._keyword else 0
-
-    def _result(self, observation: str, error: str | None = None) -> StepResult:
-        return StepResult(observation, self._progress, self._success, self._done, error)
-
-
-def _short(text: str) -> str:
-    return f'"{text}"' if len(text) <= 80 else f'"{text[:77]}..."'

@@ -6,40 +6,8 @@ import random
 import re
 
 from agentrefine_lib.environments.hotpotqa.corpus import Corpus, Question
+from agentrefine_lib.environments.words import load_words
 
-# Each thought names what is looked for and why. {quote} is what was read and leads there, or empty.
-FIRST = (
-    "The question is about {title}, so I look that up first.",
-    "{title} is named in the question. I begin with this article.",
-    "To answer this I have to read about {title} first.",
-)
-LISTED = (
-    "Of the titles offered, {title} fits the question, so I open it.",
-    "{title} is in the list and looks like what I need.",
-)
-NEXT = (
-    "{quote} Next I need to know more about {title}.",
-    "I have read: {quote} That leads me to {title}, which I look up now.",
-    "{quote} So the next article to read is {title}.",
-)
-ALSO = (
-    "{quote} The question is about {title}, too, so I look that up next.",
-    "I have read: {quote} Now I need the same for {title}.",
-)
-QUERY = (
-    "{quote} I am not sure what the article that I need is called, so I search for the words {words}.",
-    "{quote} I do not know which title to look for. A search for {words} may find it.",
-)
-GUESS = ("{quote} There may be an article called {title}, so I try that.",)
-LOOKUP = (
-    "The first sentences on {title} do not say it. I look for {words} in the rest of the article.",
-    "What I need may stand further down in the article on {title}, near {words}.",
-)
-ANSWER = (
-    "Now I can answer. {quote} The answer is {answer}.",
-    "{quote} From this I conclude that the answer is {answer}.",
-    "That is all I need: {quote} So I answer {answer}.",
-)
 QUOTED = 120  # characters of a sentence that a thought repeats
 QUERY_WORDS = 6
 FILLERS = {"from", "with", "that", "which", "what", "where", "when", "were", "have", "does", "also", "than"}
@@ -62,25 +30,23 @@ class Reader:
         if missing is None:
             quote = " ".join(self._quote(fact) for fact in read)
             answer = " ".join(self._question.answer.split())
-            return self._think(ANSWER, quote=quote, answer=answer), f"finish[{answer}]"
+            return self._think("answer", quote=quote, answer=answer), f"finish[{answer}]"
         title, number = missing
         if title == open_title:
             keyword = self._keyword(title, number)
-            return self._think(LOOKUP, title=title, words=keyword), f"lookup[{keyword}]"
+            return self._think("lookup", title=title, words=keyword), f"lookup[{keyword}]"
         leading = [fact for fact in read if title in self._corpus.articles[fact[0]][fact[1]]] or read
         quote = self._quote(leading[-1]) if leading else ""
         words = self._query(title)
         if title in self._corpus.named_in(seen):
             asked = title in self._corpus.named_in(self._question.question)
-            thoughts: tuple[str, ...] = (
-                LISTED if title in self._tried else FIRST if not read else ALSO if asked else NEXT
-            )
+            purpose = "listed" if title in self._tried else "first" if not read else "also" if asked else "next"
         elif words and title not in self._tried:
             self._tried.add(title)
-            return self._think(QUERY, quote=quote, words=words), f"search[{words}]"
+            return self._think("query", quote=quote, words=words), f"search[{words}]"
         else:
-            thoughts = GUESS
-        return self._think(thoughts, quote=quote, title=title), f"search[{title}]"
+            purpose = "guess"
+        return self._think(purpose, quote=quote, title=title), f"search[{title}]"
 
     def _place(self, fact: tuple[str, int]) -> tuple[int, int]:
         """Where a reader would begin: titles in the order of the question, then articles with most of its words."""
@@ -89,8 +55,8 @@ class Reader:
         shared = set(_words(asked)) & set(_words(article))
         return asked.find(title) % (len(asked) + 1), -len(shared)  # not found is -1, which becomes the last place
 
-    def _think(self, thoughts: tuple[str, ...], **words: str) -> str:
-        return self._rng.choice(thoughts).format(**words).strip()
+    def _think(self, purpose: str, **words: str) -> str:
+        return self._rng.choice(load_words(__file__)["thoughts"][purpose]).format(**words).strip()
 
     def _quote(self, fact: tuple[str, int]) -> str:
         sentence = self._corpus.articles[fact[0]][fact[1]]

@@ -8,16 +8,9 @@ ENGINE = Engine(
     name="jericho",
     title="Jericho",
     environment=f"{__name__}.environment:Jericho",
-    panel={
-        "bakery": [0],
-        "barter": [0],
-        "clock_tower": [0],
-        "goat": [0],
-        "lighthouse": [0],
-        "mine": [0],
-        "museum": [0],
-        "post_round": [0],
-    },
+    panel=dict.fromkeys(
+        ("bakery", "barter", "clock_tower", "goat", "lighthouse", "mine", "museum", "post_round"), (0,)
+    ),
     install=COMPILED,
     needs="a C++ compiler and make",
     packages=("jericho",),

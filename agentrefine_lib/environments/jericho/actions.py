@@ -8,25 +8,11 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from agentrefine_lib.environments.jericho.story import HALTED, LOOKING, Story
 from agentrefine_lib.environments.signature import Command, parameters
+from agentrefine_lib.environments.words import load_words
 
 DIAGONALS = ("northeast", "northwest", "southeast", "southwest")
 DIRECTIONS = ("north", "south", "east", "west", "up", "down", "in", "out", *DIAGONALS)
-COMMANDS = {
-    "go {direction}": "walk north, south, east, west, up, down, in or out",
-    "look": "look around",
-    "inventory": "list what you hold",
-    "wait": "let time pass",
-    "examine {thing}": "look closely at something, or read it",
-    "take {thing}": "pick something up",
-    "drop {item}": "put down what you hold",
-    "put {item} in {container}": "put what you hold into something",
-    "put {item} on {surface}": "put what you hold on something",
-    "open {thing}": "open something",
-    "close {thing}": "close something",
-    "unlock {thing} with {item}": "unlock something with a key you hold",
-    "talk to {person}": "hear what somebody has to say",
-    "give {item} to {person}": "hand over what you hold",
-}
+COMMANDS: dict[str, str] = load_words(__file__)["commands"]
 # Commands to the interpreter, not to the story: they would ask for file names or end the session.
 INTERPRETER = {"save", "restore", "restart", "quit", "q", "script", "unscript", "transcript", "recording", "replay"}
 MOST_WORDS = 20  # AgentBoard's limits: at most so many words of the first clause

@@ -1,19 +1,7 @@
-"""Jericho: interactive fiction under AgentBoard's rules, with small games of our own for want of free story files.
+"""Jericho: interactive fiction. docs/agentboard.md says what is AgentBoard's, and what is not.
 
-AgentBoard plays the first steps of twenty published games, whose files cannot be shipped. Twelve short games in
-Inform 7 take their place (games/): a task's name is one of ``GAMES``, and its seed decides the facts that differ from
-episode to episode, such as a combination or who owns what. A name that is the path of a story file (.z3, .z5, .z8)
-plays that file; AgentBoard's quests for its games are laid over it by the caller, who has the labels.
-
-AgentBoard's rules, kept: sub-goals are texts of the game, compared by their letters and digits, one credited per step
-in any order; the first clause counts, with at most 20 words; death ends the episode.
-
-Not AgentBoard's: success is the game's own end, won (there, all sub-goals); our games say whether they accepted a
-command, and in any other game the usual sentences of interactive fiction are recognised, unless jericho, which knows
-some games from inside, sees that something was done; valid actions are found by trying the signatures in ``commands``
-(there, by jericho's search, which would download a language model). A file played by its path has no expert; where
-neither jericho nor the story itself tells its score, ``version`` says so, progress is 0 until it is won, and that is
-shown as unknown.
+A task's name is one of ``GAMES``, and its seed decides the facts that differ from episode to episode, such as a
+combination; or it is the path of a story file (.z3, .z5, .z8).
 """
 
 from __future__ import annotations
@@ -27,39 +15,30 @@ from agentrefine_lib.environments.jericho import actions
 from agentrefine_lib.environments.jericho.expert import Plan, find_plan
 from agentrefine_lib.environments.jericho.quest import FOLDER, GAMES, Quest, games_version, load_quest
 from agentrefine_lib.environments.jericho.story import HALTED, Reply, Story
-from agentrefine_lib.environments.protocol import StepResult
+from agentrefine_lib.environments.protocol import StepResult, TextEnvironment
+from agentrefine_lib.environments.words import load_words
 from agentrefine_lib.schema import SCORE_UNKNOWN, Task
 
 EXPLORE = Quest(goal="Explore the story and make as many of its points as you can.", subgoals=[], walkthrough=[])
 NO_POINTS = Quest(goal="Explore the story and bring it to a good end.", subgoals=[], walkthrough=[])
 
 
-class Jericho:
+class Jericho(TextEnvironment):
     """One story in text; implements ``Environment``. ``reset`` raises ValueError for a name that is no game or file,
     and for a file that is no whole story; ``step`` raises RuntimeError where the interpreter breaks down."""
 
     engine = "jericho"
     version = f"jericho {importlib.metadata.version('jericho')}, games {games_version()}"
-    rules = (
-        "You are in a story that understands short commands, one at a time. Name things as the story names them. "
-        "You see only the place where you are; walk in the directions that its description mentions. Take a thing "
-        "before you use it, open what is closed before you look inside, and read or examine what may tell you more. "
-        "Some mistakes end the story."
-    )
+    rules = load_words(__file__)["rules"]
     commands = actions.COMMANDS
-
-    def __init__(self) -> None:
-        self.goal = ""
-        self._story: Story | None = None
-        self._progress, self._success, self._done = 0.0, False, True
+    _story: Story
 
     def reset(self, task: Task) -> str:
         """Start the game named by the task, or the story file at that path."""
         path = FOLDER / f"{task.name}.z8.xz" if task.name in GAMES else Path(task.name)
         if not path.is_file():
-            raise ValueError(
-                f"unknown game {task.name!r}: expected one of {', '.join(GAMES)}, or the path of a story file"
-            )
+            games = ", ".join(GAMES)
+            raise ValueError(f"unknown game {task.name!r}: expected one of {games}, or the path of a story file")
         self._path, self._story = path, Story(path, task.seed)
         if task.name in GAMES:
             self._quest, self.version = load_quest(task.name), Jericho.version
@@ -74,33 +53,28 @@ class Jericho:
         self._progress, self._success, self._done = 0.0, False, bool(self._story.first.ending)
         return self._story.first.text
 
-    def step(self, action: str) -> StepResult:
-        """Play one command."""
-        if self._story is None or self._done:
-            return self._result("The episode is over.", "logic")
+    def _play(self, action: str) -> StepResult:
         command = actions.normal(action)
         if "check" in command and "action" in command:  # AgentBoard's "check valid actions"
-            return self._result(f"You can do one of these now: {', '.join(self.valid_actions())}.")
+            return self._offer()
         if not command or command.split()[0] in actions.INTERPRETER:
             return self._result("That is not a command of the story.", "format")
         reply = self._story.send(command)
         if reply.ending == HALTED:
             raise RuntimeError(f"{self._path}: the interpreter halts at {command!r}; is this file a whole story?")
         self._played.append(command)
-        self._credit(self._story, reply)
+        self._credit(reply)
         return self._result(reply.text or "Nothing happens.", reply.error)
 
     def valid_actions(self) -> list[str]:
         """Every filled signature of ``commands`` that the story accepts now, sorted; none once the episode is over."""
-        if self._story is None or self._done:
-            return []
-        return actions.acceptable(self._story, self.commands, self._quest.values)
+        return [] if self._done else actions.acceptable(self._story, self.commands, self._quest.values)
 
     def expert(self) -> Iterator[tuple[str, str]]:
         """Yield (thought, action) until the game is won; stops early where no plan is found, and for files by path."""
         plan: Plan = []
         expected: list[str] | None = None
-        while self._story is not None and not self._done and self._quest.walkthrough:
+        while not self._done and self._quest.walkthrough:
             if self._played != expected:  # nothing planned yet, or somebody else has acted
                 plan = find_plan(self._story, self._quest)
             if not plan:
@@ -111,20 +85,18 @@ class Jericho:
 
     def close(self) -> None:
         """Free the interpreter."""
-        self._story, self._done = None, True
+        self._done = True
+        vars(self).pop("_story", None)
 
-    def _credit(self, story: Story, reply: Reply) -> None:
+    def _credit(self, reply: Reply) -> None:
         said = _letters(reply.text)
         reached = next((subgoal for subgoal in self._open if _letters(subgoal) in said), None)
         if reached is not None:
             self._open.remove(reached)
         total = len(self._quest.subgoals)
-        share = (total - len(self._open)) / total if total else story.score() or 0.0
+        share = (total - len(self._open)) / total if total else self._story.score() or 0.0
         self._success, self._done = reply.won, bool(reply.ending)
         self._progress = 1.0 if self._success else max(self._progress, share)
-
-    def _result(self, observation: str, error: str | None = None) -> StepResult:
-        return StepResult(observation, self._progress, self._success, self._done, error)
 
 
 def _letters(text: str) -> str:

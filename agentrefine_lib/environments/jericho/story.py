@@ -33,13 +33,7 @@ _POINTS = re.compile(r"(-?\d+)(?: points?)?,? \(?(?:out of|total of)(?: a)?(?: p
 # They change nothing, and what they tell may read like a refusal: "The mailbox is closed."
 LOOKING = {"look", "l", "examine", "x", "inventory", "inv", "i", "read", "search", "wait", "z"}
 HALTED = "The interpreter has halted"
-VERSIONS = {
-    3: 2,
-    4: 4,
-    5: 4,
-    7: 8,
-    8: 8,
-}  # what Frotz plays without pictures → bytes in one unit of the header's length
+VERSIONS = {3: 2, 4: 4, 5: 4, 7: 8, 8: 8}  # of files without pictures → bytes in one unit of the header's length
 
 
 class Reply(NamedTuple):

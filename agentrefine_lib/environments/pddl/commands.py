@@ -9,7 +9,7 @@ from agentrefine_lib.environments.pddl.language import Problem
 from agentrefine_lib.environments.pddl.strips import Action, State, bind, is_useful, unmet
 from agentrefine_lib.environments.pddl.text import Wording
 from agentrefine_lib.environments.protocol import Refusal
-from agentrefine_lib.environments.signature import parse_command
+from agentrefine_lib.environments.signature import parse_command, short
 
 
 class Reading(NamedTuple):
@@ -35,7 +35,7 @@ def _understand(text: str, problem: Problem, wording: Wording) -> Action | Refus
     readings = [reading for reading in (_by_signature(text, wording), _by_names(text, problem)) if reading]
     if not readings:
         commands = ", ".join(wording.commands)
-        return Refusal("format", f'"{_short(text)}" is not a command. The commands are: {commands}.')
+        return Refusal("format", f'"{short(text)}" is not a command. The commands are: {commands}.')
     refusals = []
     for reading in readings:
         refusal = _misfit(reading, problem, wording)
@@ -71,9 +71,5 @@ def _misfit(reading: Reading, problem: Problem, wording: Wording) -> Refusal | N
     for argument, kind in zip(reading.arguments, kinds, strict=True):
         if not problem.fits(argument, kind):
             fitting = ", ".join(sorted(name for name in problem.objects if problem.fits(name, kind)))
-            return Refusal("parameter", f'Found "{_short(argument)}" where a {kind} is named; there is {fitting}.')
+            return Refusal("parameter", f'Found "{short(argument)}" where a {kind} is named; there is {fitting}.')
     return None
-
-
-def _short(text: str) -> str:
-    return text if len(text) <= 40 else text[:37] + "..."

@@ -1,15 +1,7 @@
 """PDDL planning problems as text: our four domains with generated problems, or any STRIPS domain and problem file.
 
 A task is named "gripper", "blocksworld", "barman" or "tyreworld" (the seed picks the problem), or
-"path/domain.pddl:path/problem.pddl" (the seed means nothing; a path may hold a colon itself). AgentBoard's files of the
-four domains read like ours.
-
-AgentBoard's rules, kept: goals and observations are the sentences of the facts, sorted; barman and tyreworld tell only
-what is new, and "look around" tells all; progress is the largest share of the goal's facts that was true after an
-action that changed something; actions that change nothing are refused; text that names an action of the domain file and
-then its objects, in order, is understood whatever else it says. Changed: commands are worded as sentences, refusals say
-what is missing (there: only that the action is not valid), lists are sorted (there: in the order of Python's sets), and
-a goal that is true from the start is won by the first command that leaves it so (there: that also changes something).
+"path/domain.pddl:path/problem.pddl". docs/agentboard.md says what is AgentBoard's, and what is not.
 """
 
 from __future__ import annotations
@@ -28,12 +20,12 @@ from agentrefine_lib.environments.pddl.planner import Planner
 from agentrefine_lib.environments.pddl.strips import Action, State, holds, is_useful, reachable_actions
 from agentrefine_lib.environments.pddl.text import LOOK, wording_for
 from agentrefine_lib.environments.pddl.thoughts import think
-from agentrefine_lib.environments.protocol import Refusal, StepResult
+from agentrefine_lib.environments.protocol import Refusal, StepResult, TextEnvironment
 from agentrefine_lib.environments.signature import parse_command
 from agentrefine_lib.schema import Task
 
 
-class Pddl:
+class Pddl(TextEnvironment):
     """One PDDL episode in text; implements ``Environment``.
 
     ``reset`` raises ValueError for a name that is neither a domain nor two files, and for files it cannot understand.
@@ -41,11 +33,6 @@ class Pddl:
 
     engine = "pddl"
     version = f"agentrefine_lib {__version__}, pddl problems {problems.VERSION}"
-
-    def __init__(self) -> None:
-        self.rules = self.goal = ""
-        self.commands: dict[str, str] = {}
-        self._progress, self._success, self._done = 0.0, False, True
 
     def reset(self, task: Task) -> str:
         """Start the problem that the task names, e.g. name "gripper" and seed 3."""
@@ -61,10 +48,7 @@ class Pddl:
         self._first_thought = zlib.crc32(task.id.encode())
         return self._words.paragraph(self._state)
 
-    def step(self, action: str) -> StepResult:
-        """Play one command."""
-        if self._done:
-            return self._result("The episode is over.", "logic")
+    def _play(self, action: str) -> StepResult:
         result = self._answer(action)
         if not self._done and self._holds():
             self._progress, self._success, self._done = 1.0, True, True
@@ -76,14 +60,13 @@ class Pddl:
         if text == LOOK:
             return self._result(self._words.paragraph(self._state))
         if "check" in text and parse_command(text, self.commands) is None:  # AgentBoard: asks for the list
-            return self._result(f"You can do one of these now: {', '.join(self.valid_actions())}.")
+            return self._offer()
         accepted = accept(text, self._problem, self._state, self._words)
         if isinstance(accepted, Refusal):
             return self._result(accepted.message, accepted.kind)
-        return self._play(accepted)
+        return self._do(accepted)
 
     def valid_actions(self) -> list[str]:
-        """Every command that would be accepted now, sorted; none once the episode is over."""
         if self._done:
             return []
         possible = (action for action in self._actions if is_useful(action, self._state))
@@ -107,13 +90,10 @@ class Pddl:
             number += 1
             yield thought, self._words.command(action)
 
-    def close(self) -> None:
-        """Nothing is held outside this object."""
-
     def _holds(self) -> bool:
         return all(holds(fact, self._state) for fact in self._problem.goal)
 
-    def _play(self, action: Action) -> StepResult:
+    def _do(self, action: Action) -> StepResult:
         before, self._state = self._state, action.result(self._state)
         reached = [holds(fact, self._state) for fact in self._problem.goal]
         self._progress = max(self._progress, sum(reached) / len(reached))
@@ -121,24 +101,6 @@ class Pddl:
         told = self._state if self._words.full_state else self._state - before
         observation = self._words.paragraph(told) or "Done. Nothing new has become true."
         return self._result(f"{observation} The goal is satisfied." if self._success else observation)
-
-    def _result(self, observation: str, error: str | None = None) -> StepResult:
-        return StepResult(observation, self._progress, self._success, self._done, error)
-
-
-def benchmark_tasks(folder: Path) -> list[Task]:
-    """AgentBoard's problems in a folder that holds ``domain.pddl`` beside a folder ``domain/`` of problem files.
-
-    In lexicographic order, which is AgentBoard's within a domain. Raises ValueError when there is none.
-    """
-    tasks = [
-        Task(engine="pddl", name=f"{domain}:{problem}")
-        for domain in sorted(folder.glob("*.pddl"))
-        for problem in sorted((folder / domain.stem).glob("*.pddl"))
-    ]
-    if not tasks:
-        raise ValueError(f"{folder}: found no problems; expected files such as gripper.pddl and gripper/prob01.pddl")
-    return tasks
 
 
 def _problem(task: Task) -> tuple[Problem, str]:
@@ -148,10 +110,8 @@ def _problem(task: Task) -> tuple[Problem, str]:
     named = [(task.name[:at], task.name[at + 1 :]) for at, sign in enumerate(task.name) if sign == ":"]
     found = [pair for pair in named if all(map(os.path.isfile, pair))]
     if not named or len(found) > 1:
-        raise ValueError(
-            f"unknown PDDL task {task.name!r}: expected one of {', '.join(problems.DOMAINS)}, "
-            "or two files such as gripper.pddl:gripper/prob01.pddl"
-        )
+        expected = f"expected one of {', '.join(problems.DOMAINS)}, or two files such as a.pddl:a/prob01.pddl"
+        raise ValueError(f"unknown PDDL task {task.name!r}: {expected}")
     domain, problem = map(Path, max(named, key=lambda pair: sum(map(os.path.isfile, pair))))
     read = read_problem(read_domain(domain), problem)
     content = hashlib.sha256(domain.read_bytes() + problem.read_bytes()).hexdigest()

@@ -168,9 +168,7 @@ def _problem(domain: Domain, tree: Expression) -> Problem:
     objects = _typed(found.get(":objects", []), domain.types, _NAME)
     for constant, kind in domain.constants.items():
         if objects.setdefault(constant, kind) != kind:
-            raise ValueError(
-                f":objects: {constant} is a {objects[constant]}, and a {kind} among the domain's constants"
-            )
+            raise ValueError(f":objects: {constant} is a {objects[constant]}, and a {kind} among the domain's")
     init = _facts(["and", *found.get(":init", [])], domain.predicates, set(objects), ":init")
     goal = _facts(["and", *found.get(":goal", [])], domain.predicates, set(objects), ":goal")
     if not goal:
@@ -201,9 +199,8 @@ def _atom(atom: Expression, arity: dict[str, int], terms: set[str], where: str) 
             named = [term for term in arguments if isinstance(term, str) and term in terms]
             if len(arguments) == arity[predicate] == len(named):
                 return predicate, *named
-            raise ValueError(
-                f"{where}: found {_show(atom)}; expected {arity[predicate]} argument(s), each one of {_some(terms)}"
-            )
+            expected = f"{arity[predicate]} argument(s), each one of {_some(terms)}"
+            raise ValueError(f"{where}: found {_show(atom)}; expected {expected}")
     raise ValueError(f"{where}: found {_show(atom)}; expected facts of {_some(arity)}, joined by 'and' and 'not'")
 
 

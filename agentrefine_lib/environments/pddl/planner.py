@@ -37,15 +37,11 @@ class Planner:
         negated = {fact for fact in used.union(goal) if fact[0] == "not"}
         changing = {fact for action in actions for fact in action.adds | action.deletes}
         self._bits = {fact: 1 << at for at, fact in enumerate(sorted(changing.union(negated, goal)))}
-        self._operators = [
-            Operator(
-                number,
-                self._mask(action.conditions),
-                self._mask([*action.adds, *(("not", *fact) for fact in action.deletes)]),
-                self._mask([*action.deletes, *(("not", *fact) for fact in action.adds)]),
-            )
-            for number, action in enumerate(actions)
-        ]
+        self._operators = []
+        for number, action in enumerate(actions):
+            adds = self._mask([*action.adds, *(("not", *fact) for fact in action.deletes)])
+            deletes = self._mask([*action.deletes, *(("not", *fact) for fact in action.adds)])
+            self._operators.append(Operator(number, self._mask(action.conditions), adds, deletes))
         self._goals = [self._bits[fact] for fact in goal]
         self._goal = sum(self._goals)
 

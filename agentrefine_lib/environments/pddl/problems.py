@@ -6,7 +6,6 @@ Each can be solved within 30 actions by construction; the numbers in the comment
 from __future__ import annotations
 
 import random
-from collections.abc import Callable
 from functools import cache
 from itertools import pairwise
 from pathlib import Path
@@ -119,9 +118,4 @@ def _tyreworld(rng: random.Random, grade: int) -> Draft:
     return objects, init, goal
 
 
-DOMAINS: dict[str, Callable[[random.Random, int], Draft]] = {
-    "gripper": _gripper,
-    "blocksworld": _blocksworld,
-    "barman": _barman,
-    "tyreworld": _tyreworld,
-}
+DOMAINS = {"gripper": _gripper, "blocksworld": _blocksworld, "barman": _barman, "tyreworld": _tyreworld}

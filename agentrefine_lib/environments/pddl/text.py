@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from functools import cache
-from pathlib import Path
 from typing import Any, NamedTuple
-
-import yaml
 
 from agentrefine_lib.environments.pddl.language import Domain, Fact
 from agentrefine_lib.environments.pddl.strips import Action
 from agentrefine_lib.environments.signature import Command
+from agentrefine_lib.environments.words import load_words
 
 LOOK = "look around"
 GENERIC_RULES = (
@@ -71,20 +68,13 @@ class Wording(NamedTuple):
 def wording_for(domain: Domain) -> Wording:
     """The wording written for this domain, if there is one that covers it, otherwise one made of its own names."""
     arities = {name: len(schema.parameters) for name, schema in domain.schemas.items()}
-    for entry in wordings()["domains"].values():
+    for entry in load_words(__file__)["domains"].values():
         sentences, signatures = _templates(entry["facts"]), _templates(entry["actions"])
         if domain.name in entry["names"] and _covers(sentences, domain.predicates) and _covers(signatures, arities):
             meanings = {head.split()[0]: action["meaning"] for head, action in entry["actions"].items()}
             signatures = {name: template for name, template in signatures.items() if name in arities}
             return Wording(entry["rules"], entry["full_state"], sentences, signatures, meanings)
     return _generic(domain)
-
-
-@cache
-def wordings() -> dict[str, Any]:
-    """The contents of wording.yaml."""
-    loaded: dict[str, Any] = yaml.safe_load(Path(__file__).with_name("wording.yaml").read_text(encoding="utf-8"))
-    return loaded
 
 
 def _templates(entries: dict[str, Any]) -> dict[str, Template]:

@@ -8,7 +8,8 @@ from typing import NamedTuple
 
 from agentrefine_lib.environments.pddl.language import Fact
 from agentrefine_lib.environments.pddl.strips import Action, State
-from agentrefine_lib.environments.pddl.text import Wording, wordings
+from agentrefine_lib.environments.pddl.text import Wording
+from agentrefine_lib.environments.words import load_words
 
 
 class Purpose(NamedTuple):
@@ -30,7 +31,7 @@ def think(plan: Sequence[Action], state: State, goal: Sequence[Fact], wording: W
         aim = purposes[aim.user]
     named = set(purpose.fact).intersection(plan[0].arguments)
     kind = "closing" if purpose is aim else "leading" if named else "clearing"
-    choice: list[str] = wordings()["thoughts"][kind]
+    choice: list[str] = load_words(__file__)["thoughts"][kind]
     return choice[number % len(choice)].format(
         fact=wording.clause(purpose.fact),
         deed=wording.command(plan[0]),

@@ -9,7 +9,7 @@ from agentrefine_lib.environments.perturbations.renaming import PERTURBATIONS, R
 from agentrefine_lib.environments.perturbations.wording import Wording
 from agentrefine_lib.environments.perturbations.wrapper import Perturbed
 from agentrefine_lib.environments.protocol import Environment
-from agentrefine_lib.schema import Episode, Task, reply
+from agentrefine_lib.schema import Episode, Task, format_reply
 
 
 def make_perturbed(name: str, task: Task) -> Environment:
@@ -30,7 +30,7 @@ def perturb_episode(name: str, episode: Episode) -> Episode:
     for step in episode.steps:
         thought, said = (wording.rewrite(text, about=[step.action]) for text in (step.thought, step.observation))
         action = wording.write(step.action)
-        new = {"reply": reply(thought, action), "thought": thought, "action": action, "observation": said}
+        new = {"reply": format_reply(thought, action), "thought": thought, "action": action, "observation": said}
         steps.append(step.model_copy(update=new))
     return episode.model_copy(update={"steps": steps, "observation": wording.rewrite(episode.observation)})
 

@@ -14,7 +14,7 @@ from collections.abc import Iterator
 
 from agentrefine_lib.environments.perturbations.renaming import Renaming
 from agentrefine_lib.environments.perturbations.wording import Wording
-from agentrefine_lib.environments.protocol import Environment, StepResult
+from agentrefine_lib.environments.protocol import Environment, StepResult, Wrapper
 from agentrefine_lib.environments.registry import get_engine
 from agentrefine_lib.environments.signature import parameters
 from agentrefine_lib.schema import Task
@@ -24,37 +24,25 @@ CHECK = "check valid actions"
 SHOWN = 40  # characters of a text that is no command which a refusal repeats
 
 
-class Perturbed:
-    """``environment`` under renamed commands; implements ``Environment``.
-
-    ``reset`` raises ValueError for a renaming that does not fit the environment's commands.
-    """
+class Perturbed(Wrapper):
+    """``environment`` under renamed commands; ``reset`` raises ValueError for a renaming that does not fit them."""
 
     def __init__(self, environment: Environment, renaming: Renaming) -> None:
-        self._environment = environment
+        super().__init__(environment)
         self._renaming = renaming
-        self.engine = environment.engine
-        self.version = self.rules = self.goal = ""
-        self.commands: dict[str, str] = {}
 
     def reset(self, task: Task) -> str:
         """Start the task in the environment inside and put its commands into the new wording."""
-        inner = self._environment
-        observation = inner.reset(task)
+        observation, commands = self._reset(task), self.commands
         renamed = set(self._renaming.signatures)
-        unknown = renamed - set(inner.commands)
+        unknown = renamed - set(commands)
         if unknown == renamed or (unknown and not get_engine(self.engine).commands_by_task):
-            raise ValueError(
-                f"perturbation {self._renaming.name}: {task.id} has no command {min(unknown)!r}; expected some of "
-                f"{', '.join(inner.commands)}"
-            )
-        self._wording = Wording(inner.commands, self._renaming.signatures)
-        self.version = f"{inner.version}, commands renamed: {self._renaming.name}"
-        self.rules = self._wording.rewrite(inner.rules, about=[s for s in inner.commands if not parameters(s)])
-        self.commands = {
-            self._wording.new[signature]: self._reworded(meaning) for signature, meaning in inner.commands.items()
-        }
-        self.goal = inner.goal
+            told = f"{task.id} has no command {min(unknown)!r}; expected some of {', '.join(commands)}"
+            raise ValueError(f"perturbation {self._renaming.name}: {told}")
+        self._wording = Wording(commands, self._renaming.signatures)
+        self.version += f", commands renamed: {self._renaming.name}"
+        self.rules = self._wording.rewrite(self.rules, about=[s for s in commands if not parameters(s)])
+        self.commands = {self._wording.new[old]: self._reworded(meaning) for old, meaning in commands.items()}
         return self._wording.rewrite(observation)
 
     def step(self, action: str) -> StepResult:
@@ -75,10 +63,6 @@ class Perturbed:
         """The environment's expert, its actions in the new wording."""
         for thought, action in self._environment.expert():
             yield self._wording.rewrite(thought, about=[action]), self._wording.write(action)
-
-    def close(self) -> None:
-        """Close the environment inside."""
-        self._environment.close()
 
     def _reworded(self, meaning: str) -> str:
         said, lead, example = meaning.partition("e.g. ")

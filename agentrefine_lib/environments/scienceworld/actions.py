@@ -1,9 +1,4 @@
-"""The commands: the engine's own templates, how other spellings map to them, and what its refusals mean.
-
-Changed with respect to the engine: an answer to "which one did you mean" is written "choose 0" rather than "0", so that
-every action has one signature (the number alone is still understood); "reset task" is refused, since it takes a failure
-back; and its list of valid actions is mended (see ``mended``).
-"""
+"""The commands: the engine's own templates, how other spellings map to them, and what its refusals mean."""
 
 from __future__ import annotations
 
@@ -11,35 +6,9 @@ import re
 from collections.abc import Iterable
 
 from agentrefine_lib.environments.signature import parse_command
+from agentrefine_lib.environments.words import load_words
 
-COMMANDS = {
-    "look around": "describe the room you are in; takes no time",
-    "inventory": "list what you carry; takes no time",
-    "task": "repeat the task; takes no time",
-    "look at {object}": "describe one thing",
-    "look in {container}": "list what is inside",
-    "read {object}": "read a book, a recipe or another paper",
-    "go to {place}": "walk to the next room, or through a door",
-    "open {object}": "open a door or a container",
-    "close {object}": "close a door or a container",
-    "pick up {object}": "put a thing into your inventory",
-    "put down {object}": "leave a thing you carry in this room",
-    "move {object} to {place}": "put a thing into or onto another, or on the floor of a room",
-    "pour {object} into {container}": "pour a liquid, or all that a container holds, into another",
-    "dunk {container} into {other}": "fill a container from another that holds a liquid",
-    "mix {container}": "mix, and let react, what a container holds",
-    "activate {object}": "turn a device on",
-    "deactivate {object}": "turn a device off",
-    "use {tool} on {object}": "apply a tool, e.g. measure with the thermometer or dig with the shovel",
-    "connect {terminal} to {other}": "wire two electrical contacts, e.g. battery anode to black wire terminal 1",
-    "disconnect {object}": "take all wires off a thing",
-    "flush {object}": "flush the toilet",
-    "eat {object}": "eat food",
-    "focus on {object}": "declare that a thing is the one the task asks for; a wrong one fails the task",
-    "wait": "let 10 moments pass",
-    "wait1": "let 1 moment pass",
-    "choose {number}": "answer an ambiguous request by the number of the line, e.g. choose 0",
-}
+COMMANDS: dict[str, str] = load_words(__file__)["commands"]
 ELECTRICAL = ("connect {terminal} to {other}", "disconnect {object}")
 UNKNOWN = "No known action matches that input."
 

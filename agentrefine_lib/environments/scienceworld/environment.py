@@ -1,12 +1,6 @@
-"""ScienceWorld: elementary-school science as a text game, played by the original engine (30 tasks, 7207 variations).
+"""ScienceWorld: elementary-school science as a text game, by the original engine (30 tasks, 7207 variations).
 
-AgentBoard's: the simplifications, the first observation (the room, then the inventory), the engine's own commands and
-answers. Not AgentBoard's: progress is the engine's score and success a full one, where AgentBoard matches its labels'
-patterns against observations and goes on after the engine's verdict (see ``verdict_ends``); the goal is the engine's
-text, where the labels have rewritten some; "check valid actions" adds the names of what is here to the templates.
-
-Containers are open at the start, as the simplifications say. In releases before 1.2.3 they were not, and 18 of
-AgentBoard's sub-goals wait for one to be opened.
+docs/agentboard.md says what is AgentBoard's, and what is not.
 """
 
 from __future__ import annotations
@@ -16,8 +10,9 @@ import weakref
 from collections.abc import Iterator
 from typing import Any
 
-from agentrefine_lib.environments.protocol import StepResult
+from agentrefine_lib.environments.protocol import StepResult, TextEnvironment
 from agentrefine_lib.environments.scienceworld import actions, expert, jvm
+from agentrefine_lib.environments.words import load_words
 from agentrefine_lib.schema import Task
 
 SIMPLIFICATIONS = "selfWateringFlowerPots,openContainers,openDoors,noElectricalAction"
@@ -25,33 +20,22 @@ SIMPLIFICATIONS = "selfWateringFlowerPots,openContainers,openDoors,noElectricalA
 _SOLUTIONS: dict[str, list[str]] = {}  # task id → actions; computing one takes seconds
 
 
-class ScienceWorld:
+class ScienceWorld(TextEnvironment):
     """One ScienceWorld episode; implements ``Environment``. ``reset`` raises ValueError for an unknown task.
 
     A task's name is the engine's, e.g. "find-plant", its seed the number of the variation, counted from 0. The JVM is
-    taken at the first ``reset`` and given back by ``close``. With ``verdict_ends=False`` the episode goes on after
-    success or failure, for wrappers that judge by rules of their own.
+    taken at the first ``reset`` and given back by ``close``.
     """
 
     engine = "scienceworld"
     version = f"scienceworld {importlib.metadata.version('scienceworld')} ({SIMPLIFICATIONS})"
-    rules = (
-        "You are in a building of ten places and solve a small science task with the things you find there. You reach "
-        "only what is in the place where you are, or in your inventory. Name things as the observations do, adding "
-        "where they are if several are alike, e.g. look at cup in table. A focus counts as your answer where the task "
-        "asks for one, and a wrong focus fails the task at once. Time passes with each action that does something, and "
-        "with most that fail: use wait to let things heat, cool or grow. If a request is ambiguous, answer with the "
-        "number of the line you meant; anything else cancels it."
-    )
+    rules = load_words(__file__)["rules"]
     commands = actions.COMMANDS
 
-    def __init__(self, *, verdict_ends: bool = True) -> None:
+    def __init__(self) -> None:
         """Raises ImportError where there is no Java."""
         jvm.java()
-        self.goal = ""
-        self._verdict_ends = verdict_ends
         self._jvm: jvm.Jvm | None = None
-        self._success = self._done = False
 
     def reset(self, task: Task) -> str:
         """Start the task; returns the view of the first room and the inventory, on lines of their own."""
@@ -65,20 +49,17 @@ class ScienceWorld:
         self._electrical = "power-component" in task.name or "conductivity" in task.name
         unused = () if self._electrical else actions.ELECTRICAL
         self.commands = {signature: use for signature, use in actions.COMMANDS.items() if signature not in unused}
-        self._progress = 0.0
-        self._success = self._done = False
+        self._progress, self._success, self._done = 0.0, False, False
         self._played: list[str] = []
         first = self._load()
         self.goal = self._engine.getTaskDescription()
         return f"{first}\n{self._engine.freeActionInventory()}"
 
-    def step(self, action: str) -> StepResult:
-        """Play one action in the engine's words; its answer is passed on as it is."""
-        if self._done:
-            return self._result("The episode is over.", "logic")
+    def _play(self, action: str) -> StepResult:
+        """One action in the engine's words; its answer is passed on as it is."""
         text = actions.normal(action)
         if "check" in text:  # AgentBoard: any text with this word asks for what can be done
-            return self._result(self._offer())
+            return self._offer()
         if not text.isascii() or "reset" in text.split():  # the engine's "reset task" takes back a failure
             return self._result(actions.UNKNOWN, "format")
         observation = self._engine.step(text)
@@ -86,14 +67,12 @@ class ScienceWorld:
         score = round(100 * self._engine.getScore())
         self._progress = max(self._progress, score / 100)
         self._success = self._success or score >= 100
-        self._done = self._verdict_ends and (self._success or score < 0)
+        self._done = self._success or score < 0
         return self._result(observation, actions.error_kind(text, observation))
 
     def valid_actions(self) -> list[str]:
         """Every command that would be accepted now, sorted; 60 to 3000 of them, in up to 0.5 seconds."""
-        if self._done or self._jvm is None:
-            return []
-        return actions.mended(self._jvm.valid_actions())
+        return [] if self._done or self._jvm is None else actions.mended(self._jvm.valid_actions())
 
     def expert(self) -> Iterator[tuple[str, str]]:
         """Yield (thought, action) along one solution; stops where it ends, or when other actions were played.
@@ -142,12 +121,10 @@ class ScienceWorld:
                 self._engine.step(text)
         return _SOLUTIONS[self._task.id]
 
-    def _offer(self) -> str:
+    def _offer(self) -> StepResult:
         offered = self.valid_actions()
         names = [action.removeprefix("look at ") for action in offered if action.startswith("look at ")]
         if not names:  # the engine waits for a number
-            return f"You can do one of these now: {', '.join(offered)}."
-        return f"The commands are: {', '.join(self.commands)}. Things you can name here: {', '.join(names)}."
-
-    def _result(self, observation: str, error: str | None = None) -> StepResult:
-        return StepResult(observation, self._progress, self._success, self._done, error)
+            return super()._offer()
+        told = f"The commands are: {', '.join(self.commands)}. Things you can name here: {', '.join(names)}."
+        return self._result(told)

@@ -20,6 +20,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
+from subprocess import PIPE
 from typing import Any
 
 from py4j.java_gateway import GatewayParameters, JavaGateway, find_jar_path
@@ -29,9 +30,7 @@ START_SECONDS = 60  # 1 to 2 where nothing else runs
 OLDEST = 11  # has OutputStream.nullOutputStream, see below
 OPTIONS = (
     "-Xmx256m",  # 16 MB live on; Java's own limit is a quarter of the memory, and it takes what it may
-    "-XX:+UseSerialGC",
-    "-XX:+UnlockExperimentalVMOptions",
-    "-XX:hashCode=2",
+    *("-XX:+UseSerialGC", "-XX:+UnlockExperimentalVMOptions", "-XX:hashCode=2"),
     "--add-opens=java.base/java.util=ALL-UNNAMED",  # for the state of the engine's random numbers
 )
 _SCRAMBLER = 0x5DEECE66D  # java.util.Random.setSeed, by its specification, stores the seed xor this
@@ -72,13 +71,8 @@ class Jvm:
         server = ("py4j.GatewayServer", "--die-on-broken-pipe", "--enable-auth", "0")
         command = [java(), *OPTIONS, "-cp", classpath, *server]
         with tempfile.TemporaryFile() as errors:  # a file: Java greets users of JAVA_TOOL_OPTIONS on stderr
-            self.process = subprocess.Popen(
-                command,
-                cwd=BASEPATH,  # the engine finds its object_type_ids.tsv here; anywhere else it would write one
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                stderr=errors,
-            )
+            # in BASEPATH the engine finds its object_type_ids.tsv; anywhere else it would write one
+            self.process = subprocess.Popen(command, cwd=BASEPATH, stdin=PIPE, stdout=PIPE, stderr=errors)
             port, token = self._greeting()
             if not token:
                 self.process.kill()

@@ -6,7 +6,7 @@ from functools import lru_cache
 from operator import contains
 from typing import NamedTuple
 
-from agentrefine_lib.schema import COMPLETED, EXAMPLE_DRAWS, EXAMPLE_STEPS, Script, render_example
+from agentrefine_lib.schema import COMPLETED, EXAMPLE_DRAWS, EXAMPLE_STEPS, Script, format_example
 from agentrefine_lib.schema.actions import MAX_ACTION_CHARS, is_plain, placeholders, read_arguments
 from agentrefine_lib.teachers.embedded.goals import condition, draw_form, put_goal
 from agentrefine_lib.teachers.embedded.grammar import EXTRAS, Grammar
@@ -49,17 +49,18 @@ class Speech:
         self.costume = "" if rng.random() < MIXED else recipe.costume
         self.variant = rng.random()
         self.goal = draw_form(rng)
-        self.grammar = Grammar(rng, words["operations"], recipe.form, HAS)
+        self.grammar = Grammar(rng, words["operations"], recipe.form, HAS, recipe.plain)
         self.rendering = Rendering(rng, recipe.mechanic, recipe.plain)
         self.voice = Voice(rng, self.rendering, self.do, recipe.plain)
         self._drawn: dict[str, bytes] = {}  # seed → its world; to read one is faster than to draw it again
 
     def do(self, command: Command, rng: random.Random) -> str:
         """A command as what somebody does: "pick up the key"."""
+        if self.plain:
+            return self.grammar.write(command)
         sayings: list[str] = self.mechanic.words["operations"][command[0]]["do"]
         fitting = [saying for saying in sayings if f"{{{len(command) - 1}" not in saying]
-        saying = fitting[0] if self.plain else rng.choice(fitting)
-        return saying.format(*map(Noun, command[1:]))
+        return rng.choice(fitting).format(*map(Noun, command[1:]))
 
     def world(self, seed: str) -> World:
         """The world of a seed; all worlds of a game and its example are of one variant."""
@@ -304,7 +305,7 @@ def _example(recipe: Recipe, speech: Speech) -> str:
         thought = speech.voice.think(rng, purpose_of(game, step), step, action, last)
         shown.append((thought, action, said))
         last = said
-    return render_example(game.script.goal, game.observation, shown)
+    return format_example(game.script.goal, game.observation, shown)
 
 
 def purpose_of(game: Game, step: Step) -> str:

@@ -8,6 +8,7 @@ import random
 import re
 from collections.abc import Callable, Sequence
 from functools import lru_cache
+from operator import itemgetter
 from typing import Any, NamedTuple
 
 from agentrefine_lib.schema import ActionSpec
@@ -48,11 +49,18 @@ class Form(NamedTuple):
 
 
 class Grammar:
-    """The spelling of every operation of a mechanic. ``form``: a key of FORMS, or "" for one drawn at random."""
+    """The spelling of every operation of a mechanic. ``form``: a key of FORMS, or "" for one drawn at random.
 
-    def __init__(self, rng: random.Random, operations: dict[str, Any], form: str, extras: dict[str, float]) -> None:
+    ``plain``: the first verb and preposition of each operation, in the order in which it is said.
+    """
+
+    def __init__(
+        self, rng: random.Random, operations: dict[str, Any], form: str, extras: dict[str, float], plain: bool = False
+    ) -> None:
+        self._choose: Callable[[Sequence[str]], str] = itemgetter(0) if plain else rng.choice
+        self._turned = 0.0 if plain else 1.0  # how far SHORT and FLIPPED hold
         self.form = form or rng.choices(list(FORMS), list(FORMS.values()))[0]
-        self._case = rng.choices(("lower", "upper", "camel"), (88, 6, 6))[0]
+        self._case = "lower" if plain else rng.choices(("lower", "upper", "camel"), (88, 6, 6))[0]
         self._joint = rng.choice((" ", "_", "-")) if self.form in CODED else " "
         words = load_words("grammar")
         own: dict[str, Any] = {**operations}
@@ -77,22 +85,22 @@ class Grammar:
         return found
 
     def _draw(self, rng: random.Random, name: str, entry: dict[str, Any], taken: set[str]) -> Form:
-        verb = rng.choice([v for v in entry["verbs"] if v not in taken] or [f"{entry['verbs'][0]} now"])
+        verb = self._choose([v for v in entry["verbs"] if v not in taken] or [f"{entry['verbs'][0]} now"])
         taken.add(verb)
         kinds = tuple(entry["slots"])
-        count = len(kinds) - (entry.get("optional", 0) if rng.random() < SHORT else 0)
+        count = len(kinds) - (entry.get("optional", 0) if rng.random() < SHORT * self._turned else 0)
         order = tuple(range(count))
         slots: list[str] = []
         for kind in kinds[:count]:
             words = load_words("grammar")["slots"]
             free = [word for word in words[kind] if f"{{{word}}}" not in slots]
-            slots.append(f"{{{rng.choice(free or words['other'])}}}")
+            slots.append(f"{{{self._choose(free or words['other'])}}}")
         spelled = self._cased(verb)
         if not slots:
             signature = spelled + ("[]" if self.form == "brackets" else "()" if self.form == "parentheses" else "")
         elif self.form == "natural":
-            before = [rng.choice(words) for words in entry.get("prepositions", ())]
-            order, signature = _sentence(rng, spelled, slots, before, entry)
+            before = [self._choose(words) for words in entry.get("prepositions", ())]
+            order, signature = _sentence(rng, FLIPPED * self._turned, spelled, slots, before, entry)
         else:
             signature = SHAPES[self.form](spelled, slots)
         numbers = iter(order)
@@ -109,10 +117,10 @@ class Grammar:
 
 
 def _sentence(
-    rng: random.Random, verb: str, slots: list[str], words: Sequence[str], entry: dict[str, Any]
+    rng: random.Random, flips: float, verb: str, slots: list[str], words: Sequence[str], entry: dict[str, Any]
 ) -> tuple[tuple[int, ...], str]:
     """A command in plain words, and the order of its arguments. ``words`` stand before the second argument and on."""
-    if len(slots) == 2 and not entry.get("rigid") and rng.random() < FLIPPED:
+    if len(slots) == 2 and not entry.get("rigid") and rng.random() < flips:
         return (1, 0), f"{words[0]} {slots[1]} {verb} {slots[0]}"
     rest = "".join(f" {word} {slot}" for word, slot in zip(words, slots[1:], strict=False))
     return tuple(range(len(slots))), f"{verb} {slots[0]}{rest}"

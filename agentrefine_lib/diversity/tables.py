@@ -1,0 +1,111 @@
+"""How diverse a run's thoughts and environments are: the tables of chapter 6, and the claims that they decide."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from scipy.stats import mannwhitneyu
+
+from agentrefine_lib.diversity.scores import distinct, nearest, over_halves, self_bleu, similarity, skeletons, vendi
+from agentrefine_lib.diversity.texts import thoughts_played, thoughts_taught
+
+COLUMNS = ["of", "method", "measure", "value", "low", "high", "n"]
+FEWEST = 5  # thoughts of a set that is compared
+TAUGHT, PLAYED, SYNTHESISED = "training data", "models at play", "synthesised"
+DRAWS = 9_999
+
+
+def thoughts(
+    taught: Mapping[str, Path], played: Mapping[str, Sequence[Path]], number: int, seed: int = 0
+) -> pd.DataFrame:
+    """At most ``number`` thoughts of each training set and of each method's models, in columns of, method, group, text
+    and told. Every set is cut to the size of the smallest beside it; one with fewer than FEWEST is left out."""
+    sets = {(TAUGHT, name): thoughts_taught(path, number, seed) for name, path in taught.items()}
+    sets |= {(PLAYED, name): thoughts_played(paths, number, seed) for name, paths in played.items()}
+    sets = {key: found for key, found in sets.items() if len(found) >= FEWEST}
+    least = {of: min(len(found) for (other, _), found in sets.items() if other == of) for of, _ in sets}
+    cut = [found.head(least[of]).assign(of=of, method=method) for (of, method), found in sets.items()]
+    return pd.concat(cut, ignore_index=True)
+
+
+def measured(said: pd.DataFrame, vectors: np.ndarray, seed: int = 0) -> pd.DataFrame:
+    """The part of tab_diversity about ``thoughts``: every measure of each set; the Vendi score with its interval."""
+    rows = []
+    bare = pd.Series(skeletons(said["text"].tolist(), said["told"].tolist()), said.index)
+    for (of, method), part in said.groupby(["of", "method"], sort=False):
+        texts, there = part["text"].tolist(), vectors[part.index]
+        values = {
+            "skeletons": 1000 * bare[part.index].nunique() / len(part),
+            "distinct-1": distinct(texts, 1),
+            "distinct-2": distinct(texts, 2),
+            "self-BLEU": self_bleu(texts, seed),
+            "similarity": similarity(there),
+            "Vendi score": vendi(there),
+        }
+        low, high = np.quantile(vendi_of_halves(part, vectors, seed), [0.025, 0.975])
+        rows += [(of, method, name, value, np.nan, np.nan, len(part)) for name, value in values.items()]
+        rows[-1] = (*rows[-1][:4], low, high, len(part))
+    return pd.DataFrame(rows, columns=COLUMNS)
+
+
+def vendi_of_halves(part: pd.DataFrame, vectors: np.ndarray, seed: int = 0) -> np.ndarray:
+    """Vendi scores of a set of ``thoughts`` on random halves of its conversations or episodes."""
+    return over_halves(lambda rows: vendi(vectors[part.index[rows]]), part["group"].tolist(), seed)
+
+
+def more_diverse(
+    said: pd.DataFrame, vectors: np.ndarray, method: str, baseline: str, seed: int = 0
+) -> dict[str, object]:
+    """A row for ``metrics.claims``: one training set's Vendi score minus another's, on random halves; no p."""
+    parts = [said[(said["of"] == TAUGHT) & (said["method"] == name)] for name in (method, baseline)]
+    ours, theirs = (vendi_of_halves(part, vectors, seed) for part in parts)
+    low, high = np.quantile(ours - theirs, [0.025, 0.975])
+    told = f"{method} - {baseline}, Vendi score of half a training set's thoughts"
+    found = {"difference": (ours - theirs).mean(), "low": low, "high": high, "n": len(parts[0]), "seeds": 1}
+    return {"claim": "fig_thoughts", "compared": told} | found
+
+
+def with_nearest(worlds: pd.DataFrame, vectors: np.ndarray) -> pd.DataFrame:
+    """``worlds``, of which the column engine says which are synthesised, with the similarity to the ``nearest`` one."""
+    ours = (worlds["engine"] == SYNTHESISED).to_numpy()
+    found = np.empty(len(worlds))
+    found[ours] = nearest(vectors[ours], vectors[ours], itself=True)
+    found[~ours] = nearest(vectors[~ours], vectors[ours])
+    return worlds.assign(nearest=found)
+
+
+def further_away(worlds: pd.DataFrame, seed: int = 0) -> dict[str, object]:
+    """A row for ``metrics.claims``: the nearest similarity among synthesised environments minus that from the tests."""
+    ours = worlds["engine"] == SYNTHESISED
+    among, across = (worlds.loc[flags, "nearest"].to_numpy() for flags in (ours, ~ours))
+    rng = np.random.default_rng(seed)
+    drawn = [rng.choice(part, (DRAWS, len(part))).mean(axis=1) for part in (among, across)]
+    low, high = np.quantile(drawn[0] - drawn[1], [0.025, 0.975])
+    found = {"difference": among.mean() - across.mean(), "low": low, "high": high, "n": len(across), "seeds": 1}
+    told = {"claim": "fig_environments", "compared": "nearest similarity, among synthesised - from tests"}
+    return told | found | {"p": mannwhitneyu(among, across).pvalue}
+
+
+def similarities(worlds: pd.DataFrame, vectors: np.ndarray) -> pd.DataFrame:
+    """fig7_similarity: the mean cosine of two instructions, for each pair of engines."""
+    told = {name: vectors[rows] for name, rows in worlds.groupby("engine", sort=False).indices.items()}
+    rows = [
+        (a, b, similarity(told[a], None if a == b else told[b]), len(told[a]), len(told[b])) for a in told for b in told
+    ]
+    return pd.DataFrame(rows, columns=["engine", "other", "similarity", "n", "n_other"])
+
+
+def of_instructions(alike: pd.DataFrame) -> pd.DataFrame:
+    """The part of tab_diversity about instructions, from ``similarities``: within each engine, to the synthesised."""
+    rows = []
+    for engine, part in alike.groupby("engine", sort=False):
+        found = part.set_index("other")["similarity"]
+        kept = {"similarity": found[engine]}
+        if engine != SYNTHESISED:
+            kept["similarity to synthesised"] = found[SYNTHESISED]
+        n = part["n"].iloc[0]
+        rows += [("instructions", engine, measure, value, np.nan, np.nan, n) for measure, value in kept.items()]
+    return pd.DataFrame(rows, columns=COLUMNS)

@@ -1,0 +1,63 @@
+"""The training data in numbers: what the rules turned back, how many errors come in a row, a second judge."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import pandas as pd
+
+from agentrefine_lib.metrics.intervals import share_interval
+
+if TYPE_CHECKING:
+    from agentrefine_lib.verify import Rejection
+    from agentrefine_lib.verify.judge import Agreement
+
+OF_PLAYS = ("too_few_refinements", "given_up")  # reasons without a turn that are no script's
+
+
+def outcomes(rejections: Sequence[Rejection], accepted: int) -> pd.DataFrame:
+    """fig_funnel: a row per outcome, the accepted trajectories first, then each rule: outcome, count, kind."""
+    reasons = pd.Series([r.reason for r in rejections], dtype=str).value_counts()
+    counts = pd.DataFrame({"outcome": reasons.index, "count": reasons.to_numpy(), "kind": "rejected"})
+    first = pd.DataFrame({"outcome": ["accepted"], "count": [accepted], "kind": ["accepted"]})
+    return pd.concat([first, counts.sort_values(["count", "outcome"], ascending=[False, True])], ignore_index=True)
+
+
+def stages(rejections: Sequence[Rejection], accepted: int) -> pd.DataFrame:
+    """fig4_pipeline: room, what it made, and what was sent_back."""
+    scripts = sum(r.turn is None and r.reason not in OF_PLAYS for r in rejections)
+    given_up = sum(r.reason == "given_up" for r in rejections)
+    plays = len(rejections) - scripts - given_up
+    rows = [
+        ("teachers", f"{accepted + given_up} personas", ""),
+        ("teachers", "scripts", f"{scripts} scripts\nwritten again"),
+        ("teachers", "plays", f"{plays} plays\ncontinued or begun again"),
+        ("verify", f"{accepted} trajectories", f"{given_up} personas\ngiven up"),
+        ("dataset", f"{accepted} conversations", ""),
+    ]
+    return pd.DataFrame(rows, columns=["room", "made", "sent_back"])
+
+
+def error_run_shares(runs: pd.DataFrame, seed: int = 0) -> pd.DataFrame:
+    """fig13_error_runs: percent of turns in runs of errors of each length, over ``dataset.error_runs``."""
+    count, total = runs.drop(columns="turns").to_numpy(float), runs["turns"].to_numpy(float)
+    shares = pd.DataFrame({"metric": runs.columns.drop("turns"), "value": 100 * count.sum(0) / total.sum()})
+    shares[["low", "high"]] = [share_interval(100 * part, total, seed) for part in count.T]
+    return shares.assign(n=len(runs))
+
+
+def lone_errors(runs: pd.DataFrame, seed: int = 0) -> dict[str, object]:
+    """A row for ``claims``: is more than half of the error turns alone?"""
+    count = runs.drop(columns="turns").to_numpy(float)
+    low, high = share_interval(count[:, 0], count.sum(1), seed)
+    found = {"difference": count[:, 0].sum() / count.sum() - 0.5, "low": low - 0.5, "high": high - 0.5}
+    told = {"claim": "fig13_error_runs", "compared": "share of error turns that stand alone - 1/2"}
+    return {**told, **found, "n": len(runs), "seeds": 1}
+
+
+def agreement_above(agreement: Agreement, percent: float) -> dict[str, object]:
+    """A row for ``claims``: does a second judge agree with more than ``percent`` of the labels? No p."""
+    found = {"difference": agreement.agreement, "low": agreement.agreement_low, "high": agreement.agreement_high}
+    told = {"claim": "fig_judge", "compared": f"agreement - {percent:.0f} points"}
+    return {**told, **{k: 100 * v - percent for k, v in found.items()}, "n": agreement.turns, "seeds": 1}
