@@ -67,7 +67,8 @@ def side_by_side(table: pd.DataFrame, metric: str = "progress") -> pd.DataFrame:
     rows += ["metric"] if part["metric"].nunique() > 1 else []
     part = part.fillna(dict.fromkeys(rows, ""))
     wide = part.pivot_table(index=rows, columns="engine", values="value", sort=False)
-    return wide.rename(columns=titles(wide.columns)).round(1).astype(object).fillna("–")
+    names = titles(wide.columns)
+    return wide[list(names)].rename(columns=names).round(1).astype(object).fillna("–")
 
 
 def scaling_table(scores: pd.DataFrame, reported: pd.DataFrame, **style: Any) -> pd.DataFrame:
