@@ -14,7 +14,6 @@ from agentrefine_lib.environments.process import MakeEnvironment
 from agentrefine_lib.policies import Policy
 from agentrefine_lib.rollout.loop import DEFAULT_LIMITS, Limits, UnplayedError, once, refuse_unplayed, roll_out
 from agentrefine_lib.schema import Episode, Journal, Task, read_jsonl
-from agentrefine_lib.synthesis.cluster import map_on_ray
 
 
 def roll_out_on_ray(
@@ -33,6 +32,8 @@ def roll_out_on_ray(
     process writes. Raises UnplayedError at the end, as ``roll_out`` does; RuntimeError where a batch failed for another
     reason, once the batches under way have come home: what any of them has played is on disk.
     """
+    from agentrefine_lib.synthesis.cluster import map_on_ray  # here: that room needs openai, to play does not
+
     policy = make_policy()
     name, wanted, unplayed = policy.name, once(policy, tasks), dict[str, str]()
     del policy  # a model, perhaps, which is played elsewhere

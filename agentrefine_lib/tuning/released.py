@@ -55,7 +55,8 @@ def release(model: Path, conversations: Sequence[Conversation], folder: Path, **
     device and hours. Its card is ``README.md`` of ``model``."""
     job = Job.model_validate_json((model / "job.json").read_text(encoding="utf-8"))
     recipe = job.recipe
-    examples, _ = prepare(conversations, AutoTokenizer.from_pretrained(model), recipe.max_tokens)
+    tokenizer = AutoTokenizer.from_pretrained(model, trust_remote_code=False)
+    examples, _ = prepare(conversations, tokenizer, recipe.max_tokens)
     read = [examples[place] for place in Order(len(examples), recipe.train_steps * recipe.batch_size, recipe.seed)]
     said = Release(
         ids_sha256=ids_hash(examples),

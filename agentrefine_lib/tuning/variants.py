@@ -39,7 +39,7 @@ class Planned(BaseModel):
     variant: str
     seed: int
     conversations: int | None
-    released: str | None
+    released: str | None = None
 
 
 def plan(models: Mapping[str, Any]) -> list[Planned]:

@@ -41,7 +41,7 @@ def spend(server, budget, recording=None, count=60, **changes):
 def test_a_budget_is_used_up_and_never_overshot(server, budget, used):
     server.latency_s = 0.02
     came, errors, statistics = spend(server, budget)
-    limit = next(limit for limit in budget if limit is not None)
+    limit = next(limit for _, limit in budget if limit is not None)
     assert used(len(server.bodies)) <= limit
     assert used(came + 6) > limit, "stopped long before the limit"
     assert {type(error) for error in errors} == {BudgetExceededError} and len(errors) == 60 - came

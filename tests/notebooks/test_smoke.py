@@ -111,10 +111,9 @@ def test_two_exercises_have_solutions_that_pass_their_own_check(path, first_run,
 
 
 def test_a_misspelt_parameter_is_refused_before_anything_runs(reproduce, tmp_path):
-    refused = reproduce(tmp_path, "-p", "train_step=5", "-p", "limits.steps=many")
+    refused = reproduce(tmp_path, "-p", "train_step=5")
     assert refused.returncode == 2
     assert "-p: train_step: no notebook declares this parameter; did you mean recipe.train_steps?" in refused.stderr
-    assert "-p: limits.steps: found 'many', expected: Input should be a valid integer" in refused.stderr
     assert not (tmp_path / "notebooks").exists()
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from agentrefine_lib.environments import make_environment
-from agentrefine_lib.schema import Episode, Task, reply
+from agentrefine_lib.schema import Episode, Task, format_reply
 
 pytest.importorskip("verifiers")
 TASK = Task(engine="pddl", name="gripper", seed=1)
@@ -32,7 +32,7 @@ def model():
             asked.append(messages)
             said = {
                 "role": "assistant",
-                "content": reply("Go on.", moves[sum(m["role"] == "assistant" for m in messages)]),
+                "content": format_reply("Go on.", moves[sum(m["role"] == "assistant" for m in messages)]),
             }
             choice = {"index": 0, "finish_reason": "stop", "message": said}
             answer = {"id": "1", "object": "chat.completion", "created": 0, "model": "m", "choices": [choice]}

@@ -45,7 +45,7 @@ def synthesize_over_http(todo, faults=Faults(), limits=Limits(), **endpoint):  #
     app = make_app(EmbeddedTeacher(), faults)
 
     async def run(url):
-        settings = EndpointSettings(base_url=url, model="embedded", max_tokens=16_000, backoff_s=0.01)
+        settings = EndpointSettings(base_url=url, model="embedded", max_tokens=16_000, backoff_s=0.01, retries=12)
         async with Endpoint(settings, **endpoint) as client:
             teacher = EndpointTeacher(client)
             return await asyncio.gather(*(synthesize_one(teacher, job, limits) for job in todo))

@@ -13,6 +13,7 @@ ENGINE = Engine(
         **dict.fromkeys(("Pickup", "PickupLoc", "UnlockLocalDist", "FindObjS7"), (1234, 1235)),
     },
     expected={"random": Score(0.5625, 0.708), "expert": Score(1.0, 1.0)},
+    packages=("minigrid", "gymnasium"),
     paper_tasks=112,
     perturbations=Path(__file__).with_name("perturbations.yaml"),
     preload=True,
