@@ -25,16 +25,17 @@ def outcomes(rejections: Sequence[Rejection], accepted: int) -> pd.DataFrame:
 
 
 def stages(rejections: Sequence[Rejection], accepted: int) -> pd.DataFrame:
-    """fig4_pipeline: room, what it made, and what was sent_back."""
+    """fig4_pipeline: room, what it made, and what was sent_back to the stage before it."""
     scripts = sum(r.turn is None and r.reason not in OF_PLAYS for r in rejections)
     given_up = sum(r.reason == "given_up" for r in rejections)
     plays = len(rejections) - scripts - given_up
     rows = [
-        ("teachers", f"{accepted + given_up} personas", ""),
-        ("teachers", "scripts", f"{scripts} scripts\nwritten again"),
-        ("teachers", "plays", f"{plays} plays\ncontinued or begun again"),
-        ("verify", f"{accepted} trajectories", f"{given_up} personas\ngiven up"),
-        ("dataset", f"{accepted} conversations", ""),
+        ("teachers", f"{accepted + given_up:,} personas" + f", {given_up:,} given up" * bool(given_up), ""),
+        ("teachers", "scripts", ""),
+        ("verify", "scripts checked", f"{scripts:,} scripts written again"),
+        ("teachers", "plays", ""),
+        ("verify", "plays checked", f"{plays:,} plays continued or begun again"),
+        ("dataset", f"{accepted:,} conversations", ""),
     ]
     return pd.DataFrame(rows, columns=["room", "made", "sent_back"])
 

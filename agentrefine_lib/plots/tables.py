@@ -58,11 +58,17 @@ def beside_paper(
 
 
 def side_by_side(table: pd.DataFrame, metric: str = "progress") -> pd.DataFrame:
-    """One metric of a table of scores to read: a row per method, a column per engine, a dash for no value."""
+    """One metric of a table of scores to read: a row per method, a column per engine, a dash for no value.
+
+    Metrics that begin alike, ``progress_mean10`` and ``progress_std10``, have rows of their own.
+    """
+    part = table[table["metric"].str.startswith(metric)]
     rows = [name for name in ("source", "family", "teacher", "method", "perturbation") if name in table]
-    part = table[table["metric"] == metric].fillna(dict.fromkeys(rows, ""))
+    rows += ["metric"] if part["metric"].nunique() > 1 else []
+    part = part.fillna(dict.fromkeys(rows, ""))
     wide = part.pivot_table(index=rows, columns="engine", values="value", sort=False)
-    return wide.rename(columns=titles(wide.columns)).round(1).astype(object).fillna("–")
+    names = titles(wide.columns)
+    return wide[list(names)].rename(columns=names).round(1).astype(object).fillna("–")
 
 
 def scaling_table(scores: pd.DataFrame, reported: pd.DataFrame, **style: Any) -> pd.DataFrame:
