@@ -121,7 +121,7 @@ def machine(installed: bool) -> list[Finding]:
         check("Python", sys.version_info >= (3, 11), f"{found} ({sys.executable})", STOPS, *newer),
         check(".venv", not gone, "its Python is gone" if gone else "well", STOPS, "nothing starts", "make clean"),
         check("system", known, kind, COSTS, *wheel),
-        *([] if installed or python.exists() else before()),
+        *([] if installed else before()),
         check("disk", free >= wanted, f"{free:.1f} GiB free, {wanted:g} needed", STOPS, *half),
         check("memory", total >= MEMORY_GIB, f"{total:.1f} GiB, about {MEMORY_GIB} are used", COSTS, *killed),
         check("folders", not closed, ", ".join(closed) or "writable", STOPS, "nothing can be written", "chmod u+w it"),
