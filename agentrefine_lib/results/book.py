@@ -103,8 +103,8 @@ def build(profile: Profile) -> Path:
     there = {n.name: executed / n.source.name for n in profile.notebooks if (executed / n.source.name).exists()}
     chapters = [read_chapter(path, captions) for path in there.values()]
     if not chapters:
-        told = f"no chapter was executed yet: run make reproduce PROFILE={profile.name}"
-        raise FileNotFoundError(f"{profile.shown(executed)}: {told}")
+        mend = f"run make reproduce PROFILE={profile.name}"
+        raise FileNotFoundError(f"{profile.shown(executed)}: no chapter was executed yet: {mend}")
     script = (HERE / "book.js").read_text(encoding="utf-8")
     template = templates("agentrefine_lib.results", autoescape=True).get_template("book.html.jinja")
     told = {
