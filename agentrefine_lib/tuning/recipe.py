@@ -25,6 +25,7 @@ class Recipe(Section):
     learning_rate: float = 1e-3  # peak; linear warm-up over 5 % of the steps, then cosine to zero
     max_tokens: int = 2048  # longer conversations are left out and counted
     save_every: int = Field(default=50, gt=0)  # steps between checkpoints; a killed run continues from the last
+    keep_checkpoints: bool = False  # all of them, for ``viewers.replay``; otherwise the last
     seed: int = 0  # added to the models' own: order of the data, and a new adapter's weights
     accumulation: int = Field(default=1, gt=0)  # parts that a process takes its share of a step in; less memory
     lora_rank: int = Field(default=16, ge=0)  # of an adapter on every linear layer; 0: all weights are tuned

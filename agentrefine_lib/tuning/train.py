@@ -271,7 +271,7 @@ def training_arguments(folder: Path, recipe: Recipe) -> TrainingArguments:
         logging_steps=log_every,
         logging_nan_inf_filter=False,  # a loss that is no number is shown as such
         save_steps=-(-recipe.save_every // log_every) * log_every,  # a resumed run has lost no half row of the log
-        save_total_limit=1,
+        save_total_limit=None if recipe.keep_checkpoints else 1,
         seed=recipe.seed,
         data_seed=recipe.seed,
         ddp_find_unused_parameters=False,  # there are none

@@ -72,7 +72,9 @@ def test_a_checkpoint_between_two_rows_of_the_log_loses_nothing(tiny, trajectori
     """Rows are means over four steps here; a checkpoint inside of one would forget its first half."""
     recipe = RECIPE.model_copy(update={"train_steps": 160, "save_every": 2})
     arguments = training_arguments(tmp_path, recipe)
-    assert (arguments.logging_steps, arguments.save_steps) == (4, 4)
+    assert (arguments.logging_steps, arguments.save_steps, arguments.save_total_limit) == (4, 4, 1)
+    kept = recipe.model_copy(update={"keep_checkpoints": True})
+    assert training_arguments(tmp_path, kept).save_total_limit is None
 
 
 def test_a_checkpoint_that_a_kill_left_unfinished_is_passed_over(tmp_path):
