@@ -27,7 +27,7 @@ async def replay(base: Path | str, model: Path, task: Task, folder: Path, limits
     kept = {int(path.name.partition("-")[2]): path for path in model.glob("checkpoint-*")}
     tokenizer, episodes = AutoTokenizer.from_pretrained(model, trust_remote_code=False), list[Episode]()
     for step, place in sorted({0: base, **kept}.items()):
-        name, path = f"step {step}" if step else "untuned", folder / f"step-{step}.jsonl"
+        name, path = f"step-{step}" if step else "untuned", folder / f"step-{step}.jsonl"
         if not path.exists() or all(episode.task.id != task.id for episode in read_jsonl(path, Episode)):
             if step:
                 tokenizer.save_pretrained(place)  # which a checkpoint lacks
