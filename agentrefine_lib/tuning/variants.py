@@ -70,7 +70,7 @@ def tune_all(
 ) -> Logs:
     """Tune every planned model from the same base with one recipe; returns the loss log of each policy.
 
-    Only the data, their order (``recipe.seed`` plus the model's) and a model's own number of steps differ. ``processes``
+    Only the data, their order (``recipe.seed`` plus the model's) and a model's own steps differ. ``processes``
     models are tuned at a time, one thread each; with an ``accelerate_config`` one after the other; those with a
     ``released`` folder are taken from there. What is finished is not done again, and what a stop interrupted continues
     from its last checkpoint. Raises ValueError where a set is smaller than a model asks for.
