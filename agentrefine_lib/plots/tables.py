@@ -104,8 +104,8 @@ def label_table(table: pd.DataFrame) -> pd.DataFrame:
     """The labels of ``agreement_table`` as in figure 10: a row for a verdict of the teacher, a column for people's."""
     named = table.dropna(subset="labels")
     sides = named["labels"].str.split(", ", expand=True).reindex(columns=[0, 1]).fillna("")
-    sides = named.assign(teacher=sides[0], person=sides[1])
-    wide = sides.pivot_table(index=["source", "teacher"], columns="person", values="turns", sort=False, dropna=False)
+    cells = named.assign(teacher=sides[0], person=sides[1]).set_index(["source", "teacher", "person"])["turns"]
+    wide = cells.unstack("person").reindex(cells.index.droplevel("person").unique())
     return wide.drop(columns="", errors="ignore").astype("Int64").astype(object).fillna("–")
 
 
