@@ -42,6 +42,7 @@ from agentrefine_lib.schema.section import Section, did_you_mean, spelt_out
 from agentrefine_lib.schema.turns import (
     COMPLETED,
     ERROR_FLAGS,
+    SUCCEEDED,
     Conversation,
     DMTurn,
     Message,
@@ -50,5 +51,6 @@ from agentrefine_lib.schema.turns import (
     answers,
     ends_play,
     exchanges,
+    is_completed,
     refinements,
 )

@@ -9,14 +9,28 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Iterable, Sequence
+import random
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 import numpy as np
 import pandas as pd
 
 from agentrefine_lib.endpoint import EmptyAnswerError
-from agentrefine_lib.schema import DMTurn, Mismatch, PlayerTurn, Script, Trajectory, Turn, exchanges, match_action
+from agentrefine_lib.schema import (
+    DMTurn,
+    Mismatch,
+    PlayerTurn,
+    Record,
+    Script,
+    Trajectory,
+    Turn,
+    exchanges,
+    match_action,
+    read_jsonl,
+)
 from agentrefine_lib.teachers.recovery import recover_json
 
 if TYPE_CHECKING:
@@ -82,6 +96,42 @@ async def judge_turns(judge: Judge, trajectories: Iterable[Trajectory]) -> pd.Da
     )
     rows = [(t.id, turn.turn, a.is_error, said) for (t, _, turn, a), said in zip(asked, verdicts, strict=True)]
     return pd.DataFrame(rows, columns=["trajectory", "turn", "labelled", "judged"])
+
+
+class Label(Record):
+    """A person's verdict on a Player turn, which the turn's own number names."""
+
+    trajectory: str
+    turn: int
+    error: bool
+
+
+def read_labels(path: Path | str) -> dict[tuple[str, int], Label]:
+    """The labels in a JSONL file by trajectory and turn; of several on one turn the last counts. None: no such file."""
+    kept = read_jsonl(path, Label, growing=True) if Path(path).is_file() else ()
+    return {(label.trajectory, label.turn): label for label in kept}
+
+
+def turns_to_label(trajectories: Iterable[Trajectory], count: int, seed: int) -> list[tuple[Trajectory, int]]:
+    """One turn with a flag and one without of each of ``count`` trajectories, in random order (figure 10)."""
+    rng, found = random.Random(f"labels {seed}"), list[tuple[Trajectory, int]]()
+    for trajectory in trajectories:
+        pairs = exchanges(trajectory.turns)
+        sides = [[asked.turn for asked, answer in pairs if answer.is_error is error] for error in (False, True)]
+        if all(sides) and len(found) < 2 * count:
+            found += [(trajectory, rng.choice(side)) for side in sides]
+    rng.shuffle(found)
+    return found
+
+
+def two_by_two(trajectories: Iterable[Trajectory], labels: Mapping[tuple[str, int], Label]) -> dict[str, int]:
+    """Turns that a person labelled, by the dungeon master's verdict and the person's ("DM right, human wrong" …); empty
+    where none is labelled."""
+    flags = {(t.id, asked.turn): answer.is_error for t in trajectories for asked, answer in exchanges(t.turns)}
+    both = Counter((flags[key], label.error) for key, label in labels.items() if key in flags)
+    names = {True: "wrong", False: "right"}
+    cells = {f"DM {names[dm]}, human {names[person]}": both[dm, person] for person in names for dm in names}
+    return cells if both else {}
 
 
 class Agreement(NamedTuple):

@@ -19,7 +19,7 @@ from agentrefine_lib.viewers.render import play_page
 
 
 async def replay(base: Path | str, model: Path, task: Task, folder: Path, limits: Limits, **how: Any) -> list[Episode]:
-    """Let the base and each checkpoint that ``recipe.keep_checkpoints`` left in a tuned ``model`` play the same task.
+    """Let the base and each checkpoint that ``recipe.checkpoints`` left in a tuned ``model`` play the same task.
 
     Returns an episode each, in order. They go to ``folder``, and what was played is not played again; ``how`` goes to
     ``LocalPolicy``.

@@ -72,9 +72,14 @@ def test_a_checkpoint_between_two_rows_of_the_log_loses_nothing(tiny, trajectori
     """Rows are means over four steps here; a checkpoint inside of one would forget its first half."""
     recipe = RECIPE.model_copy(update={"train_steps": 160, "save_every": 2})
     arguments = training_arguments(tmp_path, recipe)
-    assert (arguments.logging_steps, arguments.save_steps, arguments.save_total_limit) == (4, 4, 1)
-    kept = recipe.model_copy(update={"keep_checkpoints": True})
-    assert training_arguments(tmp_path, kept).save_total_limit is None
+    assert (arguments.logging_steps, arguments.save_steps) == (4, 4)
+
+
+def test_passes_over_the_data_with_a_checkpoint_after_each(tmp_path):
+    recipe = RECIPE.model_copy(update={"epochs": 10, "batch_size": 4, "warmup": 0.0, "checkpoints": 10}).over(250)
+    arguments = training_arguments(tmp_path, recipe)
+    assert (arguments.max_steps, arguments.save_steps, arguments.save_total_limit) == (630, 63, 10)
+    assert arguments.warmup_steps == 0 and training_arguments(tmp_path, RECIPE).warmup_steps >= 1
 
 
 def test_a_checkpoint_that_a_kill_left_unfinished_is_passed_over(tmp_path):

@@ -1,0 +1,85 @@
+"""Training sets that others have published: the authors' own data, Agent-FLAN's, AgentGym's, or a reader's file."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from pydantic import Field, ValidationError
+
+from agentrefine_lib.schema import Conversation, SchemaError, Section, explain
+from agentrefine_lib.schema.actions import compile_code
+from agentrefine_lib.verify import BadRow, read_rows
+
+DATA_FILES = ("*.jsonl", "*.json", "*.parquet")
+SENDERS = {"user": "human", "assistant": "gpt"}  # what other files call them
+
+
+class Published(Section):
+    """One published set."""
+
+    path: str  # a file, a folder of files, or the id of a data set on Hugging Face
+    drop: str = ""  # RE2 expression: rows in whose id it is found are left out, such as those of a held-in engine
+
+
+class Released(Section):
+    """Others' training sets by the names that ``models`` knows them by: the section ``released`` of chapter 2. One that
+    has the name of a set of this run takes its place."""
+
+    sets: dict[str, Published] = Field(default={})
+
+
+def read_published(source: Published, root: Path) -> Iterator[Conversation]:
+    """The rows of a set as they are, with their own ``loss`` flags; ``root``: where a relative path begins.
+
+    Agent-FLAN's and AgentGym's names of fields are understood, other fields left alone, and what a system message says
+    stands before the first message of the human. A name that is no path is fetched from Hugging Face, once.
+    Raises SchemaError for a bad row, naming it, and where there is nothing to read.
+    """
+    number = 0
+    for path in _files(source.path, root):
+        for line, raw in read_rows(path):
+            number += 1
+            try:
+                if isinstance(raw, BadRow):
+                    raise ValueError(raw.detail)
+                row = Conversation.model_validate(_released(raw, number))
+            except (ValueError, KeyError, TypeError, AttributeError) as error:
+                told = explain(error) if isinstance(error, ValidationError) else f"{type(error).__name__}: {error}"
+                raise SchemaError(f"{path}:{line}: no conversation: {told}") from None
+            if not (source.drop and compile_code(source.drop).search(row.id.encode())):
+                yield row
+    if not number:
+        raise SchemaError(f"{source.path}: no rows; expected files such as {', '.join(DATA_FILES)}")
+
+
+def _files(path: str, root: Path) -> list[Path]:
+    place = root / path
+    if place.is_file():
+        return [place]
+    if not place.is_dir():
+        from huggingface_hub import snapshot_download
+
+        try:
+            place = Path(snapshot_download(path, repo_type="dataset", allow_patterns=list(DATA_FILES)))
+        except (OSError, ValueError) as error:  # also: no valid name, no network, HF_HUB_OFFLINE=1
+            told = "neither a file nor a folder here, nor to be had from Hugging Face (for which HF_HUB_OFFLINE=0)"
+            raise SchemaError(f"{path}: {told}: {error}") from None
+    found = {file for pattern in DATA_FILES for file in place.rglob(pattern)}
+    return sorted(file for file in found if not file.name.startswith("dataset_info"))
+
+
+def _released(raw: Any, number: int) -> dict[str, Any]:
+    """A row in the released format; one without an id gets its number."""
+    said: list[Mapping[str, Any]] = raw["conversations"] if "conversations" in raw else raw["conversation"]
+    messages = [
+        {"from": m.get("from", m.get("role")), "value": m.get("value", m.get("content")), "loss": m.get("loss")}
+        for m in said
+    ]
+    if messages[0]["from"] == "system":
+        system = messages.pop(0)
+        messages[0]["value"] = f"{system['value']}\n\n{messages[0]['value']}"
+    for message in messages:
+        message["from"] = SENDERS.get(message["from"], message["from"])
+    return {"id": str(raw.get("id", raw.get("item_id", number))), "conversations": messages}
