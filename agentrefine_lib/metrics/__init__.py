@@ -12,6 +12,7 @@ from agentrefine_lib.metrics.episodes import (
     summarise,
     telling_task,
 )
+from agentrefine_lib.metrics.general import followed, graded
 from agentrefine_lib.metrics.intervals import mean_interval, share_interval, success_interval
 from agentrefine_lib.metrics.ladder import ladder
 from agentrefine_lib.metrics.paired import claim, claims, compare, grid, over_engines

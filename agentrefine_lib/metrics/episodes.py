@@ -90,7 +90,7 @@ def summarise(episodes: pd.DataFrame, seed: int = 0) -> pd.DataFrame:
     rows = []
     for (method, engine), group in episodes.groupby(["method", "engine"], sort=False):
         key = {"method": method, "engine": engine, "seeds": group["seed"].nunique()}
-        for metric in ("success", *MEANS):
+        for metric in [name for name in ("success", *MEANS) if name in group]:
             values = grid(group, str(method), metric).to_numpy(float)
             if n := int(np.isfinite(values).sum()):
                 wins = int(np.nansum(values)) if metric == "success" else None

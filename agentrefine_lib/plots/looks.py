@@ -21,6 +21,7 @@ METHOD_NAMES = {  # in the order in which they are shown
     "random": "random valid action",
     "untuned": "untuned",
     "expert_only": "expert only",
+    "expert_only_general": "expert only + general data",
     "expert_three": "expert only, 3 engines",
     "expert_two": "expert only, 2 engines",
     "no_refinement": "no refinement data",
@@ -32,6 +33,7 @@ METHOD_NAMES = {  # in the order in which they are shown
     "errors_loops": "errors repeated",
     "errors_learner": "an earlier model's errors",
     "agentrefine": "AgentRefine",
+    "agentrefine_general": "AgentRefine + general data",
     "expert": "scripted expert",
 }
 AGENTREFINE = METHOD_NAMES["agentrefine"]

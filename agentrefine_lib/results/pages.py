@@ -119,6 +119,8 @@ def wide(scores: pd.DataFrame) -> pd.DataFrame:
 
 def score(row: dict[Any, Any]) -> str:
     """One cell; ``*`` marks a method that was trained on the engine."""
+    if pd.isna(row["value"]):
+        return "not run here"
     star = "*" if row.get("held_in") is True else ""
     interval = f" [{_number(row['low'])}, {_number(row['high'])}]" if pd.notna(row.get("low")) else ""
     wins = f"{row['k']:.0f}/" if pd.notna(row.get("k")) else "n = "

@@ -24,6 +24,7 @@ SECTIONS = {  # parameter, a dictionary of fields that are set → the room's mo
     "limits": "rollout.Limits",
     "endpoint": "policies.Served",
     "sampling": "policies.Samples",
+    "general": "policies.General",
     "texts": "diversity.Texts",
 }
 

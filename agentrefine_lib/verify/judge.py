@@ -10,13 +10,25 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 import numpy as np
 import pandas as pd
+from pydantic import JsonValue
 
 from agentrefine_lib.endpoint import EmptyAnswerError
-from agentrefine_lib.schema import DMTurn, Mismatch, PlayerTurn, Script, Trajectory, Turn, exchanges, match_action
+from agentrefine_lib.schema import (
+    Answer,
+    DMTurn,
+    Mismatch,
+    PlayerTurn,
+    Question,
+    Script,
+    Trajectory,
+    Turn,
+    exchanges,
+    match_action,
+)
 from agentrefine_lib.teachers.recovery import recover_json
 
 if TYPE_CHECKING:
@@ -27,6 +39,9 @@ RESAMPLES = 2_000
 QUESTION = """A player acts in a text game. Decide whether the last command is an error: it fits no command of the game,
 names something that does not exist or is not within reach, cannot work yet, or changes nothing.
 Answer with one JSON object and nothing else: {"error": true} or {"error": false}."""
+
+GRADE = """Below is a conversation. Grade the last answer of the assistant from 1 (useless) to 10 (excellent): is it
+right, does it do what was asked, is it clear? Answer with one JSON object and nothing else: {"grade": 7}."""
 
 
 class Judge(Protocol):
@@ -64,13 +79,18 @@ class EndpointJudge:
         told = [f"Game: {t.observation}" if isinstance(t, DMTurn) else f"Player: {t.action}" for t in before]
         commands = json.dumps({name: spec.parameters for name, spec in script.available_actions.items()})
         story = "\n".join([f"Commands: {commands}", f"Goal: {script.goal}", *told, f"Last command: {action}"])
-        try:
-            answer = await self.endpoint.complete([{"role": "user", "content": f"{QUESTION}\n\n{story}"}])
-        except EmptyAnswerError:
-            return None
-        value = recover_json(answer.text)
+        value = await _asked(self.endpoint, f"{QUESTION}\n\n{story}")
         verdict = value.get("error") if isinstance(value, dict) else None
         return verdict if isinstance(verdict, bool) else None
+
+
+async def _asked(endpoint: Endpoint, text: str) -> JsonValue:
+    """The JSON in a judge's answer; None where it has nothing to say."""
+    try:
+        answer = await endpoint.complete([{"role": "user", "content": text}])
+    except EmptyAnswerError:
+        return None
+    return recover_json(answer.text)
 
 
 async def judge_turns(judge: Judge, trajectories: Iterable[Trajectory]) -> pd.DataFrame:
@@ -122,3 +142,21 @@ def _agree_and_kappa(counts: np.ndarray) -> np.ndarray:
     chance = (both + only_a) * (both + only_b) + (neither + only_a) * (neither + only_b)
     with np.errstate(divide="ignore", invalid="ignore"):
         return np.stack([agree, (agree - chance) / (1 - chance)], axis=1)
+
+
+async def grade(endpoint: Endpoint, questions: Iterable[Question], answers: Iterable[Answer]) -> pd.DataFrame:
+    """One row per reply, as MT-bench grades single answers: model, question, turn, grade (None: no usable answer)."""
+    turns = {question.id: question.turns for question in questions}
+    asked = [(answer, turn) for answer in answers for turn in range(len(answer.replies))]
+
+    async def one(answer: Answer, last: int) -> Any:
+        said = zip(turns[answer.question][: last + 1], answer.replies, strict=False)
+        story = "\n\n".join(f"User: {turn}\n\nAssistant: {reply}" for turn, reply in said)
+        value = await _asked(endpoint, f"{GRADE}\n\n{story}")
+        found = value.get("grade") if isinstance(value, dict) else None
+        fits = isinstance(found, int | float) and not isinstance(found, bool) and 1 <= found <= 10
+        return found if fits else None
+
+    grades = await asyncio.gather(*(one(answer, turn) for answer, turn in asked))
+    rows = [(answer.model, answer.question, turn, said) for (answer, turn), said in zip(asked, grades, strict=True)]
+    return pd.DataFrame(rows, columns=["model", "question", "turn", "grade"])
