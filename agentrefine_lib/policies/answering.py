@@ -17,6 +17,7 @@ class General(Section):
     """General data and general ability: the section ``general`` of chapters 2 and 8."""
 
     answers: int = Field(default=0, ge=0)  # of the base model, mixed into training sets; 0: no such sets
+    data: str = ""  # a file, folder or hub name of chats, such as ShareGPT's, in place of these answers; empty: none
     mixed: list[str] = Field(default=["agentrefine", "expert_only"])  # sets that get a twin with them, NAME_general
     questions: int = Field(default=64, ge=1)  # of those that a program can check, at most
     models: list[str] = Field(  # of chapter 3, that answer them; one that was not tuned is "not run here"

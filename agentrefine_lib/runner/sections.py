@@ -25,6 +25,7 @@ SECTIONS = {  # parameter, a dictionary of fields that are set → the room's mo
     "endpoint": "policies.Served",
     "sampling": "policies.Samples",
     "general": "policies.General",
+    "published": "dataset.Published",
     "texts": "diversity.Texts",
 }
 
