@@ -97,7 +97,7 @@ def summarise(episodes: pd.DataFrame, seed: int = 0) -> pd.DataFrame:
                 low, high = _interval(values, wins, seed)
                 found = {"metric": metric, "value": np.nanmean(values), "low": low, "high": high, "k": wins, "n": n}
                 rows.append(key | found)
-    table = pd.DataFrame(rows)[["method", "engine", "metric", "value", "low", "high", "k", "n", "seeds"]]
+    table = pd.DataFrame(rows, columns=["method", "engine", "metric", "value", "low", "high", "k", "n", "seeds"])
     return table.astype({"k": "Int64"})
 
 
