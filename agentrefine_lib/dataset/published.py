@@ -4,6 +4,8 @@ Agent-FLAN's rows are ``{"id", "conversation": [{"role", "content", "loss"}]}``,
 "conversations": [{"from", "value", "loss"}]}``; AgentRefine's and ShareGPT's are the latter with an ``id``.
 """
 
+# mypy: disable-error-code="import-untyped"
+
 from __future__ import annotations
 
 import json

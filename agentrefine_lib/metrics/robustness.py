@@ -23,7 +23,7 @@ def kept(episodes: pd.DataFrame, metric: str) -> pd.DataFrame:
     values = episodes.assign(value=episodes[metric].astype(float)).pivot_table(
         index=keys, columns="perturbation", values="value"
     )
-    change = values[columns_of("perturbed", list(values))].mean(axis=1) - values[UNPERTURBED]
+    change = values[columns_of("perturbed", values.columns.tolist())].mean(axis=1) - values[UNPERTURBED]
     return change.rename("kept").dropna().reset_index()
 
 
