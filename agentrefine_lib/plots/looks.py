@@ -21,7 +21,7 @@ METHOD_NAMES = {  # in the order in which they are shown
     "random": "random valid action",
     "untuned": "untuned",
     "expert_only": "expert only",
-    "expert_only_general": "expert only + general data",
+    "expert_only_general": "expert only + general",
     "expert_only_ood": "expert only, without its engines",
     "expert_three": "expert only, 3 engines",
     "expert_two": "expert only, 2 engines",
@@ -40,7 +40,7 @@ METHOD_NAMES = {  # in the order in which they are shown
     "agentrefine_half": "AgentRefine, half the data",
     "released": "AgentRefine, the authors' data",
     "agentrefine": "AgentRefine",
-    "agentrefine_general": "AgentRefine + general data",
+    "agentrefine_general": "AgentRefine + general",
     "expert": "scripted expert",
 }
 AGENTREFINE = METHOD_NAMES["agentrefine"]
