@@ -28,6 +28,7 @@ class Method(BaseModel):
     variant: str  # a training set of chapter 2
     conversations: int | None = Field(default=None, gt=0)  # its first ones; none: all. Smaller sets lie in larger ones
     seeds: list[int] = Field(min_length=1)
+    train_steps: int | None = Field(default=None, gt=0)  # none: the recipe's
     released: str | None = None  # a folder of adapters, relative to the repository: taken from there, not tuned
 
 
@@ -39,6 +40,7 @@ class Planned(BaseModel):
     variant: str
     seed: int
     conversations: int | None
+    train_steps: int | None = None
     released: str | None = None
 
 
@@ -66,12 +68,12 @@ def tune_all(
     accelerate_config: str | None = None,
     processes: int = 1,
 ) -> Logs:
-    """Tune every planned model from the same base with the same recipe; returns the loss log of each policy.
+    """Tune every planned model from the same base with one recipe; returns the loss log of each policy.
 
-    Only the data, and its order (``recipe.seed`` plus the model's), differ. ``processes`` models are tuned at a time,
-    one thread each; with an ``accelerate_config`` one after the other; those with a ``released`` folder are taken from
-    there. What is finished is not done again, and what a stop interrupted continues from its last checkpoint. Raises
-    ValueError where a set is smaller than a model asks for.
+    Only the data, their order (``recipe.seed`` plus the model's) and a model's own steps differ. ``processes``
+    models are tuned at a time, one thread each; with an ``accelerate_config`` one after the other; those with a
+    ``released`` folder are taken from there. What is finished is not done again, and what a stop interrupted continues
+    from its last checkpoint. Raises ValueError where a set is smaller than a model asks for.
     """
     taken = {
         model.policy: take(
@@ -81,7 +83,8 @@ def tune_all(
         if model.released
     }
     tuned = [model for model in planned if not model.released]
-    recipes = [recipe.model_copy(update={"seed": recipe.seed + model.seed}) for model in tuned]
+    own = ({"seed": recipe.seed + m.seed, "train_steps": m.train_steps or recipe.train_steps} for m in tuned)
+    recipes = [recipe.model_copy(update=values) for values in own]
     folders, sets = [child_path(folder, model.policy) for model in tuned], [chosen(data, model) for model in tuned]
     jobs = [(base, *job) for job in zip(sets, folders, recipes, strict=True)]
     if accelerate_config or processes == 1:

@@ -19,7 +19,10 @@ RECIPE = Recipe(
     lora_rank=0,
     precision="float32",
 )
-MODELS = {"agentrefine": {"seeds": [0, 1]}, "few": {"variant": "agentrefine", "conversations": 3, "seeds": [0]}}
+MODELS = {
+    "agentrefine": {"seeds": [0, 1]},
+    "few": {"variant": "agentrefine", "conversations": 3, "seeds": [0], "train_steps": 1},
+}
 
 
 def test_a_model_for_each_seed():
@@ -48,6 +51,7 @@ def test_side_by_side_is_the_same_as_alone(tiny, trajectories, tmp_path):
     pd.testing.assert_frame_equal(logs["agentrefine-1"], alone)
     ours, theirs = (load_file(tmp_path / f / "model.safetensors") for f in ("both/agentrefine-1", "alone"))
     assert all((ours[name] == theirs[name]).all() for name in theirs)
+    assert [logs[name]["step"].iloc[-1] for name in ("agentrefine-0", "few-0")] == [2, 1]
     table = models_table(plan(MODELS), logs, "tiny").set_index("policy")
     assert table.loc["few-0", ["method", "conversations", "seed"]].tolist() == ["few", 3, 0]
     assert table.loc["agentrefine-1", "conversations"] == alone["examples"].iloc[-1] < 60  # the long ones are out
