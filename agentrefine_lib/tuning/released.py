@@ -85,7 +85,8 @@ def take(released: Path, folder: Path, base: Path | str, conversations: Sequence
     job = Job.model_validate_json((released / "job.json").read_text(encoding="utf-8"))
     now = describe(base, conversations, job.recipe)
     if now.base_version != job.base_version:
-        raise ValueError(f"{released} was trained on {job.base} ({job.base_version[:12]}), not on {now.base}")
+        told = f"{released} was trained on {job.base} ({job.base_version[:12]}), not on {now.base}"
+        raise ValueError(f"{told}; tune models of your own: PROFILE=overnight, or models without `released`")
     tokenizer = AutoTokenizer.from_pretrained(base, trust_remote_code=False)
     said = Release.model_validate_json((released / "release.json").read_text(encoding="utf-8"))
     if said.ids_sha256 != ids_hash(prepare(conversations, tokenizer, job.recipe.max_tokens)[0]):

@@ -1,17 +1,28 @@
 """Released adapters: what is taken is what was tuned, and other data or another base are told apart."""
 
+import asyncio
 import json
 import logging
+from pathlib import Path
 
 import pandas as pd
 import pytest
 import torch
 from safetensors.torch import load_file
+from transformers import AutoTokenizer
 
 from agentrefine_lib.dataset import to_conversation
-from agentrefine_lib.tuning import Recipe
-from agentrefine_lib.tuning.released import release
+from agentrefine_lib.runner import load_profile
+from agentrefine_lib.schema import Trajectory, read_jsonl
+from agentrefine_lib.synthesis import Limits, Synthesis, synthesize
+from agentrefine_lib.tuning import Recipe, base_folder, prepare
+from agentrefine_lib.tuning.recipe import Job
+from agentrefine_lib.tuning.released import Release, ids_hash, release
+from agentrefine_lib.tuning.train import ProgressLine, read_log, tune
 from agentrefine_lib.tuning.variants import plan, tune_all
+
+ROOT = Path(__file__).parents[2]
+ADAPTERS = sorted((ROOT / "params" / "adapters").glob("*/release.json"))
 
 RECIPE = Recipe(train_steps=2, batch_size=1, learning_rate=3e-3, max_tokens=1500, save_every=2, seed=0, lora_rank=2)
 
@@ -46,3 +57,40 @@ def test_a_released_adapter_is_taken_as_it_was_tuned(tiny, trajectories, tmp_pat
             plan({"no": {"variant": "agentrefine", "seeds": [0]} | {"released": "x"}}),
             RECIPE,
         )
+
+
+def test_what_is_released_is_what_the_overnight_profile_tunes():
+    given = {key: value for n in load_profile("overnight", ROOT).notebooks for key, value in n.given.items()}
+    recipe = Recipe(**{key[7:]: value for key, value in given.items() if key.startswith("recipe.")})
+    planned = {model.policy: model for model in plan(given["models"])}
+    taken = {key: value for n in load_profile("laptop", ROOT).notebooks for key, value in n.given.items()}["models"]
+    wanted = [model.policy for model in plan(taken) if model.released]
+    assert set(wanted) <= {path.parent.name for path in ADAPTERS}
+    for path in ADAPTERS:
+        model = planned[path.parent.name]
+        own = {"seed": model.seed, "train_steps": model.train_steps or recipe.train_steps}
+        assert Job.model_validate_json((path.parent / "job.json").read_text()).recipe == recipe.model_copy(update=own)
+
+
+@pytest.mark.slow
+def test_the_first_steps_of_the_released_model_are_found_again(tmp_path, monkeypatch):
+    """Its data have the released ids and labels, and the first row of its log is the released one's."""
+    folder = ROOT / "params" / "adapters" / "agentrefine-0"
+    said = Release.model_validate_json((folder / "release.json").read_text())
+    recipe = Job.model_validate_json((folder / "job.json").read_text()).recipe
+    given = {key: value for n in load_profile("laptop", ROOT).notebooks for key, value in n.given.items()}
+    asked = Synthesis(**{key[10:]: value for key, value in given.items() if key.startswith("synthesis.")})
+    made = synthesize(asked.teacher(), asked.jobs(given["n_trajectories"]), tmp_path, Limits(asked.attempts))
+    data = [to_conversation(play) for play in read_jsonl(asyncio.run(made), Trajectory)]
+    base = base_folder("smollm2")
+    examples, _ = prepare(data, AutoTokenizer.from_pretrained(base, trust_remote_code=False), recipe.max_tokens)
+    assert ids_hash(examples) == said.ids_sha256
+    theirs = read_log(folder).iloc[0]
+
+    def stop(self, args, state, control, **rest):
+        control.should_training_stop = state.global_step >= theirs["step"]
+
+    monkeypatch.setattr(ProgressLine, "on_step_end", stop)
+    ours = tune(base, data, tmp_path / "again", recipe.model_copy(update={"compiled": False})).iloc[0]
+    assert ours["step"] == theirs["step"]
+    assert ours["loss"] == pytest.approx(theirs["loss"], rel=0.03)  # bfloat16 rounds differently on another processor
