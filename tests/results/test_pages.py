@@ -18,6 +18,7 @@ NUMBERED = {"Equation 1", "Algorithm 1"} | {f"Figure {n}" for n in range(1, 14)}
 REGISTRY = """\
 - id: fig
   title: A figure
+  paper: Figure 9
   notebook: 02_draw
   columns: [source, method, engine, metric, value]
   reported: read off bars
@@ -85,6 +86,7 @@ def test_the_page_shows_ours_beside_the_papers_escaped_and_every_claim(root):
     (root / "figures/errata.html").touch()
     page, text = (path.read_text() for path in write_pages(root / "figures", root))
     assert 'href="errata.html"' in page and "(errata.html)" in text
+    assert "Figure 9 · A figure" in page and "Figure 9: A figure" in text
     assert "<b>ours</b>" not in page and "&lt;b&gt;ours&lt;/b&gt;" in page
     assert page.index("37.5") < page.index("25 [10, 40] (1/4)")  # the paper's table, then ours
     assert "0.125 (n = 4)" in page and "their page" in page
