@@ -16,7 +16,7 @@ REPRODUCE = $(BIN)/python -m agentrefine_lib.runner $(PROFILE) $(if $(ONLY),--on
 NODE := .venv/gpu-node
 NODE_PYTHON ?= 3.12
 
-.PHONY: reproduce base smoke sets compare sweep doctor test check gpu gpunode gallery lab why locked lock audit licences sbom clean help
+.PHONY: reproduce base smoke sets compare sweep doctor test check gpu gpunode book lab why locked lock audit licences sbom clean help
 
 help: ## list the commands
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
@@ -46,8 +46,8 @@ compare: .venv/ready ## two runs side by side (A=runs/x B=runs/y; without B the 
 sweep: .venv/ready .venv/base ## one value after the other, then side by side (P="recipe.train_steps=[10,20]")
 	$(subst agentrefine_lib.runner,agentrefine_lib.results.sweep,$(REPRODUCE))
 
-gallery: .venv/ready ## the executed notebooks as pages that open from disk
-	$(BIN)/python -m agentrefine_lib.results.gallery $(PROFILE)
+book: .venv/ready ## the executed chapters of a profile as a site that opens from disk
+	@$(BIN)/python -m agentrefine_lib.results.book $(PROFILE)
 
 lab: .venv/ready .venv/base ## open the notebooks in JupyterLab
 	$(BIN)/jupyter lab notebooks

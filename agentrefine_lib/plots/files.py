@@ -31,7 +31,7 @@ def save(figure: Figure, table: pd.DataFrame, folder: Path, name: str) -> Path:
         from IPython.display import display
 
         plt.close(figure)
-        display(Shown(path.with_suffix(".png"), alt=told, width=700))
+        display(Shown(path.with_suffix(".png"), alt=told, width=700, metadata={"artefact": name}))
     return path
 
 

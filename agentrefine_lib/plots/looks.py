@@ -1,7 +1,7 @@
 """One look for all figures: AgentRefine blue, baselines grey, what was trained on an engine hatched, the paper hollow.
 
 Methods and engines have one order everywhere. Each figure is 700 pixels wide where 8 points are 11 pixels. Its title
-says what the table shows; the line below it says how to read it; both are its alternative text.
+says what the table shows; the line below it says how to read it; both, a line each, are its alternative text.
 """
 
 from __future__ import annotations
@@ -89,5 +89,5 @@ def tell(figure: Figure, finding: str, reading: str) -> Figure:
     title = {"fontsize": 10, "fontweight": "bold", "parse_math": False}
     figure.suptitle(fill(finding.replace(" %", "\u00a0%"), 76), x=0.01, ha="left", **title)
     figure.supxlabel(fill(reading, 112), x=0.01, ha="left", fontsize=8, color=INK, parse_math=False)
-    figure.set_label(f"{finding.rstrip('.')}. {reading}")
+    figure.set_label(f"{finding.rstrip('.')}.\n{reading}")
     return figure

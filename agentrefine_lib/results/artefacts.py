@@ -87,10 +87,15 @@ def read_table(artefact: Artefact, folder: Path) -> pd.DataFrame | None:
     return table
 
 
-def alt_text(png: Path, otherwise: str) -> str:
-    """The alternative text that ``plots.save`` wrote into a PNG, in letters that mean nothing in Markdown."""
+def description(png: Path) -> str:
+    """The alternative text that ``plots.save`` wrote into a PNG: what it shows, and in a second line how to read it."""
     with Image.open(png) as image:
-        return str(image.info.get("Description") or otherwise).translate(str.maketrans("[]<>`\\\n", "()()'/ "))
+        return str(image.info.get("Description", ""))
+
+
+def alt_text(png: Path, otherwise: str) -> str:
+    """The same in letters that mean nothing in Markdown."""
+    return (description(png) or otherwise).translate(str.maketrans("[]<>`\\\n", "()()'/ "))
 
 
 def read_claims(folder: Path) -> pd.DataFrame:

@@ -2,16 +2,36 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 from IPython.display import HTML
 
-from agentrefine_lib.metrics.verdicts import OPEN
-from agentrefine_lib.results.artefacts import Artefact, load_artefacts
+from agentrefine_lib.metrics.verdicts import ALL, NO, NONE, OPEN, YES
+from agentrefine_lib.plots.findings import count
+from agentrefine_lib.results.artefacts import Artefact, description, load_artefacts, read_claims
 from agentrefine_lib.runner import repository
-from agentrefine_lib.viewers.page import html_page, table
+from agentrefine_lib.viewers.page import escape, html_page, table
+
+MOST = 6  # sentences about a chapter
+UNTESTED = "not tested in this run"
+SAID = {  # of one claim, of several
+    YES: ("holds in this run:", "hold in this run:"),
+    NO: ("fails in this run, where the opposite is seen:", "fail in this run, where the opposite is seen:"),
+    NONE: (
+        "cannot be decided here, because neither side scored on any of its tasks:",
+        "cannot be decided here, because neither side scored on any of their tasks, such as",
+    ),
+    ALL: (
+        "cannot be decided here, because both sides scored in full on all of its tasks:",
+        "cannot be decided here, because both sides scored in full on all of their tasks, such as",
+    ),
+    OPEN: ("is not decided by this run:", "are not decided by this run; the nearest to a decision is"),
+    UNTESTED: ("was not tested, as one side is missing here:", "were not tested, as one side is missing here, such as"),
+}
 
 
 def told_claims(artefacts: list[Artefact], tested: pd.DataFrame) -> list[dict[str, Any]]:
@@ -21,6 +41,7 @@ def told_claims(artefacts: list[Artefact], tested: pd.DataFrame) -> list[dict[st
         for claim in artefact.claims:
             row = tested.loc[claim.id].to_dict() if claim.id in tested.index else {}
             found = {"verdict": row.get("verdict", OPEN), "compared": row.get("compared", "")}
+            found |= {"needed": row["needed"] if pd.notna(row.get("needed")) else math.inf}
             told.append(claim.model_dump() | found | {"numbers": numbers(row), "artefact": artefact.id})
     return told
 
@@ -28,7 +49,7 @@ def told_claims(artefacts: list[Artefact], tested: pd.DataFrame) -> list[dict[st
 def numbers(row: dict[Any, Any]) -> str:
     """A test in words: difference [interval], p, n, seeds, and the n that would decide what is not decided."""
     if pd.isna(row.get("difference")):
-        return "not tested in this run"
+        return UNTESTED
     p = f", p = {row['p']:.2g}" if pd.notna(row["p"]) else ""
     seeds = f", {row['seeds']:.0f} seed{'s' * (row['seeds'] != 1)}" if pd.notna(row["seeds"]) else ""
     needed = f"; about n = {row['needed']:,.0f} would decide" if pd.notna(row.get("needed")) else ""
@@ -46,3 +67,26 @@ def show_claims(tested: pd.DataFrame, root: Path | None = None) -> HTML:
         for name, row in tested.set_index("claim").to_dict("index").items()
     ]
     return html_page(table(("claim", "holds", "difference [95 %]", "compared"), rows), "claims")
+
+
+def show_findings(chapter: str, figures: Path, *more: str, root: Path | None = None) -> HTML:
+    """What a chapter's run showed, in six sentences at most: ``more``, then what its figures found, then a sentence for
+    each verdict on its claims. Figures and ``claims_*.csv`` are read from ``figures``."""
+    mine = [artefact for artefact in load_artefacts(root or repository()) if artefact.notebook == chapter]
+    pictures = [figures / f"{artefact.id}.png" for artefact in sorted(mine, key=lambda artefact: artefact.beyond)]
+    found = [description(path).partition("\n")[0] for path in pictures if path.exists()]
+    judged = list(judgements(told_claims(mine, read_claims(figures))))
+    told = [*more, *found[: max(0, MOST - len(more) - len(judged))], *judged]
+    items = "".join(f"<li>{escape(sentence.rstrip('.'))}.</li>" for sentence in told)
+    return html_page(f"<ul>{items}</ul>", f"what {chapter} showed")
+
+
+def judgements(claims: list[dict[str, Any]]) -> Iterator[str]:
+    """A sentence for each verdict: how many claims, and which, with their numbers; of open ones the nearest to one."""
+    nearest = sorted(claims, key=lambda claim: claim["needed"])
+    for verdict, (one, several) in SAID.items():
+        of = [claim for claim in nearest if verdict == (UNTESTED if claim["numbers"] == UNTESTED else claim["verdict"])]
+        told = [f"“{claim['says']}” ({claim['numbers']})".removesuffix(f" ({UNTESTED})") for claim in of]
+        if told:
+            shown = "; ".join(told if verdict in (YES, NO) else told[:1])
+            yield f"{count(len(of), 'claim')} {one if len(of) == 1 else several} {shown}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import json
 from collections import Counter
 from pathlib import Path
@@ -60,4 +61,5 @@ def fill_in(readme: Path, text: str) -> None:
 
 
 if __name__ == "__main__":
+    argparse.ArgumentParser(prog="readme", description=__doc__).parse_args()
     fill_in(repository() / "README.md", findings(repository() / "figures", repository()))

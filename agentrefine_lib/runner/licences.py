@@ -6,6 +6,7 @@ installed here, so that a line is as true as the package's own metadata.
 
 from __future__ import annotations
 
+import argparse
 import csv
 import sys
 from collections.abc import Iterator
@@ -101,4 +102,5 @@ def write(out: TextIO) -> None:
 
 
 if __name__ == "__main__":
+    argparse.ArgumentParser(prog="licences", description=__doc__).parse_args()
     write(sys.stdout)

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 from agentrefine_lib.runner.attempt import execute
 from agentrefine_lib.runner.parameters import declared_parameters
 from agentrefine_lib.runner.profile import CHAPTERS, Entry, read_chapters
+
+READING = "runs/reading"  # where chapters that read a run work when they are opened by hand
+SOURCES = ("runs/laptop", "runs/interactive")  # what it starts from: the default run, else what chapters 1 to 3 made
+NOT_COPIED = shutil.ignore_patterns("checkpoint-*", "notebooks", "book", "figures", ".*")
 
 
 def repository() -> Path:
@@ -16,8 +21,19 @@ def repository() -> Path:
 
 
 def workspace(run_dir: str, root: Path | None = None) -> Path:
-    """The folder of that name in the repository, made if missing: the same from JupyterLab and from the runner."""
-    folder = (root or repository()) / run_dir
+    """The folder of that name in the repository, made if missing: the same from JupyterLab and from the runner.
+
+    READING starts as a copy of the first of SOURCES that has models, and a line says so.
+    """
+    root = root or repository()
+    folder, reading = root / run_dir, root / READING
+    made = [name for name in SOURCES if (root / name / "models" / "models.csv").exists()]
+    if made and folder.is_relative_to(reading) and not reading.exists():
+        part = reading.with_name("reading.part")
+        shutil.rmtree(part, ignore_errors=True)
+        shutil.copytree(root / made[0], part, ignore=NOT_COPIED)
+        part.rename(reading)
+        print(f"{READING} starts as a copy of {made[0]}; delete it to start from a newer one", flush=True)
     folder.mkdir(parents=True, exist_ok=True)
     return folder
 

@@ -6,8 +6,9 @@ import pandas as pd
 import pytest
 from bs4 import BeautifulSoup
 
+from agentrefine_lib import plots
 from agentrefine_lib.metrics import claim, claims
-from agentrefine_lib.results import show_claims
+from agentrefine_lib.results import show_claims, show_findings
 from agentrefine_lib.results.artefacts import load_artefacts
 from agentrefine_lib.results.definitions import PAGE, definitions
 from agentrefine_lib.results.pages import as_text, write_pages
@@ -105,6 +106,41 @@ def test_a_chapter_shows_what_is_claimed_and_not_an_id(root):
     assert rows[0] == ["It goes up.", "yes", "0.5 [0.25, 0.75], n = 8, 1 seed", "a - b"]
     assert rows[1][:3] == ["Who knows.", "not decided", "not tested in this run"]
     assert rows[2][0] == "<i>mine</i>"
+
+
+@pytest.mark.parametrize(
+    ("row", "told"),
+    [
+        (
+            "up,a - b,0.5,0.25,0.75,0.01,8,3,yes,",
+            "1 claim holds in this run: “It goes up.” (0.5 [0.25, 0.75], p = 0.01",
+        ),
+        (
+            "up,a - b,-0.5,-0.7,-0.1,0.01,8,3,no,",
+            "1 claim fails in this run, where the opposite is seen: “It goes up.”",
+        ),
+        (
+            "up,a - b,0,0,0,1,8,3,no method scored,",
+            "1 claim cannot be decided here, because neither side scored on any",
+        ),
+        (
+            "up,a - b,0,0,0,1,8,3,all scored,",
+            "1 claim cannot be decided here, because both sides scored in full on all",
+        ),
+        ("up,a - b,0.5,0,0.75,0.06,8,3,not decided,12", "(0.5 [0, 0.75], p = 0.06, n = 8, 3 seeds; about n = 12 would"),
+        ("", "2 claims were not tested, as one side is missing here, such as “It goes up.”."),
+    ],
+)
+def test_what_a_run_showed_is_said_for_every_verdict(root, row, told):
+    columns = "claim,compared,difference,low,high,p,n,seeds,verdict,needed"
+    (root / "figures/claims_02.csv").write_text(f"{columns}\n{row}\n")
+    table = pd.DataFrame({"labels": ["a"], "judge": ["<i>it</i>"], "value": [88.0], "source": [plots.OURS]})
+    plots.save(plots.agreement(table.assign(low=80.0, high=90.0)), table, root / "figures", "fig")
+    page = BeautifulSoup(show_findings("02_draw", root / "figures", "First this", root=root).data, "html.parser")
+    first, figure, *judged = [item.text for item in page.select("li")]
+    assert (first, figure) == ("First this.", "Labelled as the teacher did: <i>it</i> 88.0 %.")
+    assert any(told in sentence for sentence in judged)
+    assert len(judged) == (2 if row else 1)
 
 
 def test_a_csv_that_does_not_keep_its_promise_is_named(root):

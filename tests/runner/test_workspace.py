@@ -17,6 +17,20 @@ def test_the_workspace_is_the_same_from_everywhere(suite, monkeypatch):
     assert folder.is_dir()
 
 
+def test_chapters_that_read_a_run_start_from_a_copy_of_the_default_one(suite, capsys):
+    workspace("runs/reading", suite.root).rmdir()
+    assert capsys.readouterr().out == ""
+    for name in ("interactive", "laptop"):
+        suite.write(f"runs/{name}/models/models.csv", name)
+    for name in ("models/a-0/checkpoint-2/optimizer.pt", "notebooks/04.ipynb", "figures/fig.csv", ".state/04.json"):
+        suite.write(f"runs/laptop/{name}", "")
+    workspace("runs/reading/figures", suite.root)
+    reading = workspace("runs/reading", suite.root)
+    assert capsys.readouterr().out.count("runs/reading starts as a copy of runs/laptop;") == 1
+    assert [path.name for path in reading.rglob("*") if path.is_file()] == ["models.csv"]
+    assert (reading / "models/models.csv").read_text() == "laptop"
+
+
 def test_inputs_that_are_there_or_that_nobody_makes(suite, capsys):
     there = suite.write("runs/mine/log.txt", "9\n")
     suite.profile("notebooks: [{name: 01_count, outputs: ['{run_dir}/log.txt']}]\n", name="smoke")

@@ -8,8 +8,8 @@ The compiler leaves a folder ``~/Inform`` behind.
 
 from __future__ import annotations
 
+import argparse
 import lzma
-import sys
 import tempfile
 from pathlib import Path
 
@@ -33,7 +33,9 @@ def compile_game(name: str) -> bytes:
 
 
 def main() -> None:
-    names = sys.argv[1:] or GAMES
+    parser = argparse.ArgumentParser(prog="generate", description="Compile the games again.")
+    parser.add_argument("names", nargs="*", metavar="NAME", default=GAMES, help=f"all by default: {', '.join(GAMES)}")
+    names = parser.parse_args().names
     print(f"compiles {', '.join(names)}, seconds each; writes to {FOLDER}", flush=True)
     for name in names:
         packed = lzma.compress(compile_game(name), preset=9)
