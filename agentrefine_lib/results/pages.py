@@ -67,7 +67,8 @@ def _told(figures: Path, artefacts: list[Artefact], root: Path) -> dict[str, Any
 
 def _defined(artefact: Artefact, root: Path) -> dict[str, str]:
     """Its number in the paper, and where the code is that defines it."""
-    return {"number": artefact.paper, "code": ", ".join(f"{path}:{line} {name}" for name, path, line in artefact.places(root))}
+    places = [f"{path}:{line} {name}" for name, path, line in artefact.places(root)]
+    return {"number": artefact.paper, "code": ", ".join(places)}
 
 
 def _entry(artefact: Artefact, folder: Path, manifest: dict[str, Any]) -> dict[str, Any]:
