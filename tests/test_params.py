@@ -1,6 +1,7 @@
 """The shipped profiles and launch configurations: everything in them is known to the notebooks and to accelerate."""
 
 import re
+from collections import Counter
 from collections.abc import Collection
 from pathlib import Path
 from typing import Any
@@ -8,18 +9,21 @@ from typing import Any
 import pytest
 from accelerate.commands.config.config_args import load_config_from_file
 
-from agentrefine_lib.environments import panel
+from agentrefine_lib.environments import panel, table_1
+from agentrefine_lib.environments.agentboard import load_labels
 from agentrefine_lib.runner import load_profile
 from agentrefine_lib.runner.profile import profiles
 from agentrefine_lib.synthesis import SETS
 
 ROOT = Path(__file__).parents[1]
 PROFILES = profiles(ROOT)
+BENCHMARKS = ROOT.parent / "shared" / "benchmarks"
+with_benchmarks = pytest.mark.skipif(not BENCHMARKS.exists(), reason="AgentBoard's labels are not on this machine")
 LAUNCH = sorted((ROOT / "params" / "accelerate").glob("*.yaml"))
 
 
 def test_the_profiles_are_there():
-    assert {"development", "gpu", "laptop", "paper", "sets", "smoke"} <= set(PROFILES)
+    assert {"development", "gpu", "laptop", "one-gpu", "overnight", "paper", "sets", "smoke"} <= set(PROFILES)
     assert [path.stem for path in LAUNCH] == ["ddp", "ddp_cpu", "fsdp"]
 
 
@@ -79,6 +83,46 @@ def test_no_expert_trains_on_what_any_profile_evaluates():
     evaluated = {task for name in PROFILES for task in played(name, "panel")}
     for name in PROFILES:
         assert not evaluated & played(name, "expert_panel"), name
+
+
+PAPER = {  # the paper's values, as sections 3.2, 4.1, A and D and tables 2, 4, 5, 6 and 11 have them
+    "n_trajectories": 64_000,
+    "synthesis.calls": 4,
+    "base_model": "meta-llama/Meta-Llama-3-8B",
+    "recipe.learning_rate": 5e-6,
+    "recipe.warmup": 0,
+    "recipe.batch_size": 64,
+    "recipe.max_tokens": 8192,
+    "recipe.epochs": 10,
+    "recipe.checkpoints": 10,
+    "recipe.lora_rank": 0,
+    "limits.steps": 30,
+    "limits.steps_in": {"hotpotqa": 8},
+    "n_samples": 10,
+}
+SIZES = {"agentrefine": 32_000, "no_refinement": 8_000, "no_refinement_loss": 8_000, "all_turns": 8_000}
+
+
+def test_the_paper_profile_is_the_paper():
+    values = given("paper")
+    assert {name: values[name] for name in PAPER} == PAPER
+    sizes = {name: model.get("conversations") for name, model in values["models"].items()}
+    assert SIZES.items() <= sizes.items()
+    scaled = {k * 1000 for k in (4, 8, 16, 32, 64)}
+    assert {count for name, count in sizes.items() if name.startswith("agentrefine")} == scaled
+    assert (sizes[values["ablated"][0]], sizes[values["compared"]]) == (8_000, 4_000)
+    played = Counter(task.engine for task in panel(values["panel"]))
+    assert {name: played[name] for name in table_1()} == table_1() | {"jericho": 12}  # of 20, which cannot be shipped
+    assert played["hotpotqa"] == 300
+    assert set(values["robust_panel"]) == {"alfworld"} and set(values["sampled_panel"]) == set(table_1())
+
+
+@with_benchmarks
+def test_its_tasks_are_agentboards():
+    """Of the label files half is here."""
+    ours = {task.id for task in panel(given("paper")["panel"])}
+    for engine in ("babyai", "scienceworld"):
+        assert set(load_labels(BENCHMARKS / f"{engine}.jsonl", engine)) <= ours
 
 
 def test_the_sets_profile_makes_every_set_and_has_tasks_for_as_many_plays_of_each():

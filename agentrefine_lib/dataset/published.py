@@ -1,81 +1,85 @@
-"""Others' published trajectories as training sets, with and without the rows of environments that are tested here.
-
-Agent-FLAN's rows are ``{"id", "conversation": [{"role", "content", "loss"}]}``, AgentGym's ``{"item_id",
-"conversations": [{"from", "value", "loss"}]}``; AgentRefine's and ShareGPT's are the latter with an ``id``.
-"""
-
-# mypy: disable-error-code="import-untyped"
+"""Training sets that others have published: the authors' own data, Agent-FLAN's, AgentGym's, or a reader's file."""
 
 from __future__ import annotations
 
-import json
-import re
-from collections.abc import Iterator
-from itertools import chain
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from agentrefine_lib.schema import Conversation, Message, SchemaError, Section
-from agentrefine_lib.verify import read_rows
+from pydantic import Field, ValidationError
 
-PUBLISHED = ("agent_flan", "agentgym", "released")  # fields of ``Published`` and names of their sets
-OUT = "_ood"  # ends the name of a set without its held-in rows, and of the models tuned on it
-HELD_IN = re.compile(r"^(?:alfworld|pick_|look_at_obj|babyai|sciworld|scienceworld)", re.IGNORECASE)  # of a row's id
+from agentrefine_lib.schema import Conversation, SchemaError, Section, explain
+from agentrefine_lib.schema.actions import compile_code
+from agentrefine_lib.verify import BadRow, read_rows
+
+DATA_FILES = ("*.jsonl", "*.json", "*.parquet")
+SENDERS = {"user": "human", "assistant": "gpt"}  # what other files call them
 
 
 class Published(Section):
-    """Training sets that others have published: the section ``published`` of chapter 2. Each a file, a folder of files
-    (JSONL, JSON or Parquet) or the name of a data set on Hugging Face's hub; empty: none."""
+    """One published set."""
 
-    agent_flan: str = ""  # internlm/Agent-FLAN
-    agentgym: str = ""  # AgentGym/AgentTraj-L
-    released: str = ""  # the authors' own trajectories
-
-    def sets(self) -> Iterator[tuple[str, list[Conversation]]]:
-        """Each set by name; of others' also NAME_ood, without the rows of environments that are tested here."""
-        for name in PUBLISHED:
-            if place := getattr(self, name):
-                rows = list(read_published(place))
-                yield name, rows
-                if name != "released":
-                    yield name + OUT, [row for row in rows if not HELD_IN.match(row.id)]
+    path: str  # a file, a folder of files, or the id of a data set on Hugging Face
+    drop: str = ""  # RE2 expression: rows in whose id it is found are left out, such as those of a held-in engine
 
 
-def read_published(place: str) -> Iterator[Conversation]:
-    """The conversations of a file, a folder of files, or a data set of the hub. Raises SchemaError naming a bad row."""
-    path = Path(place)
-    files = sorted(f for f in path.rglob("*") if f.suffix in (".jsonl", ".json", ".parquet")) if path.is_dir() else []
-    if path.is_file() or files:
-        rows = chain.from_iterable(_rows(file) for file in files or [path])
-    elif path.exists() or place.count("/") != 1 or place[0] in "./":
-        raise SchemaError(f"{place}: neither a file, nor a folder with one, nor a name on the hub, owner/name")
-    else:
-        from datasets import load_dataset
+class Released(Section):
+    """Others' training sets by the names that ``models`` knows them by: the section ``released`` of chapter 2. One that
+    has the name of a set of this run takes its place."""
 
-        rows = chain.from_iterable(load_dataset(place).values())
-    for number, row in enumerate(rows, start=1):
-        yield _conversation(row, f"{place}, row {number}")
+    sets: dict[str, Published] = Field(default={})
 
 
-def _rows(file: Path) -> Iterator[Any]:
-    if file.suffix == ".json" and (text := file.read_text(encoding="utf-8")).lstrip().startswith("["):
-        return iter(json.loads(text))
-    return (row for _, row in read_rows(file))
+def read_published(source: Published, root: Path) -> Iterator[Conversation]:
+    """The rows of a set as they are, with their own ``loss`` flags; ``root``: where a relative path begins.
+
+    Agent-FLAN's and AgentGym's names of fields are understood, other fields left alone, and what a system message says
+    stands before the first message of the human. A name that is no path is fetched from Hugging Face, once.
+    Raises SchemaError for a bad row, naming it, and where there is nothing to read.
+    """
+    number = 0
+    for path in _files(source.path, root):
+        for line, raw in read_rows(path):
+            number += 1
+            try:
+                if isinstance(raw, BadRow):
+                    raise ValueError(raw.detail)
+                row = Conversation.model_validate(_released(raw, number))
+            except (ValueError, KeyError, TypeError, AttributeError) as error:
+                told = explain(error) if isinstance(error, ValidationError) else f"{type(error).__name__}: {error}"
+                raise SchemaError(f"{path}:{line}: no conversation: {told}") from None
+            if not (source.drop and compile_code(source.drop).search(row.id.encode())):
+                yield row
+    if not number:
+        raise SchemaError(f"{source.path}: no rows; expected files such as {', '.join(DATA_FILES)}")
 
 
-def _conversation(row: Any, where: str) -> Conversation:
-    """Whatever is no reply is read; messages of one side in a row become one, as templates need it."""
-    try:
-        told = row.get("conversations") or row["conversation"]
-        messages = list[Message]()
-        for message in told:
-            sender = message.get("from") or message["role"]
-            text, loss = message["value"] if "value" in message else message["content"], message.get("loss")
-            reply = sender in ("gpt", "assistant")
-            if messages and reply == (messages[-1].sender == "gpt"):
-                text = f"{messages.pop().value}\n\n{text}"
-            trained = loss is not False if reply else None
-            messages.append(Message(sender="gpt" if reply else "human", value=text, loss=trained))
-        return Conversation(id=str(row.get("id") or row.get("item_id") or where), conversations=messages)
-    except (AttributeError, KeyError, TypeError, ValueError) as error:
-        raise SchemaError(f"{where}: not a published conversation: {error!r:.300}") from None
+def _files(path: str, root: Path) -> list[Path]:
+    place = root / path
+    if place.is_file():
+        return [place]
+    if not place.is_dir():
+        from huggingface_hub import snapshot_download
+
+        try:
+            place = Path(snapshot_download(path, repo_type="dataset", allow_patterns=list(DATA_FILES)))
+        except (OSError, ValueError) as error:  # also: no valid name, no network, HF_HUB_OFFLINE=1
+            told = "neither a file nor a folder here, nor to be had from Hugging Face (for which HF_HUB_OFFLINE=0)"
+            raise SchemaError(f"{path}: {told}: {error}") from None
+    found = {file for pattern in DATA_FILES for file in place.rglob(pattern)}
+    return sorted(file for file in found if not file.name.startswith("dataset_info"))
+
+
+def _released(raw: Any, number: int) -> dict[str, Any]:
+    """A row in the released format; one without an id gets its number."""
+    said: list[Mapping[str, Any]] = raw["conversations"] if "conversations" in raw else raw["conversation"]
+    messages = [
+        {"from": m.get("from", m.get("role")), "value": m.get("value", m.get("content")), "loss": m.get("loss")}
+        for m in said
+    ]
+    if messages[0]["from"] == "system":
+        system = messages.pop(0)
+        messages[0]["value"] = f"{system['value']}\n\n{messages[0]['value']}"
+    for message in messages:
+        message["from"] = SENDERS.get(message["from"], message["from"])
+    return {"id": str(raw.get("id", raw.get("item_id", number))), "conversations": messages}

@@ -62,7 +62,7 @@ def engine_vocabularies(tasks: Iterable[Task]) -> list[Vocabulary]:
 def likeness(script: Script, vocabularies: Iterable[Vocabulary]) -> Likeness:
     """The task that a script is most like: by the rule that it breaks, if it does, else by signatures, then objects."""
     own = frozenset(map(_bare, script.available_actions))
-    choices: Iterable[Mapping[str, list[str]]] = (spec.parameters for spec in script.available_actions.values())
+    choices: Iterable[Mapping[str, list[str]]] = (spec.listed() for spec in script.available_actions.values())
     objects = _kinds(value for parameters in choices for values in parameters.values() for value in values)
     found = [
         Likeness(

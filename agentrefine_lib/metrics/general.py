@@ -28,7 +28,7 @@ def followed(paths: Iterable[Path], questions: Sequence[Question], models: pd.Da
 
 
 def graded(grades: pd.DataFrame, models: pd.DataFrame, seed: int = 0) -> pd.DataFrame:
-    """A row per method: the mean grade from 1 to 10 of ``verify.judge.grade``, over replies, and a bootstrap over
+    """A row per method: the mean grade from 1 to 10 of ``verify.grading.grade``, over replies, and a bootstrap over
     questions."""
     rows = []
     known = label_policies(grades.dropna(subset="grade").rename(columns={"model": "policy"}), models)

@@ -6,11 +6,13 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from agentrefine_lib.dataset import OUT, PUBLISHED
 from agentrefine_lib.environments.perturbations import perturbations
 from agentrefine_lib.environments.signature import parse_command
 from agentrefine_lib.metrics.robustness import RETRAINED
 from agentrefine_lib.schema import Episode, read_jsonl
+
+OUT = "_ood"  # ends the name of a published set without its held-in rows, and of the models tuned on it
+OURS = "expert"  # begins the names of our expert's sets, which hold nothing but held-in plays
 
 
 def old_wording(episode: Episode, perturbation: str) -> list[bool]:
@@ -44,7 +46,7 @@ def without_held_in(method: str, held_in: Mapping[str, Sequence[str]], tuned: Co
     """
     if not held_in.get(method):
         return method
-    left = f"{method}{OUT}" if method in PUBLISHED else "untuned"
+    left = "untuned" if method.startswith(OURS) else f"{method}{OUT}"
     return left if left in tuned else None
 
 

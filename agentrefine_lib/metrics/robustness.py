@@ -46,6 +46,20 @@ def robustness(episodes: pd.DataFrame, metric: str, seed: int = 0) -> pd.DataFra
     return pd.DataFrame(rows)
 
 
+def table_11(models: pd.DataFrame) -> list[str]:
+    """The methods of the paper's table 11: AgentRefine on as many conversations as its ablations, on half of them,
+    without refinement data, without verification. ``models``: ``tuning.models_table``.
+
+    One that was not tuned is named all the same, the half "agentrefine_half".
+    """
+    ablations = ["no_refinement", "no_verification"]
+    sizes = models[models["variant"] == "agentrefine"].set_index("method")["conversations"]
+    size = models.loc[models["method"].isin(ablations), "conversations"].max()
+    near = (sizes - size).abs().idxmin() if size > 0 and len(sizes) else "agentrefine"
+    half = sizes[(2 * sizes / sizes.get(near, np.nan)).between(0.9, 1.1)]
+    return [near, next(iter(half.index), "agentrefine_half"), *ablations]
+
+
 def columns_of(measure: str, played: Sequence[str]) -> list[str]:
     """The perturbations that a measure is made of, of those that were played."""
     if measure not in MEASURES:

@@ -20,6 +20,7 @@ from agentrefine_lib.plots.tables import (
     agreement_table,
     beside_paper,
     datasets_table,
+    label_table,
     main_table,
     scaling_table,
     side_by_side,

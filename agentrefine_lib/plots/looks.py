@@ -38,7 +38,6 @@ METHOD_NAMES = {  # in the order in which they are shown
     "errors_loops": "errors repeated",
     "errors_learner": "an earlier model's errors",
     "agentrefine_half": "AgentRefine, half the data",
-    "released": "AgentRefine, the authors' data",
     "agentrefine": "AgentRefine",
     "agentrefine_general": "AgentRefine + general",
     "expert": "scripted expert",

@@ -12,6 +12,7 @@ from agentrefine_lib.environments import titles
 from agentrefine_lib.plots.paper import OURS, PAPER, paper_rows
 
 TABLE_1 = ("success", "progress", "grounding")
+NO_LABELS = "no labels"  # where nobody has labelled a turn
 
 
 def main_table(
@@ -87,9 +88,12 @@ def scaling_table(scores: pd.DataFrame, reported: pd.DataFrame, **style: Any) ->
     return table.assign(conversations=table["conversations"].fillna(1000 * thousands))
 
 
-def agreement_table(ours: Mapping[str, Any], judge: str, reported: pd.DataFrame) -> pd.DataFrame:
+def agreement_table(
+    ours: Mapping[str, Any], judge: str, reported: pd.DataFrame, people: Mapping[str, int]
+) -> pd.DataFrame:
     """fig_judge: the agreement of this run's judge (``verify.judge.Agreement`` as a mapping) in percent, that of the
-    paper's people with GPT-4's labels, and then their labels."""
+    paper's people with GPT-4's labels, and then people's labels: this run's (``people``, of ``judge.two_by_two``;
+    without them "no labels") and the paper's."""
     paper = paper_rows(reported, "fig_judge").rename(columns={"metric": "labels", "value": "turns"})
     alike = paper["labels"].str.contains(r"GPT-4 (?:right, human right|wrong, human wrong)")
     percent = 100 * paper.loc[alike, "turns"].sum() / paper["turns"].sum()
@@ -97,8 +101,21 @@ def agreement_table(ours: Mapping[str, Any], judge: str, reported: pd.DataFrame)
     own = {"source": OURS, "judge": judge, **ours} | {k: 100 * ours[f"agreement{end}"] for k, end in ends.items()}
     told = {"source": PAPER, "judge": "people, of GPT-4's (paper)", "value": percent}
     told |= {"turns": paper["turns"].sum(), "citation": f"computed from {paper['citation'].iloc[0]}"}
-    table = pd.concat([pd.DataFrame([own, told]), paper.assign(judge="people")], ignore_index=True)
+    counted = pd.DataFrame(
+        [{"labels": name, "turns": turns} for name, turns in people.items()] or [{"labels": NO_LABELS}]
+    )
+    labelled = [counted.assign(source=OURS, judge="a person"), paper.assign(judge="people")]
+    table = pd.concat([pd.DataFrame([own, told]), *labelled], ignore_index=True)
     return table.reindex(columns=[*own, "labels", "citation"])
+
+
+def label_table(table: pd.DataFrame) -> pd.DataFrame:
+    """The labels of ``agreement_table`` as in figure 10: a row for a verdict of the teacher, a column for people's."""
+    named = table.dropna(subset="labels")
+    sides = named["labels"].str.split(", ", expand=True).reindex(columns=[0, 1]).fillna("")
+    cells = named.assign(teacher=sides[0], person=sides[1]).set_index(["source", "teacher", "person"])["turns"]
+    wide = cells.unstack("person").reindex(cells.index.droplevel("person").unique())
+    return wide.drop(columns="", errors="ignore").astype("Int64").astype(object).fillna("–")
 
 
 def datasets_table(rows: Sequence[tuple[str, int, int, float]], reported: pd.DataFrame) -> pd.DataFrame:

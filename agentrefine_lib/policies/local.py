@@ -7,14 +7,12 @@ from functools import cache
 from pathlib import Path
 from weakref import WeakSet
 
-from transformers import AutoTokenizer
-
 from agentrefine_lib.agent import Chat, Prompting, drop_oldest
 from agentrefine_lib.endpoint import seed_of
 from agentrefine_lib.policies.generation import Sampling, load_generator
 from agentrefine_lib.policies.protocol import LiveEpisode
 from agentrefine_lib.schema import Ending
-from agentrefine_lib.tuning import chat_ids
+from agentrefine_lib.tuning import chat_ids, load_tokenizer
 
 
 class LocalPolicy:
@@ -42,7 +40,7 @@ class LocalPolicy:
         dtype: str = "auto",
     ) -> None:
         self.name = name
-        self.tokenizer = AutoTokenizer.from_pretrained(model, trust_remote_code=False)
+        self.tokenizer = load_tokenizer(model)
         self._generator = load_generator(model, self.tokenizer, context=context, device=device, dtype=dtype)
         self.batch_size: int | None = batch_size or self._generator.together
         if (longest := self._generator.longest) < context:

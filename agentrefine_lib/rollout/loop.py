@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
 from pathlib import Path
 
+from pydantic import Field
 from tqdm.auto import tqdm
 
 from agentrefine_lib.environments import make_environment
@@ -23,6 +24,7 @@ class Limits(Section):
     """How long episodes are played, and how many at once: the section ``limits``."""
 
     steps: int = 30  # of an episode, as in the benchmark
+    steps_in: dict[str, int] = Field(default={})  # engine → steps there, where they differ: {hotpotqa: 8} in the paper
     in_flight: int = 64  # episodes alive at once, over all engines
     tries: int = 3  # of an episode whose engine fails
     time: TimeLimits = TimeLimits()  # wall-clock, per call of an engine
@@ -136,7 +138,8 @@ class _Run:
         """One episode, from its first observation to its end, to the policy's own stop or to the step limit."""
         episode = LiveEpisode(task, engine, await engine.start(task))
         again = getattr(self.policy, "tries", 1) > 1
-        while len(episode.steps) < self.limits.steps:
+        limit = self.limits.steps_in.get(task.engine, self.limits.steps)
+        while len(episode.steps) < limit:
             text = await batch.reply(episode)
             if episode.stopped or (await advance(episode, text) and (episode.success or not again)):
                 break

@@ -18,14 +18,15 @@ SECTIONS = {  # parameter, a dictionary of fields that are set → the room's mo
     "teacher": "endpoint.EndpointSettings",
     "budget": "endpoint.Budget",
     "judge": "endpoint.EndpointSettings",
+    "released": "dataset.Released",
     "recipe": "tuning.Recipe",
     "prompts": "agent.Prompts",
     "decoding": "policies.Decoding",
     "limits": "rollout.Limits",
+    "selection": "rollout.Selection",
     "endpoint": "policies.Served",
     "sampling": "policies.Samples",
     "general": "policies.General",
-    "published": "dataset.Published",
     "texts": "diversity.Texts",
 }
 

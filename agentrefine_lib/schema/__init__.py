@@ -43,6 +43,7 @@ from agentrefine_lib.schema.section import Section, did_you_mean, spelt_out
 from agentrefine_lib.schema.turns import (
     COMPLETED,
     ERROR_FLAGS,
+    SUCCEEDED,
     Conversation,
     DMTurn,
     Message,
@@ -51,5 +52,6 @@ from agentrefine_lib.schema.turns import (
     answers,
     ends_play,
     exchanges,
+    is_completed,
     refinements,
 )

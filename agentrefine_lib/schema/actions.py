@@ -107,9 +107,7 @@ def match_action(script: Script, action: str) -> Match | Mismatch:
         if found is None:
             continue
         arguments = dict(zip(placeholders(signature), found, strict=False))
-        unknown = [
-            f"{name}={value!r}" for name, value in arguments.items() if value not in spec.parameters.get(name, ())
-        ]
+        unknown = [f"{name}={value!r}" for name, value in arguments.items() if not spec.admits(name, value)]
         if not unknown:
             return Match(signature, arguments)
         miss = Mismatch("parameter", f"{signature}: no such {', '.join(unknown)[:200]}")

@@ -14,18 +14,32 @@ from agentrefine_lib.schema.turns import Turn
 
 
 class ActionSpec(Record):
-    """How one action of a script is checked: a regular expression (RE2 syntax) and the values of each parameter."""
+    """How one action of a script is checked: a regular expression (RE2 syntax) and the values of each parameter; None
+    where any text will do, as in an answer: that is not verified (the paper's footnote 1)."""
 
     verification_code: str = Field(alias="verification code")
-    parameters: dict[str, list[str]] = Field(default_factory=dict)
+    parameters: dict[str, list[str] | None] = Field(default_factory=dict)
+    description: str = Field(default="", exclude_if=operator.not_)
+    special_format: str = Field(alias="special format", default="", exclude_if=operator.not_)
+
+    def listed(self) -> dict[str, list[str]]:
+        """The values of each parameter; "any text" of one that takes any."""
+        return {name: ["any text"] if values is None else values for name, values in self.parameters.items()}
+
+    def admits(self, name: str, value: str) -> bool:
+        """Whether a parameter may have this value."""
+        choices = self.parameters.get(name, [])
+        return choices is None or value in choices
 
 
 class Script(Record):
     """What a teacher writes from a persona: places → items → properties, a goal, and the actions that exist.
 
-    ``rules`` and ``example`` (another play, as text) are ours: told before the goal, where there are any.
+    ``thought`` is what it thinks before. ``rules`` and ``example`` (another play, as text) are ours: told before the
+    goal, where there are any.
     """
 
+    thought: str = Field(alias="Thought", default="", exclude_if=operator.not_)
     environment: dict[str, JsonValue] = Field(alias="Environment")
     goal: str = Field(alias="Goal", min_length=1)
     completion_conditions: list[str] = Field(alias="Completion Conditions", min_length=1)

@@ -12,6 +12,7 @@ from agentrefine_lib.schema.record import Record
 
 ERROR_FLAGS = ("parameter_error", "place_error", "logic_error")
 COMPLETED = "The task is completed."  # ends the dungeon master's last observation, and no other
+SUCCEEDED = "Task Succeed"  # the paper's words for it, which a language model is asked for
 
 
 class PlayerTurn(Record):
@@ -33,6 +34,8 @@ class DMTurn(Record):
     parameter_error: bool = False
     place_error: bool = False
     logic_error: bool = False
+    progress_rate: float | None = Field(default=None, exclude_if=lambda rate: rate is None)  # where a teacher tells it
+    finished: bool | None = Field(default=None, exclude_if=lambda told: told is None)
 
     @property
     def flags(self) -> list[str]:
@@ -48,9 +51,14 @@ class DMTurn(Record):
 Turn = Annotated[PlayerTurn | DMTurn, Field(discriminator="role")]
 
 
+def is_completed(observation: str) -> bool:
+    """Whether an observation says that the task is done."""
+    return COMPLETED in observation or SUCCEEDED in observation
+
+
 def ends_play(observation: str, is_error: bool) -> bool:
     """Whether the dungeon master's last answer to an action brings the play to its goal."""
-    return COMPLETED in observation and not is_error
+    return is_completed(observation) and not is_error
 
 
 def exchanges(turns: Iterable[Turn]) -> list[tuple[PlayerTurn, DMTurn]]:

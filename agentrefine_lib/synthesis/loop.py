@@ -28,8 +28,10 @@ class Job(NamedTuple):
 
 
 class Limits(NamedTuple):
-    """When to stop trying. ``min_refinements`` is the paper's two; 0 for error-free data.
+    """When to stop trying. ``min_refinements``: 0 for error-free data.
 
+    ``calls`` is the paper's Algorithm 1 to the letter: so many scripts and plays in all, and the play of a script that
+    holds too few errors, mended or not, is begun anew; 0: the two limits before it, and then a script anew.
     Without ``verified`` nothing is turned back but what is not the paper's JSON: the first play of the first such
     script is taken as it is (the paper's ablation without verification).
     """
@@ -38,6 +40,7 @@ class Limits(NamedTuple):
     continuations: int = 5  # plays tried for one script, each from the verified prefix of the one before
     min_refinements: int = MIN_REFINEMENTS
     verified: bool = True
+    calls: int = 0
 
 
 DEFAULT_LIMITS = Limits()
@@ -61,34 +64,45 @@ class Outcome(NamedTuple):
 async def synthesize_one(teacher: Teacher, job: Job, limits: Limits) -> Outcome:
     """One job through the whole loop."""
     rejections: list[Rejection] = []
-    for attempt in range(limits.attempts):
+    for attempt in range(limits.calls or limits.attempts):
         brief = Brief(job.persona, job.seed, attempt)
         raw = await teacher.write_script(brief)
         script = check_script(raw) if limits.verified else _read_script(raw)
         if isinstance(script, Finding):
             rejections.append(_rejection(job, attempt, Fault(script, None, _ending(teacher, brief))))
             continue
-        turns, faults = await _play(teacher, brief, script, limits)
+        plays = limits.calls - attempt - 1 if limits.calls else limits.continuations
+        turns, faults = await _play(teacher, brief, script, limits, plays)
         rejections += [_rejection(job, attempt, fault) for fault in faults]
         if turns is not None:
             about: dict[str, Any] = {**job._asdict(), "teacher": teacher.name, "domain": teacher.domain(brief)}
             return Outcome(Trajectory(**about, script=script, turns=turns), rejections)
-    given_up = Fault(Finding("given_up", f"after {limits.attempts} attempts"))
-    return Outcome(None, [*rejections, _rejection(job, limits.attempts, given_up)])
+        if limits.calls:
+            break
+    given_up = Fault(
+        Finding("given_up", f"after {limits.calls or limits.attempts} {'calls' if limits.calls else 'attempts'}")
+    )
+    return Outcome(None, [*rejections, _rejection(job, attempt + 1, given_up)])
 
 
 async def _play(
-    teacher: Teacher, brief: Brief, script: Script, limits: Limits
+    teacher: Teacher, brief: Brief, script: Script, limits: Limits, plays: int
 ) -> tuple[list[Turn] | None, list[Fault]]:
     """Play a script to its end: the turns (None when it did not succeed), and what was found wrong at which turn."""
     if not limits.verified:
         return _as_written(*parse_turns(await teacher.play(brief, script, [])))
     turns, faults = list[Turn](), list[Fault]()
-    for _ in range(limits.continuations):
+    for _ in range(plays):
         turns, finding = await _continue_play(teacher, brief, script, turns)
         if finding is None:
-            few = check_refinements(turns, limits.min_refinements)
-            return (None, [*faults, Fault(few, None, _ending(teacher, brief))]) if few else (turns, faults)
+            few = check_refinements(turns, limits.min_refinements, mended=not limits.calls)
+            if few is None:
+                return turns, faults
+            faults.append(Fault(few, None, _ending(teacher, brief)))
+            if not limits.calls:
+                break
+            turns = []
+            continue
         faults.append(Fault(finding, turns[-1].turn + 1 if turns else 0, _ending(teacher, brief)))
     return None, faults
 

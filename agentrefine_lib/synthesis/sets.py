@@ -21,6 +21,9 @@ class Synthesis(Section):
     seed: int = 0  # trajectory i is made from seed + i
     personas: str = ""  # a Persona Hub file (JSONL), its first line for the first trajectory; empty: composed personas
     attempts: int = 5  # scripts tried before a trajectory is given up
+    calls: int = Field(
+        default=0, ge=0
+    )  # the paper's 4: scripts and plays in all, see synthesis.Limits; 0: no such limit
     learner: str = ""  # for the set errors_learner: an earlier model, e.g. runs/laptop/models/agentrefine-0
     mechanics: list[str] = Field(default=[])  # embedded teacher: kinds of worlds; empty: all but those held out
     held_out: list[str] = Field(default=["sorting", "routes", "ship", "theatre", "farm", "arrow"])  # kept for chapter 4
@@ -31,8 +34,12 @@ class Synthesis(Section):
 
     def teacher(self, **changes: Any) -> EmbeddedTeacher:
         """The embedded teacher, with some of these fields changed."""
-        own = self.model_dump(exclude={"seed", "personas", "attempts", "learner"})
+        own = self.model_dump(exclude={"seed", "personas", "attempts", "calls", "learner"})
         return EmbeddedTeacher(**(own | changes))
+
+    def limits(self, **changes: Any) -> Limits:
+        """When to stop trying, with some of it changed."""
+        return Limits(self.attempts, calls=self.calls)._replace(**changes)
 
     def jobs(self, count: int) -> list[Job]:
         """The first trajectories to be made. Raises ValueError where the file has too few personas."""
@@ -63,4 +70,4 @@ async def synthesize_sets(names: Sequence[str], asked: Synthesis, jobs: Sequence
         raise ValueError(f"sets: no such {', '.join(sorted(unknown))}; expected some of {', '.join([*SETS, LEARNER])}")
     for name in [name for name in SETS if name in names]:
         teachers, others = SETS[name]
-        await synthesize(asked.teacher(**teachers), jobs, folder / name, Limits(asked.attempts)._replace(**others))
+        await synthesize(asked.teacher(**teachers), jobs, folder / name, asked.limits(**others))

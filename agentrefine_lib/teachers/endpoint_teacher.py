@@ -1,5 +1,6 @@
 """The endpoint teacher: a language model behind an OpenAI-compatible URL, asked for the paper's JSON."""
 
+import json
 from collections import Counter, OrderedDict
 from pathlib import Path
 from typing import Any
@@ -8,7 +9,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from pydantic import JsonValue, TypeAdapter
 
 from agentrefine_lib.endpoint import EmptyAnswerError, Endpoint, seed_of
-from agentrefine_lib.schema import COMPLETED, DMTurn, Ending, PlayerTurn, Record, Script, Turn
+from agentrefine_lib.schema import SUCCEEDED, DMTurn, Ending, PlayerTurn, Record, Script, Turn
 from agentrefine_lib.teachers.protocol import Brief
 from agentrefine_lib.teachers.recovery import recover_json
 
@@ -17,6 +18,11 @@ BRIEFS_REMEMBERED = 10_000  # far more than are ever under way at once; keeps me
 _PROMPTS = Environment(  # plain text, so nothing is escaped
     loader=FileSystemLoader(Path(__file__).with_name("prompts")), undefined=StrictUndefined, trim_blocks=True
 )
+EXAMPLES = json.loads(Path(__file__).with_name("prompts").joinpath("examples.json").read_text(encoding="utf-8"))
+_PROMPTS.globals["examples"] = {  # three scripts and a play of the first, as text
+    "scripts": [json.dumps(script, ensure_ascii=False) for script in EXAMPLES["scripts"]],
+    "play": json.dumps(EXAMPLES["play"], ensure_ascii=False),
+}
 _TURNS: TypeAdapter[list[Turn]] = TypeAdapter(list[Turn])
 
 
@@ -78,7 +84,7 @@ class EndpointTeacher:
             turns=turns,
             number=number,
             role="Player" if prefix and prefix[-1].role == "DM" else "DM",
-            completed=COMPLETED,
+            completed=SUCCEEDED,
         )
         seed = seed_of(*brief, len(prefix), self._times_asked(brief, turns))
         return _turns_in(recover_json(await self._ask(brief, prompt, seed, PLAY_SCHEMA)))

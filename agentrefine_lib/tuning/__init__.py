@@ -1,6 +1,6 @@
 """Refinement tuning: token masks, a trainer, and a base model for laptops."""
 
-from agentrefine_lib.tuning.base import SMOLLM2, base_folder
+from agentrefine_lib.tuning.base import SMOLLM2, base_folder, load_tokenizer
 from agentrefine_lib.tuning.estimate import estimate
 from agentrefine_lib.tuning.export import merge
 from agentrefine_lib.tuning.launch import launch

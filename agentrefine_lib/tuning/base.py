@@ -40,6 +40,15 @@ def base_folder(base_model: str) -> str:
     return str(FOLDER)
 
 
+def load_tokenizer(model: Path | str) -> Any:
+    """The tokenizer of a folder or hub name. One without a chat template, a base model's, gets its family's."""
+    tokenizer = AutoTokenizer.from_pretrained(model, trust_remote_code=False)
+    family = next((token for token in FAMILIES if token in tokenizer.get_vocab()), None)
+    if not tokenizer.chat_template and family:
+        tokenizer.chat_template, tokenizer.eos_token = FAMILIES[family]
+    return tokenizer
+
+
 def is_there(folder: Path) -> bool:
     """Whether set-up has made the base there; its card is what it writes last."""
     return (folder / "README.md").is_file()
@@ -115,6 +124,24 @@ def _tokenizer(source: Path) -> Any:
     return tokenizer
 
 
+FAMILIES = {  # a control token by which a family of models is known → how it writes a chat, and what ends a turn
+    "<|start_header_id|>": (  # Llama 3
+        "{{ bos_token }}{% for m in messages %}<|start_header_id|>{{ m.role }}<|end_header_id|>\n\n"
+        "{{ m.content | trim }}<|eot_id|>{% endfor %}"
+        "{% if add_generation_prompt %}<|start_header_id|>assistant<|end_header_id|>\n\n{% endif %}",
+        "<|eot_id|>",
+    ),
+    "[INST]": (  # Mistral
+        "{{ bos_token }}{% for m in messages %}{% if m.role == 'user' %}[INST] {{ m.content }}[/INST]"
+        "{% else %} {{ m.content }}{{ eos_token }}{% endif %}{% endfor %}",
+        "</s>",
+    ),
+    "<|im_start|>": (  # ChatML: Qwen, SmolLM and others
+        "{% for m in messages %}<|im_start|>{{ m.role }}\n{{ m.content }}<|im_end|>\n{% endfor %}"
+        "{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}",
+        "<|im_end|>",
+    ),
+}
 CHAT_TEMPLATE = """\
 {%- for message in messages -%}
 {%- if loop.first and message.role != 'system' -%}

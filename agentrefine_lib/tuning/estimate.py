@@ -34,7 +34,7 @@ def estimate(
     import pandas as pd
 
     devices, sharded = processes(accelerate_config)
-    config = AutoConfig.from_pretrained(base, trust_remote_code=False)
+    config, recipe = AutoConfig.from_pretrained(base, trust_remote_code=False), recipe.over(len(examples))
     weights, tuned = parameters(config, recipe.lora_rank)
     half = recipe.precision == "bfloat16"
     spread = devices if sharded else 1

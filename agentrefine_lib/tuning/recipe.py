@@ -6,7 +6,7 @@ import warnings
 from collections.abc import Iterable
 from functools import cache
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
 import torch
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -21,10 +21,13 @@ class Recipe(Section):
     """How a model is tuned: the section ``recipe`` of chapter 3."""
 
     train_steps: int = Field(default=4, gt=0)  # optimiser steps
+    epochs: int = Field(default=0, ge=0)  # passes over the data in place of train_steps, a checkpoint after each
     batch_size: int = Field(default=2, gt=0)  # conversations per step, over all processes and accumulated parts
-    learning_rate: float = 1e-3  # peak; linear warm-up over 5 % of the steps, then cosine to zero
+    learning_rate: float = 1e-3  # peak; linear warm-up, then cosine to zero
+    warmup: float = Field(default=0.05, ge=0, lt=1)  # share of the steps
     max_tokens: int = 2048  # longer conversations are left out and counted
     save_every: int = Field(default=50, gt=0)  # steps between checkpoints; a killed run continues from the last
+    checkpoints: int = Field(default=1, gt=0)  # the newest ones that are kept
     seed: int = 0  # added to the models' own: order of the data, and a new adapter's weights
     accumulation: int = Field(default=1, gt=0)  # parts that a process takes its share of a step in; less memory
     lora_rank: int = Field(default=16, ge=0)  # of an adapter on every linear layer; 0: all weights are tuned
@@ -36,6 +39,11 @@ class Recipe(Section):
     compiled: bool = False  # by torch.compile: 1.25 times as fast after a minute; needs a C++ compiler
     attention: str = "by_sample"  # or flash_attention_2, sdpa, eager: see ``batches``
     report_to: str = "none"  # tensorboard, wandb, mlflow, …
+
+    def over(self, conversations: int) -> Self:
+        """The recipe for so many conversations, in steps."""
+        steps = -(-conversations // self.batch_size)
+        return self.model_copy(update={"train_steps": self.epochs * steps, "save_every": steps} if self.epochs else {})
 
 
 def add_adapter(model: Any, rank: int, alpha: int = 32) -> Any:

@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Any
 import torch
 from pydantic import BaseModel, ConfigDict
 from safetensors.torch import load_file, save_file
-from transformers import AutoTokenizer
 
 from agentrefine_lib.schema import Conversation, atomic_write_text
+from agentrefine_lib.tuning.base import load_tokenizer
 from agentrefine_lib.tuning.batches import Order
 from agentrefine_lib.tuning.mask import IGNORED, Example
 from agentrefine_lib.tuning.recipe import Job, describe
@@ -54,9 +54,8 @@ def release(model: Path, conversations: Sequence[Conversation], folder: Path, **
     """Write a tuned adapter to ``folder`` in bfloat16 with its job, its loss log and what ``made`` says of the commit,
     device and hours. Its card is ``README.md`` of ``model``."""
     job = Job.model_validate_json((model / "job.json").read_text(encoding="utf-8"))
-    recipe = job.recipe
-    tokenizer = AutoTokenizer.from_pretrained(model, trust_remote_code=False)
-    examples, _ = prepare(conversations, tokenizer, recipe.max_tokens)
+    examples, _ = prepare(conversations, load_tokenizer(model), job.recipe.max_tokens)
+    recipe = job.recipe.over(len(examples))
     read = [examples[place] for place in Order(len(examples), recipe.train_steps * recipe.batch_size, recipe.seed)]
     said = Release(
         ids_sha256=ids_hash(examples),
@@ -87,7 +86,7 @@ def take(released: Path, folder: Path, base: Path | str, conversations: Sequence
     if now.base_version != job.base_version:
         told = f"{released} was trained on {job.base} ({job.base_version[:12]}), not on {now.base}"
         raise ValueError(f"{told}; tune models of your own: PROFILE=overnight, or models without `released`")
-    tokenizer = AutoTokenizer.from_pretrained(base, trust_remote_code=False)
+    tokenizer = load_tokenizer(base)
     said = Release.model_validate_json((released / "release.json").read_text(encoding="utf-8"))
     if said.ids_sha256 != ids_hash(prepare(conversations, tokenizer, job.recipe.max_tokens)[0]):
         log.warning(

@@ -4,9 +4,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from transformers import AutoTokenizer
-
 from agentrefine_lib.schema import Conversation
+from agentrefine_lib.tuning.base import load_tokenizer
 from agentrefine_lib.tuning.mask import IGNORED, encode_all
 
 if TYPE_CHECKING:
@@ -17,7 +16,7 @@ def sets_table(sets: Mapping[str, Sequence[Conversation]], base: Path | str) -> 
     """tab_sets: a row per set: plays, steps (replies), trained_steps, tokens, trained_tokens (``base``'s)."""
     import pandas as pd
 
-    tokenizer = AutoTokenizer.from_pretrained(base, trust_remote_code=False)
+    tokenizer = load_tokenizer(base)
     rows = []
     for name, conversations in sets.items():
         replies = [reply for conversation in conversations for reply in conversation.replies]

@@ -10,6 +10,7 @@ import os
 import shutil
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext, suppress
+from math import gcd
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,7 +19,6 @@ from pydantic_core import from_json
 from tqdm import tqdm
 from transformers import (
     AutoModelForCausalLM,
-    AutoTokenizer,
     PreTrainedModel,
     PrinterCallback,
     Trainer,
@@ -28,6 +28,7 @@ from transformers import (
 )
 
 from agentrefine_lib.schema import Conversation, atomic_write_text, file_lock
+from agentrefine_lib.tuning.base import load_tokenizer
 from agentrefine_lib.tuning.batches import ISOLATING, Examples, Flatten, Order
 from agentrefine_lib.tuning.card import write_model_card
 from agentrefine_lib.tuning.mask import IGNORED, REASONS, Example, prepare
@@ -101,9 +102,14 @@ class RefinementTrainer(Trainer):
         super().log(logs, start_time)
 
     def _save_checkpoint(self, model: Any, trial: Any) -> None:
-        for old in Path(self.args.output_dir).glob("checkpoint-*") if self.args.should_save else ():  # who deletes them
+        earlier = (
+            list(Path(self.args.output_dir).glob("checkpoint-*")) if self.args.should_save else []
+        )  # who deletes them
+        for old in earlier:
             os.utime(old, (0, 0))  # the oldest is deleted by its time: a clock set back would cost the new one
         super()._save_checkpoint(model, trial)
+        for state in (state for old in earlier for state in old.glob("optimizer*")):  # only the newest continues a run
+            state.unlink() if state.is_file() else shutil.rmtree(state)
 
 
 def token_losses(model: Any, batch: dict[str, Any]) -> tuple[torch.Tensor, torch.Tensor]:
@@ -154,10 +160,10 @@ def train(base: Path | str, conversations: Sequence[Conversation], folder: Path,
 
 
 def _train(base: Path | str, conversations: Sequence[Conversation], folder: Path, job: Job) -> None:
-    recipe = job.recipe
     torch.set_num_threads(1)  # two threads stall on two noisy cores
-    tokenizer = AutoTokenizer.from_pretrained(base, trust_remote_code=False)
-    examples, left_out = prepare(conversations, tokenizer, recipe.max_tokens)
+    tokenizer = load_tokenizer(base)
+    examples, left_out = prepare(conversations, tokenizer, job.recipe.max_tokens)
+    recipe = job.recipe.over(len(examples))
     told = "; ".join(
         f"{reason} {len(ids)} ({', '.join([*ids[:3], '…'][: len(ids)])})" for reason, ids in left_out.items()
     )
@@ -255,13 +261,15 @@ def last_checkpoint(folder: Path) -> str | None:
 def training_arguments(folder: Path, recipe: Recipe) -> TrainingArguments:
     """The recipe in transformers' words; raises ValueError where processes and parts cannot share a step evenly."""
     log_every = max(1, recipe.train_steps // 40)
+    if recipe.epochs:
+        log_every = gcd(log_every, recipe.save_every)  # a checkpoint ends each pass
     arguments = TrainingArguments(
         output_dir=str(folder),
         max_steps=recipe.train_steps,
         gradient_accumulation_steps=recipe.accumulation,
         learning_rate=recipe.learning_rate,
         lr_scheduler_type="cosine",
-        warmup_steps=max(1, recipe.train_steps // 20),
+        warmup_steps=max(1, int(recipe.train_steps * recipe.warmup + 1e-9)) if recipe.warmup else 0,
         weight_decay=recipe.weight_decay,
         optim=recipe.optimizer,
         bf16=recipe.precision == "bfloat16",
@@ -271,7 +279,7 @@ def training_arguments(folder: Path, recipe: Recipe) -> TrainingArguments:
         logging_steps=log_every,
         logging_nan_inf_filter=False,  # a loss that is no number is shown as such
         save_steps=-(-recipe.save_every // log_every) * log_every,  # a resumed run has lost no half row of the log
-        save_total_limit=1,
+        save_total_limit=recipe.checkpoints,
         seed=recipe.seed,
         data_seed=recipe.seed,
         ddp_find_unused_parameters=False,  # there are none

@@ -9,8 +9,11 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+import random
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 import numpy as np
 import pandas as pd
@@ -18,16 +21,16 @@ from pydantic import JsonValue
 
 from agentrefine_lib.endpoint import EmptyAnswerError
 from agentrefine_lib.schema import (
-    Answer,
     DMTurn,
     Mismatch,
     PlayerTurn,
-    Question,
+    Record,
     Script,
     Trajectory,
     Turn,
     exchanges,
     match_action,
+    read_jsonl,
 )
 from agentrefine_lib.teachers.recovery import recover_json
 
@@ -39,9 +42,6 @@ RESAMPLES = 2_000
 QUESTION = """A player acts in a text game. Decide whether the last command is an error: it fits no command of the game,
 names something that does not exist or is not within reach, cannot work yet, or changes nothing.
 Answer with one JSON object and nothing else: {"error": true} or {"error": false}."""
-
-GRADE = """Below is a conversation. Grade the last answer of the assistant from 1 (useless) to 10 (excellent): is it
-right, does it do what was asked, is it clear? Answer with one JSON object and nothing else: {"grade": 7}."""
 
 
 class Judge(Protocol):
@@ -79,12 +79,12 @@ class EndpointJudge:
         told = [f"Game: {t.observation}" if isinstance(t, DMTurn) else f"Player: {t.action}" for t in before]
         commands = json.dumps({name: spec.parameters for name, spec in script.available_actions.items()})
         story = "\n".join([f"Commands: {commands}", f"Goal: {script.goal}", *told, f"Last command: {action}"])
-        value = await _asked(self.endpoint, f"{QUESTION}\n\n{story}")
+        value = await asked(self.endpoint, f"{QUESTION}\n\n{story}")
         verdict = value.get("error") if isinstance(value, dict) else None
         return verdict if isinstance(verdict, bool) else None
 
 
-async def _asked(endpoint: Endpoint, text: str) -> JsonValue:
+async def asked(endpoint: Endpoint, text: str) -> JsonValue:
     """The JSON in a judge's answer; None where it has nothing to say."""
     try:
         answer = await endpoint.complete([{"role": "user", "content": text}])
@@ -102,6 +102,42 @@ async def judge_turns(judge: Judge, trajectories: Iterable[Trajectory]) -> pd.Da
     )
     rows = [(t.id, turn.turn, a.is_error, said) for (t, _, turn, a), said in zip(asked, verdicts, strict=True)]
     return pd.DataFrame(rows, columns=["trajectory", "turn", "labelled", "judged"])
+
+
+class Label(Record):
+    """A person's verdict on a Player turn, which the turn's own number names."""
+
+    trajectory: str
+    turn: int
+    error: bool
+
+
+def read_labels(path: Path | str) -> dict[tuple[str, int], Label]:
+    """The labels in a JSONL file by trajectory and turn; of several on one turn the last counts. None: no such file."""
+    kept = read_jsonl(path, Label, growing=True) if Path(path).is_file() else ()
+    return {(label.trajectory, label.turn): label for label in kept}
+
+
+def turns_to_label(trajectories: Iterable[Trajectory], count: int, seed: int) -> list[tuple[Trajectory, int]]:
+    """One turn with a flag and one without of each of ``count`` trajectories, in random order (figure 10)."""
+    rng, found = random.Random(f"labels {seed}"), list[tuple[Trajectory, int]]()
+    for trajectory in trajectories:
+        pairs = exchanges(trajectory.turns)
+        sides = [[asked.turn for asked, answer in pairs if answer.is_error is error] for error in (False, True)]
+        if all(sides) and len(found) < 2 * count:
+            found += [(trajectory, rng.choice(side)) for side in sides]
+    rng.shuffle(found)
+    return found
+
+
+def two_by_two(trajectories: Iterable[Trajectory], labels: Mapping[tuple[str, int], Label]) -> dict[str, int]:
+    """Turns that a person labelled, by the dungeon master's verdict and the person's ("DM right, human wrong" …); empty
+    where none is labelled."""
+    flags = {(t.id, asked.turn): answer.is_error for t in trajectories for asked, answer in exchanges(t.turns)}
+    both = Counter((flags[key], label.error) for key, label in labels.items() if key in flags)
+    names = {True: "wrong", False: "right"}
+    cells = {f"DM {names[dm]}, human {names[person]}": both[dm, person] for person in names for dm in names}
+    return cells if both else {}
 
 
 class Agreement(NamedTuple):
@@ -142,21 +178,3 @@ def _agree_and_kappa(counts: np.ndarray) -> np.ndarray:
     chance = (both + only_a) * (both + only_b) + (neither + only_a) * (neither + only_b)
     with np.errstate(divide="ignore", invalid="ignore"):
         return np.stack([agree, (agree - chance) / (1 - chance)], axis=1)
-
-
-async def grade(endpoint: Endpoint, questions: Iterable[Question], answers: Iterable[Answer]) -> pd.DataFrame:
-    """One row per reply, as MT-bench grades single answers: model, question, turn, grade (None: no usable answer)."""
-    turns = {question.id: question.turns for question in questions}
-    asked = [(answer, turn) for answer in answers for turn in range(len(answer.replies))]
-
-    async def one(answer: Answer, last: int) -> Any:
-        said = zip(turns[answer.question][: last + 1], answer.replies, strict=False)
-        story = "\n\n".join(f"User: {turn}\n\nAssistant: {reply}" for turn, reply in said)
-        value = await _asked(endpoint, f"{GRADE}\n\n{story}")
-        found = value.get("grade") if isinstance(value, dict) else None
-        fits = isinstance(found, int | float) and not isinstance(found, bool) and 1 <= found <= 10
-        return found if fits else None
-
-    grades = await asyncio.gather(*(one(answer, turn) for answer, turn in asked))
-    rows = [(answer.model, answer.question, turn, said) for (answer, turn), said in zip(asked, grades, strict=True)]
-    return pd.DataFrame(rows, columns=["model", "question", "turn", "grade"])

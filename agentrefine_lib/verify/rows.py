@@ -24,13 +24,15 @@ class BadRow(NamedTuple):
 
 
 def read_rows(path: Path | str) -> Iterator[tuple[int, JsonValue | BadRow]]:
-    """Every row of a JSONL or Parquet file with its number from 1 (in JSONL, of the line).
+    """Every row of a JSONL or Parquet file, or of an array in a ``.json`` file, with its number from 1 (in JSONL, of
+    the line).
 
-    Memory holds one row, of Parquet one batch. Raises SchemaError when the file as a whole cannot be read.
+    Memory holds one row, of Parquet one batch, of an array all. Raises SchemaError when the file as a whole cannot be
+    read.
     """
     path = existing_file(path)
-    if _is_parquet(path):
-        yield from enumerate(_parquet_rows(path), start=1)
+    if _is_parquet(path) or (path.suffix == ".json" and _begins(path, b"[")):
+        yield from enumerate(_array(path) if path.suffix == ".json" else _parquet_rows(path), start=1)
         return
     for number, _, line in read_lines(path, cut=True):
         yield number, parse_row(line)
@@ -55,9 +57,21 @@ def existing_file(path: Path | str) -> Path:
     return path
 
 
-def _is_parquet(path: Path) -> bool:
+def _begins(path: Path, sign: bytes) -> bool:
     with open(path, "rb") as file:
-        return file.read(4) == b"PAR1" or path.suffix == ".parquet"
+        return file.read(len(sign)) == sign
+
+
+def _is_parquet(path: Path) -> bool:
+    return path.suffix == ".parquet" or _begins(path, b"PAR1")
+
+
+def _array(path: Path) -> list[JsonValue]:
+    try:
+        rows: list[JsonValue] = from_json(path.read_bytes(), allow_inf_nan=False)
+    except ValueError as error:
+        raise SchemaError(f"{path}: not a whole JSON array: {error}") from None
+    return rows
 
 
 def _parquet_rows(path: Path) -> Iterator[JsonValue]:

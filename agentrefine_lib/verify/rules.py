@@ -16,6 +16,7 @@ from pydantic import Field, JsonValue, TypeAdapter, ValidationError
 from agentrefine_lib.schema import (
     ACTION_LINE,
     COMPLETED,
+    SUCCEEDED,
     ActionSpec,
     CodeError,
     DMTurn,
@@ -30,6 +31,7 @@ from agentrefine_lib.schema import (
     compile_code,
     ends_play,
     explain,
+    is_completed,
     match_action,
     placeholders,
     refinements,
@@ -110,7 +112,7 @@ def check_script(raw: JsonValue) -> Script | Finding:
 
 def _check_names(signature: str, spec: ActionSpec) -> Finding | None:
     """An action's signature and the values of its parameters, before anything is compiled."""
-    names, choices = placeholders(signature), spec.parameters
+    names, choices = placeholders(signature), spec.listed()
     for text in (signature, *choices, *(value for values in choices.values() for value in values)):
         if len(text) > MAX_NAME_CHARS:
             return Finding("too_large", f"{text[:80]!r}: {len(text)} characters, at most {MAX_NAME_CHARS}")
@@ -132,8 +134,9 @@ def _check_code(signature: str, spec: ActionSpec) -> Finding | None:
         return Finding("code_invalid", f"{signature}: {spec.verification_code[:200]!r}: {error}")
     if groups != len(names):
         return Finding("code_misses_signature", f"{signature}: {groups} groups for {len(names)} parameters")
-    for index in range(max((len(values) for values in spec.parameters.values()), default=1)):
-        arguments = {name: values[index % len(values)] for name, values in spec.parameters.items()}
+    choices = spec.listed()
+    for index in range(max(map(len, choices.values()), default=1)):
+        arguments = {name: values[index % len(values)] for name, values in choices.items()}
         instance = fill(signature, arguments)
         if read_arguments(spec.verification_code, instance) != [arguments[name] for name in names]:
             return Finding("code_misses_signature", f"{signature}: {spec.verification_code!r} misreads {instance!r}")
@@ -189,7 +192,7 @@ def check_turns(script: Script, turns: Sequence[Turn]) -> Finding | None:
     last = turns[-1] if turns else None
     if not isinstance(last, DMTurn) or not ends_play(last.observation, last.is_error):
         keep = len(turns) - bool(turns and isinstance(turns[-1], PlayerTurn))  # an unanswered action is played again
-        return Finding("goal_not_reached", f"the last turn does not say {COMPLETED!r}", keep)
+        return Finding("goal_not_reached", f"the last turn does not say {SUCCEEDED!r} or {COMPLETED!r}", keep)
     return None
 
 
@@ -205,7 +208,7 @@ def _check_answer(script: Script, turns: Sequence[Turn], index: int) -> Finding 
             return Finding("error_unflagged", f"{asked.action[:200]!r}: {found.detail}", index - 1)
         if _REPORTS_ERROR.match(answer.observation):
             return Finding("error_unflagged", f"{asked.action!r} is answered {answer.observation[:200]!r}", index - 1)
-    if COMPLETED in answer.observation and (index < len(turns) - 1 or answer.is_error or asked is None):
+    if is_completed(answer.observation) and (index < len(turns) - 1 or answer.is_error or asked is None):
         return Finding("goal_too_early", repr(answer.observation[-200:]), max(index - 1, 0))
     return None
 
@@ -215,9 +218,9 @@ def count_refinements(turns: Sequence[Turn]) -> int:
     return sum(refinements(answer.is_error for answer in answers(turns)))
 
 
-def check_refinements(turns: Sequence[Turn], least: int) -> Finding | None:
-    """A finding where the play mends fewer than ``least`` errors."""
-    count = count_refinements(turns)
+def check_refinements(turns: Sequence[Turn], least: int, mended: bool = True) -> Finding | None:
+    """A finding where the play mends fewer than ``least`` errors; not ``mended``: where it holds fewer."""
+    count = count_refinements(turns) if mended else sum(answer.is_error for answer in answers(turns))
     return Finding("too_few_refinements", f"{count}, at least {least} are needed") if count < least else None
 
 

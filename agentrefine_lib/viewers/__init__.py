@@ -2,6 +2,7 @@
 
 from agentrefine_lib.viewers.compare_viewer import CompareViewer
 from agentrefine_lib.viewers.index import Index
+from agentrefine_lib.viewers.label_turns import LabelTurns
 from agentrefine_lib.viewers.mask_view import MaskView
 from agentrefine_lib.viewers.page import MAX_CHARS
 from agentrefine_lib.viewers.play_ground import PlayGround

@@ -52,7 +52,7 @@ def show_two(ours: Episode, theirs: Episode, height: int = 620) -> HTML:
 def script_page(script: Script) -> str:
     """The body of ``show_script``."""
     rows = [
-        (signature, "; ".join(f"{name}: {', '.join(values)}" for name, values in spec.parameters.items()))
+        (signature, "; ".join(f"{name}: {', '.join(values)}" for name, values in spec.listed().items()))
         for signature, spec in script.available_actions.items()
     ]
     codes = [(signature, spec.verification_code) for signature, spec in script.available_actions.items()]

@@ -1,62 +1,55 @@
-"""Agent-FLAN's and AgentGym's rows as training sets, from files of their formats written by hand."""
+"""Others' training sets: the released format by hand, in files as they are found, and other names of its fields."""
 
 import json
 
 import pytest
 
-from agentrefine_lib.dataset import Published, read_published
+from agentrefine_lib.dataset import Published, Released, read_published, write_conversations
 from agentrefine_lib.schema import SchemaError
+from agentrefine_lib.verify import check_file
 
-FLAN = [
-    {
-        "id": "alfworld_3",
-        "conversation": [
-            {"role": "system", "content": "You are in a house.", "loss": False},
-            {"role": "user", "content": "Your task: find a mug.", "loss": False},
-            {"role": "assistant", "content": "Thought: I look.\nAction: go to desk 1", "loss": True},
-            {"role": "user", "content": "Nothing.", "loss": None},
-            {"role": "assistant", "content": "Action: fly", "loss": False},
-        ],
-    },
-    {"conversation": [{"role": "user", "content": "Call a tool."}, {"role": "assistant", "content": "Done."}]},
-]
-GYM = [
-    {
-        "item_id": name,
-        "conversations": [
-            {"from": "human", "loss": None, "value": "How to play."},
-            {"from": "gpt", "loss": False, "value": "OK."},
-            {"from": "human", "loss": None, "value": "A door."},
-            {"from": "gpt", "loss": True, "value": "Action: open it"},
-        ],
-    }
-    for name in ("babyai_0", "webshop_7", "sciworld_2", "look_at_obj_in_light-Bowl", "textcraft_1")
-]
+ASK = {"from": "human", "value": "Goal: a hot cup.\n\nObservation: You see a cup.", "loss": None}
+WRONG = {"from": "gpt", "value": "Thought: Grab it.\nAction: grab cup", "loss": False}
+TOLD = {"from": "human", "value": "Observation: Error: no such command.", "loss": None}
+RIGHT = {"from": "gpt", "value": "Thought: Then take it.\nAction: take cup", "loss": True}
+ROW = {"id": "r-1", "conversations": [ASK, WRONG, TOLD, RIGHT]}
+FLAN = {  # Agent-FLAN's names
+    "id": "alfworld_7",
+    "conversation": [
+        {"role": "system", "content": "You are an agent."},
+        {"role": "user", "content": "Take the cup."},
+        {"role": "assistant", "content": RIGHT["value"], "loss": True},
+    ],
+}
+GYM = {"item_id": "babyai_3", "conversations": [ASK | {"weight": 0}, RIGHT | {"loss": None}]}  # AgentGym's
 
 
-def test_both_formats_are_read_with_their_losses_and_without_held_in_rows(tmp_path):
-    (tmp_path / "flan").mkdir()
-    (tmp_path / "flan" / "react.jsonl").write_text("".join(json.dumps(row) + "\n" for row in FLAN))
-    (tmp_path / "gym.json").write_text(json.dumps(GYM, indent=1))
-    sets = dict(Published(agent_flan=str(tmp_path / "flan"), agentgym=str(tmp_path / "gym.json")).sets())
-    assert {name: len(rows) for name, rows in sets.items()} == {
-        "agent_flan": 2,
-        "agent_flan_ood": 1,
-        "agentgym": 5,
-        "agentgym_ood": 2,
-    }
-    first = sets["agent_flan"][0]
-    assert first.conversations[0].value == "You are in a house.\n\nYour task: find a mug."
-    assert [(m.sender, m.loss) for m in first.conversations] == [
-        *[("human", None), ("gpt", True), ("human", None), ("gpt", False)]
-    ]
-    assert [row.id for row in sets["agentgym_ood"]] == ["webshop_7", "textcraft_1"]
-    assert [m.is_trained for m in sets["agentgym"][0].conversations] == [False, False, False, True]
+def test_the_released_format_as_it_is_in_an_array_in_lines_and_in_a_folder(tmp_path):
+    (tmp_path / "a.json").write_text(json.dumps([ROW, ROW | {"id": "r-2"}], indent=1))
+    (tmp_path / "b.jsonl").write_text(json.dumps(FLAN) + "\n" + json.dumps(GYM) + "\n")
+    first, second = read_published(Published(path="a.json"), tmp_path)
+    assert first.model_dump(by_alias=True) == ROW and second.id == "r-2"
+    path = tmp_path / "made" / "agentrefine.jsonl"
+    write_conversations(path, [first, second])
+    report = check_file(path)
+    assert report.ok and [report.counts[name] for name in ("trained", "masked", "unmarked")] == [2, 2, 0]
+    path.unlink()
+    rows = list(read_published(Published(path="."), tmp_path))
+    assert [row.id for row in rows] == ["r-1", "r-2", "alfworld_7", "babyai_3"]
+    assert rows[2].conversations[0].value == "You are an agent.\n\nTake the cup."
+    assert [message.is_trained for message in rows[3].conversations] == [False, True]
+    held_out = read_published(Published(path=".", drop="alfworld|babyai"), tmp_path)
+    assert [row.id for row in held_out] == ["r-1", "r-2"]
 
 
-def test_what_is_not_such_a_file_is_named(tmp_path):
-    (tmp_path / "bad.jsonl").write_text('{"id": "x", "conversations": [{"from": "gpt", "value": 3}]}\n')
-    with pytest.raises(SchemaError, match=r"bad\.jsonl, row 1: not a published conversation"):
-        list(read_published(str(tmp_path / "bad.jsonl")))
-    with pytest.raises(SchemaError, match="neither a file"):
-        list(read_published(str(tmp_path / "none.jsonl")))
+def test_what_is_no_training_set_is_named(tmp_path, monkeypatch):
+    (tmp_path / "bad.jsonl").write_text(
+        json.dumps(ROW) + "\n" + json.dumps({"id": "x", "conversations": [{"from": 3}]})
+    )
+    with pytest.raises(SchemaError, match=r"bad.jsonl:2: no conversation: field conversations.0.from"):
+        list(read_published(Published(path="bad.jsonl"), tmp_path))
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
+    with pytest.raises(SchemaError, match="neither a file nor a folder here, nor to be had from Hugging Face"):
+        list(read_published(Published(path="nobody/no-such-set"), tmp_path))
+    with pytest.raises(ValueError, match="Field required"):
+        Released.model_validate({"sets": {"agentrefine": {}}})

@@ -80,6 +80,14 @@ def test_p5_is_the_model_without_held_in_data_and_table_3_has_six_columns():
     assert spread["agentrefine", "perturbed"] == 0.6
 
 
+def test_table_11_compares_agentrefine_of_the_ablations_size_with_half_of_it():
+    sizes = {"agentrefine": 32000, "agentrefine_8000": 8000, "agentrefine_4000": 3990, "no_refinement": 7990}
+    variants = [name.split("_")[0] if name[-1] == "0" else name for name in sizes]
+    models = pd.DataFrame({"method": sizes.keys(), "variant": variants, "conversations": sizes.values()})
+    assert metrics.table_11(models)[:2] == ["agentrefine_8000", "agentrefine_4000"]
+    assert metrics.table_11(models[:1])[:2] == ["agentrefine", "agentrefine_half"]
+
+
 def test_the_old_wording_of_a_renamed_command():
     old, new = "go to {object}", "wugo {object}"
     from agentrefine_lib.environments.perturbations import perturbations

@@ -27,8 +27,12 @@ SMALL = {
     "n_trajectories": 10, "n_judged": 5,
     "expert_panel": {"babyai": {"PickupLoc": [0, 1, 2, 3]}}, "held_in": {"expert_only": ["babyai"]},
     "models": {"agentrefine": {"seeds": [0]}, "expert_only": {"seeds": [0]}}, "ablated": ["untuned", "agentrefine"],
-    "recipe": {"train_steps": 2, "batch_size": 2, "accumulation": 1, "precision": "float32", "optimizer": "adamw_torch",
-               "gradient_checkpointing": False, "max_tokens": 2000, "save_every": 2}, "accelerate_config": None,
+    "compared": "agentrefine",
+    "recipe": {"epochs": 2, "checkpoints": 2, "batch_size": 4, "accumulation": 1, "precision": "float32",
+               "optimizer": "adamw_torch", "gradient_checkpointing": False, "max_tokens": 2000},
+    "accelerate_config": None,
+    "selection": {"panel": {"embedded": {"places": [50]}}, "limits": {"steps": 2},
+                  "decoding": {"context": 2048, "reply_tokens": 8}},
     "panel": {"babyai": {"GoToDoor": [1]}, "hotpotqa": {"same-press": [0]}, "embedded": {"places": [0]}},
     "limits": {"steps": 3}, "decoding": {"context": 2048, "reply_tokens": 12},
     "perturbations": ["synonyms", "nonsense"], "robust_panel": {"babyai": {"GoToDoor": [1]}},
@@ -90,6 +94,8 @@ def test_the_paper_profile_runs_with_everything_behind_urls(tiny, tmp_path):
     table = pd.read_csv(run / "figures" / "tab1_main.csv")
     ours = table[(table["source"] == "this run") & (table["engine"] == "babyai")]
     assert {"untuned", "AgentRefine", "expert only"} <= set(ours["method"])
+    chosen = pd.read_csv(run / "models" / "agentrefine-0" / "selection" / "selection.csv")
+    assert len(chosen) == 2 and chosen["kept"].sum() == 1
     episode = json.loads((run / "episodes" / "agentrefine-0.jsonl").read_text().splitlines()[0])
     recorded = {json.loads(line)["text"] for line in (run / "recorded" / "evaluation.jsonl").read_text().splitlines()}
     assert {step["reply"] for step in episode["steps"]} <= recorded

@@ -80,6 +80,25 @@ def test_too_few_refinements_cost_an_attempt_and_attempts_are_bounded(jobs, thre
     assert [r.reason for r in rejections] == ["too_few_refinements"] * 3 + ["given_up"]
 
 
+def test_the_papers_algorithm_keeps_the_script_and_begins_a_play_with_too_few_errors_anew(jobs, three_turns):
+    """Four calls: a script, a play of one error, another play with an unflagged error, and its rest."""
+    raw = [turn.model_dump(by_alias=True) for turn in three_turns.turns]
+    slip = [
+        *raw[:4],
+        raw[4] | {"logic_error": True, "Observation": "Error: wait."},
+        raw[5] | {"Action": "boil cup"},
+        raw[6],
+    ]
+    ended = raw[6] | {"Observation": "It is hot. Task Succeed", "progress_rate": 1, "finished": True}
+    teacher = Scripted(three_turns.script, [raw, slip, [raw[5], ended]])
+    trajectory, rejections = asyncio.run(synthesize_one(teacher, jobs(1)[0], Limits(calls=4)))
+    assert teacher.prefixes == [0, 0, 5]
+    assert [r.reason for r in rejections] == ["too_few_refinements", "error_unflagged"]
+    assert trajectory.turns[-1].finished and '"progress_rate":1.0' in trajectory.to_json()
+    teacher = Scripted(three_turns.script, [raw, raw])
+    assert [r.reason for r in asyncio.run(synthesize_one(teacher, jobs(1)[0], Limits(calls=3)))[1]][-1] == "given_up"
+
+
 @pytest.mark.slow
 @pytest.mark.fault("synthesis", "kill -9", "again and again: in the end the same files, byte for byte")
 def test_killed_runs_end_in_the_same_file(tmp_path):

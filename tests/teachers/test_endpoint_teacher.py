@@ -61,9 +61,11 @@ def test_the_examples_in_the_prompts_pass_the_verifier(three_turns):
     canned = Canned()
     ask(EndpointTeacher(canned), Brief("A baker.", 1))
     ask(EndpointTeacher(canned), Brief("A baker.", 1), three_turns.script)
-    raw_script, raw_play = (json.loads(re.search(r"^\{.*\}$", asked.text, re.MULTILINE)[0]) for asked in canned.asked)
-    script = check_script(raw_script)
-    assert isinstance(script, Script), script
+    scripts, [raw_play] = (
+        [json.loads(line) for line in re.findall(r"^\{.*\}$", a.text, re.M)][:3] for a in canned.asked
+    )
+    script, *more = map(check_script, scripts)
+    assert len(more) == 2 and all(isinstance(one, Script) and one.thought for one in (script, *more))
     turns, malformed = parse_turns(raw_play["turns"])
     assert malformed is None
     assert check_turns(script, turns) is None
@@ -84,9 +86,17 @@ def test_requests_carry_the_work_and_a_schema_with_the_papers_keys(three_turns):
     assert (play.script, play.prefix) == (three_turns.script, prefix)
     assert "beginning with turn 3, which is the Player's" in canned.asked[1].text
     assert [asked.schema for asked in canned.asked] == [SCRIPT_SCHEMA, PLAY_SCHEMA]
-    assert set(SCRIPT_SCHEMA["required"]) == set(three_turns.script.model_dump(by_alias=True))
+    assert set(SCRIPT_SCHEMA["required"]) == {"Thought", *three_turns.script.model_dump(by_alias=True)}
     flags = ["parameter_error", "place_error", "logic_error"]
-    assert PLAY_SCHEMA["$defs"]["DMTurn"]["required"] == ["turn", "role", "Thought", "Observation", *flags]
+    assert PLAY_SCHEMA["$defs"]["DMTurn"]["required"] == [
+        "turn",
+        "role",
+        "Thought",
+        "Observation",
+        *flags,
+        "progress_rate",
+        "finished",
+    ]
 
 
 def test_asking_again_is_another_request_and_a_run_repeated_is_the_same_requests(three_turns):

@@ -8,7 +8,7 @@ from transformers import PreTrainedTokenizerFast
 
 from agentrefine_lib.dataset import to_conversation
 from agentrefine_lib.schema import Conversation, Message
-from agentrefine_lib.tuning import IGNORED, MaskError, encode
+from agentrefine_lib.tuning import IGNORED, MaskError, encode, load_tokenizer
 
 pytest.importorskip("trl")
 
@@ -108,6 +108,22 @@ def test_a_template_that_rewrites_earlier_messages_is_refused(three_turns):
     tokenizer.chat_template = from_trl("qwen3")
     with pytest.raises(MaskError, match="message 1 is not the text that the chat template shows"):
         encode(to_conversation(three_turns), tokenizer)
+
+
+@pytest.mark.parametrize("name", ["llama3", "mistral", "chatml"])
+def test_a_base_model_without_a_template_gets_its_familys(three_turns, tmp_path, name):
+    instruct = tokenizer_for(name)
+    base = tokenizer_for(name)
+    base.chat_template, base.eos_token = None, base.bos_token or "<|im_start|>"
+    base.save_pretrained(tmp_path)
+    base, chat = load_tokenizer(tmp_path), chat_of(to_conversation(three_turns))
+    for asks in (False, True):
+        told = {"tokenize": False, "add_generation_prompt": asks}
+        assert base.apply_chat_template(chat[: 5 - asks * 2], **told) == instruct.apply_chat_template(
+            chat[: 5 - asks * 2], **told
+        )
+    assert base.eos_token == instruct.eos_token
+    assert encode(to_conversation(three_turns), base) == encode(to_conversation(three_turns), instruct)
 
 
 def test_the_last_reply_only(three_turns):

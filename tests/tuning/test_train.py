@@ -75,6 +75,13 @@ def test_a_checkpoint_between_two_rows_of_the_log_loses_nothing(tiny, trajectori
     assert (arguments.logging_steps, arguments.save_steps) == (4, 4)
 
 
+def test_passes_over_the_data_with_a_checkpoint_after_each(tmp_path):
+    recipe = RECIPE.model_copy(update={"epochs": 10, "batch_size": 4, "warmup": 0.0, "checkpoints": 10}).over(250)
+    arguments = training_arguments(tmp_path, recipe)
+    assert (arguments.max_steps, arguments.save_steps, arguments.save_total_limit) == (630, 63, 10)
+    assert arguments.warmup_steps == 0 and training_arguments(tmp_path, RECIPE).warmup_steps >= 1
+
+
 def test_a_checkpoint_that_a_kill_left_unfinished_is_passed_over(tmp_path):
     assert last_checkpoint(tmp_path / "nothing") is None
     for step, state in ((8, "{}"), (12, "{}"), (100, None), (104, ""), (108, '{"log_history": [{"step": 1}')):

@@ -11,7 +11,7 @@ import yaml
 from agentrefine_lib.dataset import instructions
 from agentrefine_lib.schema import Answer, Question
 from agentrefine_lib.verify.answers import CHECKS, checked_questions, open_questions, passed
-from agentrefine_lib.verify.judge import grade
+from agentrefine_lib.verify.grading import grade
 
 QUESTIONS = {question.id: question for question in checked_questions()}
 GOOD = yaml.safe_load(Path(__file__).with_name("answers.yaml").read_text())

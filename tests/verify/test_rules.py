@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agentrefine_lib.schema import CodeError, DMTurn, PlayerTurn, compile_code
+from agentrefine_lib.schema import CodeError, DMTurn, PlayerTurn, compile_code, match_action
 from agentrefine_lib.schema.actions import CODE_MEMORY, CODES_KEPT
 from agentrefine_lib.verify import Finding, check_script, check_turns, count_refinements, parse_turns, trace
 
@@ -48,6 +48,14 @@ def test_a_play_that_goes_on_after_its_end_is_refused(three_turns):
 def test_a_missing_turn_breaks_the_order(three_turns, cut):
     turns = three_turns.turns[:cut] + three_turns.turns[cut + 1 :]
     assert check_turns(three_turns.script, turns)[::2] == ("order_broken", cut)
+
+
+def test_a_parameter_without_bounds_takes_any_text(three_turns):
+    raw = three_turns.script.model_dump(by_alias=True)
+    raw["Available Actions"]["say: {words}"] = {"verification code": r"say: (.+)", "parameters": {"words": None}}
+    script = check_script(raw)
+    assert match_action(script, "say: it is hot, I think").arguments == {"words": "it is hot, I think"}
+    assert check_script(raw | {"Available Actions": {"say: {words}": {"verification code": "say: (hot)"}}}).reason
 
 
 def test_two_errors_in_a_row_are_one_refinement(three_turns):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import html
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, MutableMapping
 from functools import lru_cache
 from pathlib import Path
 from typing import Self
@@ -18,6 +18,7 @@ from agentrefine_lib.schema import Record, SchemaError, explain, read_jsonl
 SHIPPED = Path(__file__).with_name("questions.jsonl")
 SIMILAR = 5  # titles offered when there is no article of the name asked for
 SEPARATOR = "#"  # between file and question in the name of a task
+LIVE = "wikipedia:"  # before it, where Wikipedia is searched
 
 
 class Question(Record):
@@ -44,15 +45,16 @@ class Corpus:
 
     def __init__(self, path: Path) -> None:
         self.digest = hashlib.sha256(path.read_bytes()).hexdigest()[:12]
+        self.file = self  # whose sentences the supporting facts number, whatever is searched
         self.questions: dict[str, Question] = {}
-        self.articles: dict[str, list[str]] = {}  # title → sentences
+        self.articles: MutableMapping[str, list[str]] = {}  # title → sentences
         for question in _read(path):
             if question.id in self.questions:
                 raise SchemaError(f"{path}: two questions have the id {question.id!r}; each needs one of its own")
             self.questions[question.id] = question
             for title, sentences in question.context:
                 self.articles.setdefault(_tidy(title), [_tidy(sentence) for sentence in sentences])
-        self._titles = {title.casefold(): title for title in self.articles}
+        self._titles: MutableMapping[str, str] = {title.casefold(): title for title in self.articles}
         import bm25s  # here, in the engine's process: it brings JAX along where that is installed
 
         self._index = bm25s.BM25()
@@ -102,7 +104,9 @@ def _load(path: Path, _modified: int) -> Corpus:
 
 
 def find_question(name: str) -> tuple[Corpus, Question]:
-    """The question that a task's name means: "<id>" or "<file>#<id or index>". Raises ValueError if there is none."""
+    """The question that a task's name means: "<id>" or "<file>#<id or index>", the latter over Wikipedia where
+    "wikipedia:" stands before it. Raises ValueError if there is none."""
+    name, live = name.removeprefix(LIVE), name.startswith(LIVE)
     cuts = [at for at, sign in enumerate(name) if sign == SEPARATOR]  # an id may hold one, and so may a path
     cut = max((at for at in cuts if Path(name[:at]).is_file()), default=max(cuts, default=0))
     file, key = name[:cut], name[cut:].removeprefix(SEPARATOR) if cut else name
@@ -116,6 +120,10 @@ def find_question(name: str) -> tuple[Corpus, Question]:
     if key not in corpus.questions:
         expected = f"{', '.join(ids[:3])}, …, or path/to/file.jsonl#<id or index>"
         raise ValueError(f"unknown HotpotQA task {name!r}: expected a question such as {expected}")
+    if live:
+        from agentrefine_lib.environments.hotpotqa.wikipedia import Wikipedia
+
+        corpus = Wikipedia(corpus, Path(f"{file or SHIPPED.name}.wikipedia.jsonl"))
     return corpus, corpus.questions[key]
 
 

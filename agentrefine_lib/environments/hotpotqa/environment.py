@@ -11,7 +11,7 @@ import random
 import re
 from collections.abc import Iterator
 
-from agentrefine_lib.environments.hotpotqa.corpus import find_question
+from agentrefine_lib.environments.hotpotqa.corpus import SEPARATOR, find_question
 from agentrefine_lib.environments.hotpotqa.expert import Reader
 from agentrefine_lib.environments.hotpotqa.scoring import exact_match, f1
 from agentrefine_lib.environments.protocol import StepResult, TextEnvironment
@@ -33,8 +33,8 @@ class HotpotQA(TextEnvironment):
     commands = COMMANDS
 
     def reset(self, task: Task) -> str:
-        """Start a question: "<id>" of the shipped set, or "<file>#<id or index>". The seed makes no difference."""
-        self._corpus, self._question = find_question(task.name)
+        """Start a question: "<id>" of the shipped set, or "<file>#<id or index>"; of "<file>#", the seed's."""
+        self._corpus, self._question = find_question(task.name + str(task.seed) * task.name.endswith(SEPARATOR))
         self._task = task
         self.version = f"{HotpotQA.version}, questions {self._corpus.digest}"
         self.goal = " ".join(self._question.question.split())
@@ -71,7 +71,7 @@ class HotpotQA(TextEnvironment):
 
     def expert(self) -> Iterator[tuple[str, str]]:
         """Yield (thought, action): read the supporting sentences one after the other, then answer."""
-        reader = Reader(self._corpus, self._question, random.Random(f"{self._task.id} expert"))
+        reader = Reader(self._corpus.file, self._question, random.Random(f"{self._task.id} expert"))
         while not self._done:
             yield reader.choose(self._open, self._shown, self._seen)
 

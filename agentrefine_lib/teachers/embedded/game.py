@@ -208,7 +208,7 @@ class Game:
             if found is None:
                 continue
             named = zip(placeholders(signature), found, strict=True)
-            unknown = [value for name, value in named if value not in spec.parameters[name]]
+            unknown = [value for name, value in named if not spec.admits(name, value)]
             if not unknown:
                 values = dict(zip(form.order, found, strict=True))
                 return (form.operation, *(values[index] for index in sorted(values)))

@@ -78,9 +78,10 @@ class Grammar:
         for name, form in self.forms.items():
             if name not in world.unused:
                 names = re.findall(r"\{(\w+)\}", form.signature)
-                values = {slot: world.names(form.kinds[index]) for slot, index in zip(names, form.order, strict=True)}
+                slots = zip(names, form.order, strict=True)
                 found[form.signature] = ActionSpec(
-                    verification_code=verification_code(form.signature), parameters=values
+                    verification_code=verification_code(form.signature),
+                    parameters={slot: world.names(form.kinds[index]) for slot, index in slots},
                 )
         return found
 

@@ -1,0 +1,56 @@
+"""English Wikipedia in place of the articles of a file, as ReAct, LATS and the paper play it; its answers are kept."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections import ChainMap
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlencode
+from urllib.request import Request, urlopen
+
+from agentrefine_lib.environments.hotpotqa.corpus import SIMILAR, Corpus
+
+URL = "https://en.wikipedia.org/w/api.php"
+AGENT = "agentrefine-notebooks (https://arxiv.org/abs/2501.01702)"  # Wikipedia asks programs to say who they are
+MAX_BYTES, TIMEOUT_S = 1 << 22, 30
+_SENTENCE = re.compile(r"(?<=[.!?])\s+|\n+")
+
+
+class Wikipedia(Corpus):
+    """A file's questions over Wikipedia. What was asked before is answered from ``kept`` (JSONL), which grows: a run
+    that is repeated reads the same, and needs no network. Raises OSError where Wikipedia cannot be reached."""
+
+    def __init__(self, corpus: Corpus, kept: Path) -> None:
+        self.__dict__.update(corpus.__dict__)
+        self.digest = f"{corpus.digest}, Wikipedia"
+        self.articles = ChainMap({}, dict(corpus.articles))  # those that were opened hide the file's
+        self._titles = ChainMap({}, dict(corpus._titles))
+        self._kept = kept
+        lines = kept.read_text(encoding="utf-8").splitlines() if kept.exists() else []
+        self._answers: dict[str, Any] = dict(map(json.loads, lines))
+
+    def find(self, title: str) -> str | None:
+        """The title of the article of this name, redirects followed; None when there is none."""
+        pages = self._ask(prop="extracts", explaintext=1, redirects=1, titles=title)["pages"]
+        page = next(iter(pages.values()))
+        sentences = [said for said in _SENTENCE.split(page.get("extract", "")) if said.strip()]
+        if not sentences:
+            return None
+        name: str = page["title"]
+        self.articles[name], self._titles[name.casefold()] = sentences, name
+        return name
+
+    def similar(self, query: str) -> list[str]:
+        """Titles that Wikipedia's search finds, best first."""
+        return [hit["title"] for hit in self._ask(list="search", srsearch=query, srlimit=SIMILAR)["search"]]
+
+    def _ask(self, **what: Any) -> Any:
+        asked = urlencode({"action": "query", "format": "json", **what})
+        if asked not in self._answers:
+            with urlopen(Request(f"{URL}?{asked}", headers={"User-Agent": AGENT}), timeout=TIMEOUT_S) as answer:
+                self._answers[asked] = json.loads(answer.read(MAX_BYTES))["query"]
+            with open(self._kept, "a", encoding="utf-8") as kept:  # one write a line: several engines append
+                kept.write(json.dumps([asked, self._answers[asked]]) + "\n")
+        return self._answers[asked]
