@@ -8,6 +8,7 @@ import numpy as np
 from scipy.stats import norm
 
 ALPHA, POWER = 0.05, 0.8
+ZERO = 1e-9  # what rounding leaves of a difference of nothing
 FEWEST = 6  # tasks that differ: the two-sided p of sign flips of five is 2 / 2⁵ = 0.06 at best
 YES, NO, NONE, ALL, OPEN = "yes", "no", "no method scored", "all scored", "not decided"
 VERDICTS = (YES, NO, NONE, ALL, OPEN)
@@ -37,7 +38,7 @@ def verdict(found: Difference) -> str:
         return ALL if found.level else NONE
     if not np.isfinite([found.low, found.high]).all() or found.p > ALPHA or found.n < FEWEST:
         return OPEN
-    return YES if found.low > 0 else NO if found.high < 0 else OPEN
+    return YES if found.low > ZERO else NO if found.high < -ZERO else OPEN
 
 
 def tasks_needed(found: Difference) -> float:
@@ -49,7 +50,7 @@ def tasks_needed(found: Difference) -> float:
     """
     z = float(norm.isf(ALPHA / 2))
     error = (found.high - found.low) / (2 * z)
-    if not abs(found.difference) > 1e-9 or not np.isfinite(error):
+    if not abs(found.difference) > ZERO or not np.isfinite(error):
         return float("nan")
     normal = found.n * ((z + norm.isf(1 - POWER)) * error / found.difference) ** 2 + z**2 / 2
     share = found.differ / found.n if found.differ else 1.0

@@ -114,7 +114,7 @@ def label_table(table: pd.DataFrame) -> pd.DataFrame:
     named = table.dropna(subset="labels")
     sides = named["labels"].str.split(", ", expand=True).reindex(columns=[0, 1]).fillna("")
     cells = named.assign(teacher=sides[0], person=sides[1]).set_index(["source", "teacher", "person"])["turns"]
-    wide = cells.unstack("person").reindex(cells.index.droplevel("person").unique())
+    wide = cells.unstack("person").reindex(cells.reset_index("person").index.unique())
     return wide.drop(columns="", errors="ignore").astype("Int64").astype(object).fillna("–")
 
 

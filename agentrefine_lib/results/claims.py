@@ -53,7 +53,8 @@ def numbers(row: dict[Any, Any]) -> str:
     p = f", p = {row['p']:.2g}" if pd.notna(row["p"]) else ""
     seeds = f", {row['seeds']:.0f} seed{'s' * (row['seeds'] != 1)}" if pd.notna(row["seeds"]) else ""
     needed = f"; about n = {row['needed']:,.0f} would decide" if pd.notna(row.get("needed")) else ""
-    return f"{row['difference']:.3g} [{row['low']:.3g}, {row['high']:.3g}]{p}, n = {row['n']:.0f}{seeds}{needed}"
+    value, low, high = (f"{round(row[name], 9) + 0.0:.3g}" for name in ("difference", "low", "high"))
+    return f"{value} [{low}, {high}]{p}, n = {row['n']:.0f}{seeds}{needed}"
 
 
 def show_claims(tested: pd.DataFrame, root: Path | None = None) -> HTML:

@@ -171,7 +171,7 @@ def test_a_claim_is_decided_by_interval_and_test_together(tmp_path):
     above, below = Difference(0.2, 0.1, 0.3, 0.01, 20, 1), Difference(-0.2, -0.3, -0.1, float("nan"), 20, 1)
     assert [verdict(above), verdict(below)] == ["yes", "no"]
     undecided = [above._replace(p=0.2), above._replace(low=-0.1), above._replace(low=float("nan"))]
-    undecided += [below._replace(n=few) for few in (0, 1, 2, 5)]
+    undecided += [below._replace(n=few) for few in (0, 1, 2, 5)] + [below._replace(high=-1e-18)]
     assert {verdict(found) for found in undecided} == {"not decided"}
     write_jsonl(
         tmp_path / "e.jsonl",

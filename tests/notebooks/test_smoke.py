@@ -20,7 +20,7 @@ from agentrefine_lib.runner.attempt import execute
 from agentrefine_lib.runner.profile import load_profile
 
 ROOT = Path(__file__).parents[2]
-OUR_BAR = re.compile(r"(synthesis|[\w-]+-\d+(@\d+)?|tuned|expert|random|untuned|tiny): +\d+%\|")
+OUR_BAR = re.compile(r"(synthesis|[\w-]+-\d+(@\d+)?|trained|expert|random|untuned|tiny): +\d+%\|")
 SOLUTION = re.compile(r"<details><summary>Solution</summary>(.*?)</details>", re.DOTALL)
 CODE = re.compile(r"^```python\n(.*?)^```", re.DOTALL | re.MULTILINE)
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("0*.ipynb"))  # the chapters; appendices have none

@@ -11,7 +11,7 @@ from agentrefine_lib.environments.embedded import world_of
 from agentrefine_lib.schema import ActionSpec, read_jsonl, write_jsonl
 from agentrefine_lib.tuning import encode
 from agentrefine_lib.verify import Rejection
-from agentrefine_lib.viewers import CompareViewer, MaskView, PlayGround, RunMonitor, ScriptExplorer
+from agentrefine_lib.viewers import CheckpointSlider, CompareViewer, MaskView, PlayGround, RunMonitor, ScriptExplorer
 
 
 def test_mask_counts_are_those_of_the_mask(trajectories, tiny):
@@ -43,6 +43,18 @@ def test_the_task_that_differs_most_comes_first(tmp_path):
     assert (viewer._a.value, viewer._b.value) == (ATTACK, "ours")
     with pytest.raises(ValueError, match="those of two policies"):
         CompareViewer([episode("go")])
+
+
+def test_the_slider_shows_the_same_task_at_each_checkpoint():
+    first, last = (episode(said, policy=name) for said, name in (("wait", "untuned"), ("go", "step-4")))
+    slider = CheckpointSlider([first, last])
+    assert "untuned" in slider._page.body and "&gt; wait" in slider._page.body
+    slider._slider.value = 1
+    assert "step-4" in slider._page.body and "&gt; go" in slider._page.body
+    told = slider._repr_mimebundle_()["text/html"]
+    assert "<td>untuned</td>" in told and "&gt; go" in told
+    with pytest.raises(ValueError, match="found none"):
+        CheckpointSlider([])
 
 
 def test_the_explorer_gives_the_verifiers_verdict_and_runs_codes_in_re2_only(three_turns):
