@@ -7,7 +7,7 @@ To publish a data set, use what ``datasets`` has: ``to_datasets(conversations).p
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -23,18 +23,21 @@ if TYPE_CHECKING:
 ROW_GROUP = 1_000  # rows of a Parquet file written, and held in memory, at once
 
 
-def read_conversations(path: Path | str) -> Iterator[Conversation]:
-    """The rows of a JSONL or Parquet file one by one. Raises SchemaError at the first bad row, naming it.
+def read_conversations(path: Path | str, tidy: Callable[[Any, str], Any] | None = None) -> Iterator[Conversation]:
+    """The rows of a JSONL or Parquet file, or of a JSON array, one by one. Raises SchemaError at the first bad row,
+    naming it; ``agentrefine_lib.verify.check_file`` reports every bad row instead.
 
-    ``agentrefine_lib.verify.check_file`` reports every bad row instead.
+    ``tidy`` makes a row of the released format of another one, and of a name for one that has no id.
     """
     for number, raw in read_rows(path):
         if isinstance(raw, BadRow):
             raise SchemaError(f"{path}:{number}: {raw.detail}")
         try:
-            yield Conversation.model_validate(raw)
+            yield Conversation.model_validate(tidy(raw, f"{Path(path).stem}-{number}") if tidy else raw)
         except ValidationError as error:
             raise SchemaError(f"{path}:{number}: not a Conversation: {explain(error)}") from None
+        except (KeyError, TypeError, AttributeError, IndexError) as error:  # of a row that is something else altogether
+            raise SchemaError(f"{path}:{number}: not a Conversation: {type(error).__name__}: {error}") from None
 
 
 def write_conversations(path: Path | str, conversations: Iterable[Conversation]) -> int:

@@ -6,11 +6,11 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from pydantic import Field, ValidationError
+from pydantic import Field
 
-from agentrefine_lib.schema import Conversation, SchemaError, Section, explain
+from agentrefine_lib.dataset.files import read_conversations
+from agentrefine_lib.schema import Conversation, SchemaError, Section
 from agentrefine_lib.schema.actions import compile_code
-from agentrefine_lib.verify import BadRow, read_rows
 
 DATA_FILES = ("*.jsonl", "*.json", "*.parquet")
 SENDERS = {"user": "human", "assistant": "gpt"}  # what other files call them
@@ -37,20 +37,13 @@ def read_published(source: Published, root: Path) -> Iterator[Conversation]:
     stands before the first message of the human. A name that is no path is fetched from Hugging Face, once.
     Raises SchemaError for a bad row, naming it, and where there is nothing to read.
     """
-    number = 0
+    empty = True
     for path in _files(source.path, root):
-        for line, raw in read_rows(path):
-            number += 1
-            try:
-                if isinstance(raw, BadRow):
-                    raise ValueError(raw.detail)
-                row = Conversation.model_validate(_released(raw, number))
-            except (ValueError, KeyError, TypeError, AttributeError) as error:
-                told = explain(error) if isinstance(error, ValidationError) else f"{type(error).__name__}: {error}"
-                raise SchemaError(f"{path}:{line}: no conversation: {told}") from None
+        for row in read_conversations(path, _released):
+            empty = False
             if not (source.drop and compile_code(source.drop).search(row.id.encode())):
                 yield row
-    if not number:
+    if empty:
         raise SchemaError(f"{source.path}: no rows; expected files such as {', '.join(DATA_FILES)}")
 
 
@@ -70,8 +63,8 @@ def _files(path: str, root: Path) -> list[Path]:
     return sorted(file for file in found if not file.name.startswith("dataset_info"))
 
 
-def _released(raw: Any, number: int) -> dict[str, Any]:
-    """A row in the released format; one without an id gets its number."""
+def _released(raw: Any, name: str) -> dict[str, Any]:
+    """A row in the released format."""
     said: list[Mapping[str, Any]] = raw["conversations"] if "conversations" in raw else raw["conversation"]
     messages = [
         {"from": m.get("from", m.get("role")), "value": m.get("value", m.get("content")), "loss": m.get("loss")}
@@ -82,4 +75,4 @@ def _released(raw: Any, number: int) -> dict[str, Any]:
         messages[0]["value"] = f"{system['value']}\n\n{messages[0]['value']}"
     for message in messages:
         message["from"] = SENDERS.get(message["from"], message["from"])
-    return {"id": str(raw.get("id", raw.get("item_id", number))), "conversations": messages}
+    return {"id": str(raw.get("id", raw.get("item_id", name))), "conversations": messages}

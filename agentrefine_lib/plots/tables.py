@@ -113,8 +113,9 @@ def label_table(table: pd.DataFrame) -> pd.DataFrame:
     """The labels of ``agreement_table`` as in figure 10: a row for a verdict of the teacher, a column for people's."""
     named = table.dropna(subset="labels")
     sides = named["labels"].str.split(", ", expand=True).reindex(columns=[0, 1]).fillna("")
-    cells = named.assign(teacher=sides[0], person=sides[1]).set_index(["source", "teacher", "person"])["turns"]
-    wide = cells.unstack("person").reindex(cells.reset_index("person").index.unique())
+    named = named.assign(teacher=sides[0], person=sides[1])
+    rows = pd.MultiIndex.from_frame(named[["source", "teacher"]].drop_duplicates())
+    wide = named.set_index(["source", "teacher", "person"])["turns"].unstack("person").reindex(rows)
     return wide.drop(columns="", errors="ignore").astype("Int64").astype(object).fillna("–")
 
 

@@ -166,7 +166,7 @@ def settled(output: Any, name: str, captions: Mapping[str, str], pictures: dict[
     if "image/png" in data:
         told = output.metadata.get("image/png", {})
         alt = told.get("alt", "")
-        caption = captions.get(told.get("artefact", "")) or alt.partition(". ")[0] or f"A figure of {name}"
+        caption = captions.get(told.get("artefact", "")) or re.split(r"\.\s", alt)[0] or f"A figure of {name}"
         place = keep(pictures, "png", re.sub(r"[^\w+/=]", "", data["image/png"]))
         html = f'<figure><img src="{place}" alt="{escape(alt or caption)}" width="700"><figcaption>'
         html += f"{escape(caption)}</figcaption></figure>"

@@ -78,7 +78,7 @@ def show_findings(chapter: str, figures: Path, *more: str, root: Path | None = N
     found = [description(path).partition("\n")[0] for path in pictures if path.exists()]
     judged = list(judgements(told_claims(mine, read_claims(figures))))
     told = [*more, *found[: max(0, MOST - len(more) - len(judged))], *judged]
-    items = "".join(f"<li>{escape(sentence.rstrip('.'))}.</li>" for sentence in told)
+    items = "".join(f"<li>{escape(said if said.endswith(('.', '.”')) else f'{said}.')}</li>" for said in told)
     return html_page(f"<ul>{items}</ul>", f"what {chapter} showed")
 
 

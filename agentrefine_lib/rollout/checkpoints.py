@@ -1,17 +1,17 @@
-"""Which checkpoint of a model is kept: the one that plays best on tasks for development."""
+"""The checkpoints of a training at play: the one that plays best is kept; one task at each of them."""
 
 from __future__ import annotations
 
 import shutil
 from pathlib import Path
 from statistics import fmean
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from agentrefine_lib.agent import Prompts
 from agentrefine_lib.environments import panel, playable
 from agentrefine_lib.policies import Decoding, LocalPolicy
 from agentrefine_lib.rollout.loop import Limits, roll_out
-from agentrefine_lib.schema import Episode, Section, atomic_write, read_jsonl
+from agentrefine_lib.schema import Episode, Section, Task, atomic_write, read_jsonl
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -28,6 +28,30 @@ class Selection(Section):
     limits: Limits = Limits()
 
 
+def kept_checkpoints(folder: Path) -> dict[int, Path]:
+    """Step → checkpoint in a tuned model's folder, in order, each with the tokenizer that training leaves out of it."""
+    found = {int(path.name.partition("-")[2]): path for path in folder.glob("checkpoint-*")}
+    for path in found.values():
+        for file in [*folder.glob("tokenizer*"), *folder.glob("chat_template*")]:
+            shutil.copyfile(file, path / file.name)
+    return dict(sorted(found.items()))
+
+
+async def replay(base: Path | str, model: Path, task: Task, folder: Path, limits: Limits, **how: Any) -> list[Episode]:
+    """Let the base and each checkpoint in a tuned model's folder play the same task.
+
+    Returns an episode each, in order. They go to ``folder``, and what was played is not played again; ``how`` goes to
+    ``LocalPolicy``.
+    """
+    episodes = list[Episode]()
+    for step, place in {0: base, **kept_checkpoints(model)}.items():
+        path = folder / f"step-{step}.jsonl"
+        if not path.exists() or all(episode.task.id != task.id for episode in read_jsonl(path, Episode)):
+            await roll_out(LocalPolicy(place, f"step-{step}" if step else "untuned", **how), [task], path, limits)
+        episodes += [episode for episode in read_jsonl(path, Episode) if episode.task.id == task.id]
+    return episodes
+
+
 async def keep_best(folder: Path, how: Selection, root: Path) -> pd.DataFrame:
     """Play every checkpoint in a tuned model's folder and put the best one's weights in the place of the last one's.
 
@@ -41,16 +65,14 @@ async def keep_best(folder: Path, how: Selection, root: Path) -> pd.DataFrame:
     if told.exists():
         return pd.read_csv(told)
     tasks, rows = playable(panel(how.panel)), []
-    for checkpoint in folder.glob("checkpoint-*"):
-        for file in [*folder.glob("tokenizer*"), *folder.glob("chat_template*")]:
-            shutil.copyfile(file, checkpoint / file.name)
+    for step, checkpoint in kept_checkpoints(folder).items():
         reads = {"prompting": how.prompts.prompting(root), **how.decoding.model_dump()}
         policy = LocalPolicy(checkpoint, checkpoint.name, **reads)
         path = await roll_out(policy, tasks, folder / "selection" / f"{checkpoint.name}.jsonl", how.limits)
         played = list(read_jsonl(path, Episode))
         scores = fmean(e.success for e in played), fmean(e.progress for e in played)
-        rows.append((int(checkpoint.name.split("-")[1]), *scores))
-    table = pd.DataFrame(sorted(rows), columns=["step", "success", "progress"])
+        rows.append((step, *scores))
+    table = pd.DataFrame(rows, columns=["step", "success", "progress"])
     best = max(rows, key=lambda row: (row[1] + row[2], row[0]))[0]
     for file in (file for pattern in WEIGHTS for file in (folder / f"checkpoint-{best}").glob(pattern)):
         shutil.copyfile(file, folder / file.name)

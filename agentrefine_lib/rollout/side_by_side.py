@@ -9,7 +9,7 @@ from agentrefine_lib.environments.process import MakeEnvironment
 from agentrefine_lib.policies import Policy
 from agentrefine_lib.rollout.engines import EnginePool
 from agentrefine_lib.rollout.loop import DEFAULT_LIMITS, Limits, UnplayedError, roll_out
-from agentrefine_lib.schema import Task, child_path
+from agentrefine_lib.schema import Episode, Task, child_path, read_jsonl
 
 
 async def roll_out_all(
@@ -21,12 +21,17 @@ async def roll_out_all(
 ) -> list[Path]:
     """``roll_out`` of each policy, one after the other, into ``folder/<name>.jsonl``; returns these paths, in order.
 
-    A policy is made, or opened (``policies.Models``), when its turn comes; all share their engines. Raises ValueError
-    for a name that is none of a file; UnplayedError when all have played, where tasks are left that could not be.
+    A policy is made, or opened (``policies.Models``), when its turn comes, and only where its file lacks an episode;
+    all share their engines. Raises ValueError for a name that is none of a file; UnplayedError when all have played,
+    where tasks are left that could not be.
     """
     paths, left = {name: child_path(folder, f"{name}.jsonl") for name in policies}, []
     with EnginePool(make, limits.time) as engines:
         for name, policy in policies.items():
+            if paths[name].exists():
+                played = {episode.task.id for episode in read_jsonl(paths[name], Episode, growing=True)}
+                if {task.id for task in tasks} <= played:
+                    continue
             made = policy()
             async with made if isinstance(made, AbstractAsyncContextManager) else nullcontext(made) as player:
                 try:

@@ -43,8 +43,8 @@ def base_folder(base_model: str) -> str:
 def load_tokenizer(model: Path | str) -> Any:
     """The tokenizer of a folder or hub name. One without a chat template, a base model's, gets its family's."""
     tokenizer = AutoTokenizer.from_pretrained(model, trust_remote_code=False)
-    family = next((token for token in FAMILIES if token in tokenizer.get_vocab()), None)
-    if not tokenizer.chat_template and family:
+    words = {} if tokenizer.chat_template else tokenizer.get_vocab()
+    if family := next((token for token in FAMILIES if token in words), None):
         tokenizer.chat_template, tokenizer.eos_token = FAMILIES[family]
     return tokenizer
 

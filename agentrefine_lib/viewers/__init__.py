@@ -1,6 +1,6 @@
 """To see it: records as HTML that survives anywhere, and widgets that page through thousands of them."""
 
-from agentrefine_lib.viewers.checkpoint_slider import CheckpointSlider, replay
+from agentrefine_lib.viewers.checkpoint_slider import CheckpointSlider
 from agentrefine_lib.viewers.compare_viewer import CompareViewer
 from agentrefine_lib.viewers.index import Index
 from agentrefine_lib.viewers.label_turns import LabelTurns

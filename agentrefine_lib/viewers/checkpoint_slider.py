@@ -3,41 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
-from typing import Any
 
 import ipywidgets as widgets
-from transformers import AutoTokenizer
 
-from agentrefine_lib.policies import LocalPolicy
-from agentrefine_lib.rollout import Limits, roll_out
-from agentrefine_lib.schema import Episode, Task, read_jsonl
+from agentrefine_lib.schema import Episode
 from agentrefine_lib.viewers.page import table
 from agentrefine_lib.viewers.pane import Pane, Panel
 from agentrefine_lib.viewers.play import as_play
 from agentrefine_lib.viewers.render import play_page
 
 
-async def replay(base: Path | str, model: Path, task: Task, folder: Path, limits: Limits, **how: Any) -> list[Episode]:
-    """Let the base and each checkpoint that ``recipe.checkpoints`` left in a tuned ``model`` play the same task.
-
-    Returns an episode each, in order. They go to ``folder``, and what was played is not played again; ``how`` goes to
-    ``LocalPolicy``.
-    """
-    kept = {int(path.name.partition("-")[2]): path for path in model.glob("checkpoint-*")}
-    tokenizer, episodes = AutoTokenizer.from_pretrained(model, trust_remote_code=False), list[Episode]()
-    for step, place in sorted({0: base, **kept}.items()):
-        name, path = f"step-{step}" if step else "untuned", folder / f"step-{step}.jsonl"
-        if not path.exists() or all(episode.task.id != task.id for episode in read_jsonl(path, Episode)):
-            if step:
-                tokenizer.save_pretrained(place)  # which a checkpoint lacks
-            await roll_out(LocalPolicy(place, name, **how), [task], path, limits)
-        episodes += [episode for episode in read_jsonl(path, Episode) if episode.task.id == task.id]
-    return episodes
-
-
 class CheckpointSlider(Panel):
-    """``CheckpointSlider(await replay(…))``: episodes of one task, from the untuned to the tuned model, on a slider.
+    """``CheckpointSlider(await rollout.replay(…))``: episodes of one task on a slider, from the untuned model on.
 
     Raises ValueError where there is none.
     """

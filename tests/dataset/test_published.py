@@ -46,7 +46,7 @@ def test_what_is_no_training_set_is_named(tmp_path, monkeypatch):
     (tmp_path / "bad.jsonl").write_text(
         json.dumps(ROW) + "\n" + json.dumps({"id": "x", "conversations": [{"from": 3}]})
     )
-    with pytest.raises(SchemaError, match=r"bad.jsonl:2: no conversation: field conversations.0.from"):
+    with pytest.raises(SchemaError, match=r"bad.jsonl:2: not a Conversation: field conversations.0.from"):
         list(read_published(Published(path="bad.jsonl"), tmp_path))
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
     with pytest.raises(SchemaError, match="neither a file nor a folder here, nor to be had from Hugging Face"):

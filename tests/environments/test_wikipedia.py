@@ -60,5 +60,6 @@ def test_a_question_over_wikipedia_and_again_without_it(tmp_path, monkeypatch):
     assert play() == first
     env = HotpotQA()
     env.reset(task)
+    assert "search[Lantern Bridge]" in env.valid_actions()  # without asking anybody
     with pytest.raises(OSError):
         env.step("search[nobody asked for this before]")

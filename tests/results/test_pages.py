@@ -128,7 +128,7 @@ def test_a_chapter_shows_what_is_claimed_and_not_an_id(root):
             "1 claim cannot be decided here, because both sides scored in full on all",
         ),
         ("up,a - b,0.5,0,0.75,0.06,8,3,not decided,12", "(0.5 [0, 0.75], p = 0.06, n = 8, 3 seeds; about n = 12 would"),
-        ("", "2 claims were not tested, as one side is missing here, such as “It goes up.”."),
+        ("", "2 claims were not tested, as one side is missing here, such as “It goes up.”"),
     ],
 )
 def test_what_a_run_showed_is_said_for_every_verdict(root, row, told):

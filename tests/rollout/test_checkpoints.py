@@ -1,4 +1,4 @@
-"""Which checkpoint is kept: the one that plays best on tasks for development."""
+"""Checkpoints play the same tasks; the one that plays best on those for development is kept."""
 
 import asyncio
 from pathlib import Path
@@ -7,8 +7,8 @@ import pytest
 from safetensors.torch import load_file
 
 from agentrefine_lib.dataset import to_conversation
-from agentrefine_lib.rollout import Selection, checkpoints, keep_best
-from agentrefine_lib.schema import Episode, Step, write_jsonl
+from agentrefine_lib.rollout import Limits, Selection, checkpoints, keep_best, replay
+from agentrefine_lib.schema import Episode, Step, Task, write_jsonl
 from agentrefine_lib.tuning import Recipe, tune
 
 ROOT = Path(__file__).parents[2]
@@ -33,6 +33,9 @@ def test_the_best_checkpoints_weights_take_the_place_of_the_last_ones(tiny, traj
         return path
 
     monkeypatch.setattr(checkpoints, "roll_out", played)
+    task = Task.from_id("embedded/places/0")
+    again = asyncio.run(replay(tiny, folder, task, tmp_path / "replay", Limits(), context=512))
+    assert [e.policy for e in again] == ["untuned", "step-2", "step-4"]
     how = Selection(panel={"embedded": {"places": [0, 1]}})
     table = asyncio.run(keep_best(folder, how, ROOT))
     assert table["kept"].tolist() == [True, False] and table["progress"].tolist() == [0.5, 0.25]

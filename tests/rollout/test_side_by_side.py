@@ -29,6 +29,8 @@ def test_each_policy_plays_as_if_alone(tmp_path):
     for path, policy in zip(paths, POLICIES.values(), strict=True):
         alone = asyncio.run(roll_out(policy(), TASKS, tmp_path / "alone" / path.name, limits))
         assert episodes(path) == episodes(alone)
+    nobody = dict.fromkeys(POLICIES, partial(pytest.fail, "made, though nothing is left to play"))
+    assert asyncio.run(roll_out_all(nobody, TASKS, tmp_path, limits)) == paths
 
 
 def test_engines_that_are_lent_stay_alive(tmp_path):

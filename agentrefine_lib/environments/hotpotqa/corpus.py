@@ -77,6 +77,10 @@ class Corpus:
         titles = list(self.articles)
         return [titles[number] for number in best if scores[number] > 0]
 
+    def may_find(self, name: str) -> bool:
+        """Whether a search for a name leads anywhere."""
+        return bool(self.similar(name))
+
     def named_in(self, text: str) -> list[str]:
         """Titles that occur in a text, in the order of the file."""
         folded = text.casefold()

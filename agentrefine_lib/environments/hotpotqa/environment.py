@@ -64,7 +64,7 @@ class HotpotQA(TextEnvironment):
         if self._done:
             return []
         names = {name.rstrip(".,") for name in _NAME.findall(self._seen)}
-        titles = {*self._corpus.named_in(self._seen), *(name for name in names if self._corpus.similar(name))}
+        titles = {*self._corpus.named_in(self._seen), *(name for name in names if self._corpus.may_find(name))}
         places = [name for name in names if self._open and len(self._places(name)) > self._read_already(name)]
         choices = {"search": titles, "lookup": places, "finish": names | {"yes", "no"}}
         return sorted(f"{verb}[{text}]" for verb, texts in choices.items() for text in texts)
