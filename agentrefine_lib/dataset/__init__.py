@@ -18,6 +18,7 @@ from agentrefine_lib.dataset.exports import (
     for_swift,
 )
 from agentrefine_lib.dataset.files import read_conversations, to_datasets, write_conversations
+from agentrefine_lib.dataset.general import GENERAL, instructions, mixed, rehearsal
 from agentrefine_lib.dataset.published import Published, Released, read_published
 from agentrefine_lib.dataset.sets import held_in_sets, interleave, same_plays, won_by_engine
 from agentrefine_lib.dataset.statistics import error_positions, error_runs, statistics

@@ -12,15 +12,10 @@ from agentrefine_lib.metrics.episodes import (
     summarise,
     telling_task,
 )
+from agentrefine_lib.metrics.general import followed, graded
+from agentrefine_lib.metrics.held_in import OUT, old_wording, old_wording_table, retrained, without_held_in
 from agentrefine_lib.metrics.intervals import mean_interval, share_interval, success_interval
 from agentrefine_lib.metrics.ladder import ladder
 from agentrefine_lib.metrics.paired import claim, claims, compare, grid, over_engines
-from agentrefine_lib.metrics.robustness import (
-    UNPERTURBED,
-    kept,
-    old_wording,
-    old_wording_table,
-    robustness,
-    spread_claim,
-)
+from agentrefine_lib.metrics.robustness import TABLE_3, UNPERTURBED, kept, reliance, robustness, spread_claim, table_11
 from agentrefine_lib.metrics.trends import by_size, growth, halves, rank_correlation, self_refinement, slope

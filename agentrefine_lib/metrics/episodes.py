@@ -90,14 +90,14 @@ def summarise(episodes: pd.DataFrame, seed: int = 0) -> pd.DataFrame:
     rows = []
     for (method, engine), group in episodes.groupby(["method", "engine"], sort=False):
         key = {"method": method, "engine": engine, "seeds": group["seed"].nunique()}
-        for metric in ("success", *MEANS):
+        for metric in [name for name in ("success", *MEANS) if name in group]:
             values = grid(group, str(method), metric).to_numpy(float)
             if n := int(np.isfinite(values).sum()):
                 wins = int(np.nansum(values)) if metric == "success" else None
                 low, high = _interval(values, wins, seed)
                 found = {"metric": metric, "value": np.nanmean(values), "low": low, "high": high, "k": wins, "n": n}
                 rows.append(key | found)
-    table = pd.DataFrame(rows)[["method", "engine", "metric", "value", "low", "high", "k", "n", "seeds"]]
+    table = pd.DataFrame(rows, columns=["method", "engine", "metric", "value", "low", "high", "k", "n", "seeds"])
     return table.astype({"k": "Int64"})
 
 

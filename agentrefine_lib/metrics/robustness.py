@@ -1,58 +1,39 @@
-"""What renamed commands cost: mean and spread over perturbations, drops, and replies in the old wording."""
+"""What renamed commands cost: mean and spread over perturbations, drops, and the reliance on words."""
 
-from collections.abc import Iterable, Sequence
-from pathlib import Path
+from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
 
-from agentrefine_lib.environments.perturbations import perturbations
-from agentrefine_lib.environments.signature import parse_command
 from agentrefine_lib.metrics.intervals import fixed_weights, percentiles, task_weights
-from agentrefine_lib.metrics.paired import engine_of, grid, shared_tasks
-from agentrefine_lib.schema import Episode, read_jsonl
+from agentrefine_lib.metrics.paired import engine_of, grid, over_engines, shared_tasks
 
 UNPERTURBED = "none"
 FIGURE_3 = ("P1", "P2", "P3")  # of the paper's perturbations
+RETRAINED = "P5"  # no wording: the model that is tuned without the data of the environments that are tested
+TABLE_3 = (UNPERTURBED, *FIGURE_3, "P4", RETRAINED)  # its columns
+SYMBOLS = {"synonyms": "synonyms", "nonsense": "symbols"}  # perturbation → what ``reliance`` calls it
 MEASURES = ("average", "std", "perturbed")
 
 
-def old_wording(episode: Episode, perturbation: str) -> list[bool]:
-    """For each step, whether its action is a command in the wording before the perturbation and none in the new one."""
-    renamed = perturbations(episode.task.engine)[perturbation].signatures
-    gone = [old for old, new in renamed.items() if new in episode.commands and old not in episode.commands]
-    return [
-        parse_command(step.action, gone) is not None and parse_command(step.action, episode.commands) is None
-        for step in episode.steps
-    ]
-
-
-def old_wording_table(paths: Iterable[Path], perturbation: str) -> pd.DataFrame:
-    """One row per episode: policy, task, and the share of its steps in the old wording."""
-    rows = [
-        {"policy": e.policy, "task": e.task.id, "old_wording": float(np.mean(old_wording(e, perturbation)))}
-        for path in paths
-        for e in read_jsonl(path, Episode)
-    ]
-    return pd.DataFrame(rows).assign(perturbation=perturbation)
-
-
 def kept(episodes: pd.DataFrame, metric: str) -> pd.DataFrame:
-    """One row per policy and task: ``kept``, the mean of ``metric`` over perturbations minus its unperturbed value."""
+    """One row per policy and task: ``kept``, the mean of ``metric`` over the perturbations of figure 3 (see
+    ``robustness``) minus its unperturbed value."""
     keys = ["policy", "method", "seed", "engine", "task"]
     values = episodes.assign(value=episodes[metric].astype(float)).pivot_table(
         index=keys, columns="perturbation", values="value"
     )
-    change = values.drop(columns=UNPERTURBED).mean(axis=1) - values[UNPERTURBED]
+    change = values[columns_of("perturbed", values.columns.tolist())].mean(axis=1) - values[UNPERTURBED]
     return change.rename("kept").dropna().reset_index()
 
 
 def robustness(episodes: pd.DataFrame, metric: str, seed: int = 0) -> pd.DataFrame:
     """A row per method, engine and measure, which the column ``perturbation`` names; a bootstrap over tasks and seeds.
 
-    Table 3 of the paper: the mean without a perturbation and under each, the ``average`` of these columns and their
-    ``std``, the standard deviation of a population (divided by their number). Figure 3: ``perturbed``, the mean over P1
-    to P3, or over all perturbations where none of these was played. ``n``: episodes that a value is made of.
+    Table 3 of the paper: the mean without a perturbation and under each, the ``average`` of its six columns (without
+    P5, of all that were played) and their ``std``, a population's (divided by their number). Figure 3: ``perturbed``,
+    the mean over P1 to P3, or over all perturbations where none of these was played. ``n``: episodes that a value is
+    made of.
     """
     rows = []
     for (method, engine), group in episodes.groupby(["method", "engine"], sort=False):
@@ -65,13 +46,44 @@ def robustness(episodes: pd.DataFrame, metric: str, seed: int = 0) -> pd.DataFra
     return pd.DataFrame(rows)
 
 
+def table_11(models: pd.DataFrame) -> list[str]:
+    """The methods of the paper's table 11: AgentRefine on as many conversations as its ablations, on half of them,
+    without refinement data, without verification. ``models``: ``tuning.models_table``.
+
+    One that was not tuned is named all the same, the half "agentrefine_half".
+    """
+    ablations = ["no_refinement", "no_verification"]
+    sizes = models[models["variant"] == "agentrefine"].set_index("method")["conversations"]
+    size = models.loc[models["method"].isin(ablations), "conversations"].max()
+    near = (sizes - size).abs().idxmin() if size > 0 and len(sizes) else "agentrefine"
+    half = sizes[(2 * sizes / sizes.get(near, np.nan)).between(0.9, 1.1)]
+    return [near, next(iter(half.index), "agentrefine_half"), *ablations]
+
+
 def columns_of(measure: str, played: Sequence[str]) -> list[str]:
     """The perturbations that a measure is made of, of those that were played."""
     if measure not in MEASURES:
         return [measure]
     if measure != "perturbed":
-        return list(played)
-    return [name for name in FIGURE_3 if name in played] or [name for name in played if name != UNPERTURBED]
+        return [name for name in played if name in TABLE_3 or RETRAINED not in played]
+    others = [name for name in played if name not in (UNPERTURBED, RETRAINED)]
+    return [name for name in FIGURE_3 if name in played] or others
+
+
+def reliance(episodes: pd.DataFrame, seed: int = 0) -> pd.DataFrame:
+    """tab_reliance: the progress that a method loses when the words of its commands are replaced.
+
+    A row per method, engine and metric: by ``synonyms``, by ``symbols`` (words that nobody has seen), and ``reliance``,
+    the mean of both, or of the one that was played. ``all``: every engine weighs the same. Ours; the question is that
+    of PIPE (arXiv 2026): has a model learned an interface, or to understand one?
+    """
+    rows = []
+    for name, chosen in {**{new: [old] for old, new in SYMBOLS.items()}, "reliance": list(SYMBOLS)}.items():
+        lost = kept(episodes[episodes["perturbation"].isin([UNPERTURBED, *chosen])], "progress")
+        lost = lost.assign(lost=-lost["kept"])
+        parts = {"all": lost} | {str(engine): part for engine, part in lost.groupby("engine", sort=False)}
+        rows += [over_engines(part, "lost", seed).assign(engine=where, metric=name) for where, part in parts.items()]
+    return pd.concat(rows, ignore_index=True)
 
 
 def spread(

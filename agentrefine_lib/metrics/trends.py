@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 from scipy.stats import bootstrap, permutation_test, rankdata
 
+from agentrefine_lib.dataset import GENERAL
 from agentrefine_lib.metrics.episodes import summarise
 from agentrefine_lib.metrics.intervals import (
     CONFIDENCE,
@@ -68,7 +69,12 @@ def self_refinement(episodes: pd.DataFrame, held_in: Mapping[str, Sequence[str]]
     Only on engines that it was not trained on (``held_in``: method → engines), each of which weighs the same.
     """
     pairs = zip(episodes["method"], episodes["engine"], strict=True)
-    outside = episodes[[method != "untuned" and engine not in held_in.get(method, ()) for method, engine in pairs]]
+    outside = episodes[
+        [
+            method != "untuned" and engine not in held_in.get(method.removesuffix(GENERAL), ())
+            for method, engine in pairs
+        ]
+    ]
     half, keys = halves(outside), ["policy", "method", "seed"]
     mended = outside[half == 0].groupby(keys)["recovery"].mean()
     reached = outside[half == 1].groupby([*keys, "engine"])["progress"].mean().groupby(keys).mean()

@@ -3,7 +3,14 @@
 from agentrefine_lib.plots.ablation import error_kinds, refinement, scaling, stuck
 from agentrefine_lib.plots.cases import case_table, cases
 from agentrefine_lib.plots.diversity import best_of_curves, environment_map, similarity, thought_maps
-from agentrefine_lib.plots.evaluation import ladder, outcomes, overall, question_answering
+from agentrefine_lib.plots.evaluation import (
+    general_ability,
+    general_data,
+    ladder,
+    outcomes,
+    overall,
+    question_answering,
+)
 from agentrefine_lib.plots.files import save, style, write_table
 from agentrefine_lib.plots.looks import method_labels
 from agentrefine_lib.plots.paper import OURS, PAPER, paper_rows, table_1_means
@@ -17,4 +24,5 @@ from agentrefine_lib.plots.tables import (
     main_table,
     scaling_table,
     side_by_side,
+    with_absent,
 )

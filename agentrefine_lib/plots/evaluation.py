@@ -42,12 +42,32 @@ def question_answering(table: pd.DataFrame) -> Figure:
     return tell(_scores(table, "metric", names, columns=2), compared(last, "F1"), reading)
 
 
-def _scores(table: pd.DataFrame, by: str, names: dict[str, str], columns: int) -> Figure:
+def general_data(table: pd.DataFrame) -> Figure:
+    """fig11_general_data: success and progress with and without general data; the paper's, read off bars, below."""
+    ours = table[(table["metric"] == "success") & (table["source"] == OURS)]
+    reading = READING.format("Held-out engines, weighted as in the paper", "Llama-3-8B, read off bars; –: not run here")
+    finding = compared(ours, "success on held-out engines")
+    return tell(_scores(table, "metric", {m: f"{m} (%)" for m in table["metric"].unique()}, 2), finding, reading)
+
+
+def general_ability(table: pd.DataFrame) -> Figure:
+    """fig12_mtbench: instructions followed, in percent, and MT-bench's grades from 1 to 10, a panel each."""
+    grades = {name: f"{name} (1 to 10)" if name == "MT-bench" else f"{name} (%)" for name in table["metric"].unique()}
+    figure = _scores(table, "metric", grades, columns=2, sharex=False)
+    for ax in figure.axes:
+        if "10)" in ax.get_title():
+            ax.set(xlim=(0, 14.6), xticks=(0, 5, 10))
+    ours = table[(table["source"] == OURS) & (table["metric"] != "MT-bench")]
+    reading = "Filled: this run, lines: 95 % intervals; hollow: the paper's Llama-3-8B; –: not run, or not reported."
+    return tell(figure, compared(ours, "rate of instructions followed"), reading)
+
+
+def _scores(table: pd.DataFrame, by: str, names: dict[str, str], columns: int, sharex: bool = True) -> Figure:
     """Panels of bars, the same rows in each: this run's methods, then the paper's."""
     rows = table[["source", "method"]].drop_duplicates()
     rows = pd.concat([rows[rows["source"] == OURS], rows[rows["source"] == PAPER]])
     labels = [row["method"] + " (paper)" * (row["source"] == PAPER) for row in rows.to_dict("records")]
-    figure, axes = panels(names, 0.45 + 0.17 * len(labels), columns, sharex=True, sharey=True)
+    figure, axes = panels(names, 0.45 + 0.17 * len(labels), columns, sharex=sharex, sharey=True)
     for key, ax in axes.items():
         part = table[table[by] == key]
         there = set(part["source"])  # the paper reports some engines in another table: no dashes for these

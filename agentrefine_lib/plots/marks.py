@@ -55,7 +55,7 @@ def change(ax: Axes, place: float, row: Mapping[Any, Any]) -> None:
 
 
 def _number(ax: Axes, place: float, said: str) -> None:
-    ax.text(144, place, said, ha="right", va="center", fontsize=8, color="0.15")
+    ax.text(0.986, place, said, transform=ax.get_yaxis_transform(), ha="right", va="center", fontsize=8, color="0.15")
 
 
 def lines_of(names: Sequence[str]) -> dict[str, dict[str, Any]]:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import pandas as pd
 
+from agentrefine_lib.dataset import GENERAL
 from agentrefine_lib.environments import titles
 from agentrefine_lib.plots.paper import OURS, PAPER, paper_rows
 
@@ -52,10 +53,18 @@ def beside_paper(
     rank = {name: number for number, name in enumerate(order)}
     keys = [name for name in ("method", "engine") if name in scores]
     ours = scores.sort_values(keys, key=lambda names: names.map(rank), kind="stable")
-    trained = [engine in held_in.get(m, []) for m, engine in zip(ours["method"], ours["engine"], strict=True)]
+    names = ours["method"].str.removesuffix(GENERAL)  # what is mixed in takes nothing away
+    trained = [engine in held_in.get(m, []) for m, engine in zip(names, ours["engine"], strict=True)]
     ours = ours.assign(source=OURS, family=model, method=ours["method"].map(labels), held_in=trained)
     ours[["value", "low", "high"]] = ours[["value", "low", "high"]].astype(float) * 100
     return pd.concat([ours, paper_rows(reported, artefact)], ignore_index=True)
+
+
+def with_absent(scores: pd.DataFrame, methods: Iterable[str]) -> pd.DataFrame:
+    """``scores``, and rows without a value for those of ``methods`` that it has none of: they were not run here."""
+    keys = scores[[name for name in ("engine", "metric", "perturbation") if name in scores]].drop_duplicates()
+    absent = [keys.assign(method=method) for method in methods if method not in set(scores["method"])]
+    return pd.concat([scores, *absent], ignore_index=True)
 
 
 def side_by_side(table: pd.DataFrame, metric: str = "progress") -> pd.DataFrame:
@@ -67,7 +76,7 @@ def side_by_side(table: pd.DataFrame, metric: str = "progress") -> pd.DataFrame:
     rows = [name for name in ("source", "family", "teacher", "method", "perturbation") if name in table]
     rows += ["metric"] if part["metric"].nunique() > 1 else []
     part = part.fillna(dict.fromkeys(rows, ""))
-    wide = part.pivot_table(index=rows, columns="engine", values="value", sort=False)
+    wide = part.groupby([*rows, "engine"], sort=False, dropna=False)["value"].mean().unstack(sort=False)
     names = titles(wide.columns)
     return wide[list(names)].rename(columns=names).round(1).astype(object).fillna("–")
 

@@ -1,5 +1,6 @@
 """Who acts in the benchmark environments."""
 
+from agentrefine_lib.policies.answering import General, answer_all
 from agentrefine_lib.policies.corrected import Corrected
 from agentrefine_lib.policies.endpoint_policy import EndpointPolicy, Served
 from agentrefine_lib.policies.generation import Decoding, Samples, Sampling

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from pydantic import Field, model_validator
 
-from agentrefine_lib.agent import KEEP, Prompting
+from agentrefine_lib.agent import KEEP, Chat, Prompting
 from agentrefine_lib.endpoint import (
     EmptyAnswerError,
     EndpointError,
@@ -16,6 +16,7 @@ from agentrefine_lib.endpoint import (
     seed_of,
 )
 from agentrefine_lib.policies.protocol import LiveEpisode
+from agentrefine_lib.schema import Ending
 
 if TYPE_CHECKING:
     from agentrefine_lib.endpoint import Endpoint
@@ -71,6 +72,17 @@ class EndpointPolicy:
 
     async def act(self, episodes: list[LiveEpisode]) -> list[str]:
         return await asyncio.gather(*map(self._answer, episodes))
+
+    async def answer(self, chats: list[Chat]) -> list[tuple[str, Ending]]:
+        """The next reply in each chat, which ends with the user's turn, and how it ended."""
+        return await asyncio.gather(*map(self._continued, chats))
+
+    async def _continued(self, chat: Chat) -> tuple[str, Ending]:
+        try:
+            completion = await self._endpoint.complete(chat, seed=seed_of(self._seed, chat[0]["content"], len(chat)))
+        except EmptyAnswerError as error:
+            return "", error.ending
+        return completion.text, completion.ending
 
     async def _answer(self, episode: LiveEpisode) -> str:
         seed = seed_of(self._seed, episode.task.id, len(episode.steps))

@@ -7,7 +7,7 @@ from functools import cache
 from pathlib import Path
 from weakref import WeakSet
 
-from agentrefine_lib.agent import Prompting, drop_oldest
+from agentrefine_lib.agent import Chat, Prompting, drop_oldest
 from agentrefine_lib.endpoint import seed_of
 from agentrefine_lib.policies.generation import Sampling, load_generator
 from agentrefine_lib.policies.protocol import LiveEpisode
@@ -69,17 +69,35 @@ class LocalPolicy:
             if self._playing.isdisjoint(episodes):
                 self._generator.restart()
             self._playing = WeakSet(episodes)
-            prompts = [self._read(episode) for episode in episodes]
-            seeds = [seed_of(self._sampling.seed, episode.task.id, len(episode.steps)) for episode in episodes]
-            written = self._generator.generate(prompts, self._reply_tokens, self._sampling, seeds)
-        for episode, prompt, reply in zip(episodes, prompts, written, strict=True):
+            asked = [(episode.task.id, self._read(episode), len(episode.steps)) for episode in episodes]
+            written = self._write(asked)
+        for episode, (_, ending) in zip(episodes, written, strict=True):
+            episode.ending = ending
+        return [self._prompting.reply(text) for text, _ in written]
+
+    async def answer(self, chats: list[Chat]) -> list[tuple[str, Ending]]:
+        """The next reply in each chat, which ends with the user's turn, and how it ended."""
+        return await asyncio.to_thread(self._answer, chats)
+
+    def _answer(self, chats: list[Chat]) -> list[tuple[str, Ending]]:
+        with self._writing:
+            self._generator.restart()
+            self._playing = WeakSet()
+            return self._write([(chat[0]["content"], chat_ids(self.tokenizer, chat), len(chat)) for chat in chats])
+
+    def _write(self, asked: list[tuple[str, list[int], int]]) -> list[tuple[str, Ending]]:
+        """What comes after each prompt: what it is about, its ids, and which reply it asks for."""
+        seeds = [seed_of(self._sampling.seed, about, number) for about, _, number in asked]
+        replies = self._generator.generate([ids for _, ids, _ in asked], self._reply_tokens, self._sampling, seeds)
+        written = []
+        for (about, prompt, _), reply in zip(asked, replies, strict=True):
             if not reply.ids and not reply.ended:
-                told = f"{self.name}, {episode.task.id}: nothing came back for a prompt of {len(prompt)} tokens"
+                told = f"{self.name}, {about[:80]}: nothing came back for a prompt of {len(prompt)} tokens"
                 raise RuntimeError(f"{told}; lower context, or play through another server")
             reason = "stop" if reply.ended else "length"
-            episode.ending = Ending(reason=reason, tokens=len(reply.ids), cut=not reply.ended)
-        texts = [self.tokenizer.decode(reply.ids, skip_special_tokens=True) for reply in written]
-        return [self._prompting.reply(text) for text in texts]
+            ending = Ending(reason=reason, tokens=len(reply.ids), cut=not reply.ended)
+            written.append((self.tokenizer.decode(reply.ids, skip_special_tokens=True), ending))
+        return written
 
     def _read(self, episode: LiveEpisode) -> list[int]:
         """The episode's prompt, cut to what the context takes."""

@@ -38,6 +38,13 @@ class Artefact(BaseModel):
     reported: Literal["first-hand", "read off bars", "not transcribed", "none"]
     claims: list[Claim] = []
     beyond: bool = False  # not in the paper
+    paper: str = ""  # its number there
+    definition: str = ""  # what the paper says it is
+    code: list[str] = []  # where it is defined: room.module.name
+
+    def places(self, root: Path) -> list[tuple[str, str, int]]:
+        """Where it is defined in a repository: name, path and line of each. Raises ValueError where it is not."""
+        return [(name.rpartition(".")[2], *_place(name, root)) for name in self.code]
 
 
 def load_artefacts(root: Path) -> list[Artefact]:
@@ -56,6 +63,17 @@ def load_artefacts(root: Path) -> list[Artefact]:
     if twice := sorted({name for group in names for name in group if group.count(name) > 1}):
         raise ValueError(f"{FILE}: {', '.join(twice)}: is there twice")
     return artefacts
+
+
+def _place(name: str, root: Path) -> tuple[str, int]:
+    module, _, defined = name.rpartition(".")
+    path = f"agentrefine_lib/{module.replace('.', '/')}.py"
+    if (root / path).is_file():
+        starts = tuple(f"{word} {defined}" for word in ("def", "async def", "class"))
+        for number, line in enumerate((root / path).read_text(encoding="utf-8").splitlines(), start=1):
+            if line.startswith(starts) and line.partition(defined)[2][:1] in ("(", ":"):
+                return path, number
+    raise ValueError(f"{FILE}: code: {name} is not defined in {path}")
 
 
 def read_table(artefact: Artefact, folder: Path) -> pd.DataFrame | None:

@@ -38,7 +38,7 @@ def write_pages(figures: Path, root: Path) -> list[Path]:
     artefacts = load_artefacts(root)
     if not artefacts:
         return []
-    told = _told(figures, artefacts)
+    told = _told(figures, artefacts, root)
     jinja = templates("agentrefine_lib.results", autoescape=lambda name: bool(name and "html" in name))
     paths = [figures / name for name in PAGES]
     for path in paths:
@@ -46,11 +46,11 @@ def write_pages(figures: Path, root: Path) -> list[Path]:
     return paths
 
 
-def _told(figures: Path, artefacts: list[Artefact]) -> dict[str, Any]:
+def _told(figures: Path, artefacts: list[Artefact], root: Path) -> dict[str, Any]:
     """Everything that the templates say."""
     manifest = json.loads((figures / "manifest.json").read_text(encoding="utf-8"))
     claims = told_claims(artefacts, read_claims(figures))
-    entries = [_entry(artefact, figures, manifest) for artefact in artefacts]
+    entries = [_entry(artefact, figures, manifest) | _defined(artefact, root) for artefact in artefacts]
     verdicts = Counter(claim["verdict"] for claim in claims)
     done = [record for record in manifest["notebooks"].values() if record]
     return {
@@ -63,6 +63,12 @@ def _told(figures: Path, artefacts: list[Artefact]) -> dict[str, Any]:
         "notebooks": f"{len(done)} of {len(manifest['notebooks'])}",
         "errata": (figures / "errata.html").exists(),
     }
+
+
+def _defined(artefact: Artefact, root: Path) -> dict[str, str]:
+    """Its number in the paper, and where the code is that defines it."""
+    places = [f"{path}:{line} {name}" for name, path, line in artefact.places(root)]
+    return {"number": artefact.paper, "code": ", ".join(places)}
 
 
 def _entry(artefact: Artefact, folder: Path, manifest: dict[str, Any]) -> dict[str, Any]:
@@ -119,6 +125,8 @@ def wide(scores: pd.DataFrame) -> pd.DataFrame:
 
 def score(row: dict[Any, Any]) -> str:
     """One cell; ``*`` marks a method that was trained on the engine."""
+    if pd.isna(row["value"]):
+        return "not run here"
     star = "*" if row.get("held_in") is True else ""
     interval = f" [{_number(row['low'])}, {_number(row['high'])}]" if pd.notna(row.get("low")) else ""
     wins = f"{row['k']:.0f}/" if pd.notna(row.get("k")) else "n = "

@@ -22,7 +22,7 @@ WEIGHTS = ("*.safetensors", "*.safetensors.index.json")
 class Selection(Section):
     """How a checkpoint is chosen: the section ``selection`` of chapter 3."""
 
-    panel: dict[str, dict[str, list[int]]]  # tasks for development, none of the evaluation's
+    panel: dict[str, dict[str, list[int]]] = {}  # tasks for development, none of the evaluation's
     prompts: Prompts = Prompts()
     decoding: Decoding = Decoding()
     limits: Limits = Limits()

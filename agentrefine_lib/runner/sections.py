@@ -26,6 +26,7 @@ SECTIONS = {  # parameter, a dictionary of fields that are set → the room's mo
     "selection": "rollout.Selection",
     "endpoint": "policies.Served",
     "sampling": "policies.Samples",
+    "general": "policies.General",
     "texts": "diversity.Texts",
 }
 

@@ -23,6 +23,7 @@ from agentrefine_lib.schema.models import (
     Task,
     Trajectory,
 )
+from agentrefine_lib.schema.questions import Answer, Question
 from agentrefine_lib.schema.react import (
     ACTION_LINE,
     EXAMPLE_DRAWS,

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 import numpy as np
 import pandas as pd
+from pydantic import JsonValue
 
 from agentrefine_lib.endpoint import EmptyAnswerError
 from agentrefine_lib.schema import (
@@ -78,13 +79,18 @@ class EndpointJudge:
         told = [f"Game: {t.observation}" if isinstance(t, DMTurn) else f"Player: {t.action}" for t in before]
         commands = json.dumps({name: spec.parameters for name, spec in script.available_actions.items()})
         story = "\n".join([f"Commands: {commands}", f"Goal: {script.goal}", *told, f"Last command: {action}"])
-        try:
-            answer = await self.endpoint.complete([{"role": "user", "content": f"{QUESTION}\n\n{story}"}])
-        except EmptyAnswerError:
-            return None
-        value = recover_json(answer.text)
+        value = await asked(self.endpoint, f"{QUESTION}\n\n{story}")
         verdict = value.get("error") if isinstance(value, dict) else None
         return verdict if isinstance(verdict, bool) else None
+
+
+async def asked(endpoint: Endpoint, text: str) -> JsonValue:
+    """The JSON in a judge's answer; None where it has nothing to say."""
+    try:
+        answer = await endpoint.complete([{"role": "user", "content": text}])
+    except EmptyAnswerError:
+        return None
+    return recover_json(answer.text)
 
 
 async def judge_turns(judge: Judge, trajectories: Iterable[Trajectory]) -> pd.DataFrame:

@@ -53,6 +53,39 @@ def test_robustness_by_hand():
     assert named.loc["perturbed", ["value", "n"]].tolist() == [0.5, 2]  # P1 alone, as it is P1
     kept = metrics.kept(episodes, "progress").set_index("task")["kept"]
     assert kept.to_dict() == {"babyai/0": 0.0, "babyai/1": -0.5}
+    lost = metrics.reliance(episodes).set_index(["metric", "engine"])["value"]
+    by_hand = {"synonyms": 0.0, "symbols": 0.5, "reliance": 0.25}
+    assert lost.to_dict() == {(name, where): v for name, v in by_hand.items() for where in ("all", "babyai")}
+
+
+def test_p5_is_the_model_without_held_in_data_and_table_3_has_six_columns():
+    """Two seeds of a held-in model stand beside the one untuned model that is left of it; synonyms are no column."""
+    rows = [("agentrefine", 0, "none", 0.8), ("agentrefine", 0, "P1", 0.6), ("agentrefine", 0, "synonyms", 0.0)]
+    rows += [("expert_only", seed, name, v) for seed in (0, 1) for name, v in (("none", 1.0), ("P1", 0.4))]
+    rows += [("untuned", 0, "none", 0.1), ("agent_flan", 0, "none", 0.9), ("agent_flan_ood", 0, "none", 0.2)]
+    table = pd.DataFrame(rows, columns=["method", "seed", "perturbation", "progress"])
+    table = table.assign(policy=table["method"], engine="alfworld", task="alfworld/a/0")
+    held_in = {"expert_only": ["alfworld"], "agent_flan": ["alfworld"], "agentgym": ["alfworld"]}
+    unperturbed = table[table["perturbation"] == "none"]
+    again = metrics.retrained(unperturbed, held_in, ["agentrefine", "expert_only", "agent_flan", "agentgym"])
+    assert again.groupby("method")["progress"].agg(list).to_dict() == {
+        "agentrefine": [0.8],
+        "expert_only": [0.1, 0.1],
+        "agent_flan": [0.2],
+    }
+    assert metrics.without_held_in("agentgym", held_in, {"agentgym", "untuned"}) is None  # not tuned: not untuned
+    spread = metrics.robustness(pd.concat([table, again]), "progress").set_index(["method", "perturbation"])["value"]
+    assert spread["agentrefine", "average"] == pytest.approx((0.8 + 0.6 + 0.8) / 3)
+    assert spread["expert_only", "std"] == pytest.approx(np.std([1.0, 0.4, 0.1]))
+    assert spread["agentrefine", "perturbed"] == 0.6
+
+
+def test_table_11_compares_agentrefine_of_the_ablations_size_with_half_of_it():
+    sizes = {"agentrefine": 32000, "agentrefine_8000": 8000, "agentrefine_4000": 3990, "no_refinement": 7990}
+    variants = [name.split("_")[0] if name[-1] == "0" else name for name in sizes]
+    models = pd.DataFrame({"method": sizes.keys(), "variant": variants, "conversations": sizes.values()})
+    assert metrics.table_11(models)[:2] == ["agentrefine_8000", "agentrefine_4000"]
+    assert metrics.table_11(models[:1])[:2] == ["agentrefine", "agentrefine_half"]
 
 
 def test_the_old_wording_of_a_renamed_command():

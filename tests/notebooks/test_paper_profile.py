@@ -37,7 +37,8 @@ SMALL = {
     "limits": {"steps": 3}, "decoding": {"context": 2048, "reply_tokens": 12},
     "perturbations": ["synonyms", "nonsense"], "robust_panel": {"babyai": {"GoToDoor": [1]}},
     "mended_panel": {"embedded": {"places": [0]}},
-    "sampled_panel": {"babyai": {"GoToDoor": [1]}}, "n_samples": 2, "texts": {"thoughts": 40, "environments": 10},
+    "sampled_panel": {"babyai": {"GoToDoor": [1]}}, "n_samples": 2, "general": {"questions": 4, "reply_tokens": 12},
+    "texts": {"thoughts": 40, "environments": 10},
 }  # fmt: skip
 
 

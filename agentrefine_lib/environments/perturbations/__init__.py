@@ -5,8 +5,13 @@ A new perturbation is a few lines in an engine's ``perturbations.yaml``;
 """
 
 from agentrefine_lib.environments import make_environment
-from agentrefine_lib.environments.perturbations.renaming import PERTURBATIONS, Renaming, perturbations, read_renamings
-from agentrefine_lib.environments.perturbations.wording import Wording
+from agentrefine_lib.environments.perturbations.renaming import (
+    PAPERS,
+    PERTURBATIONS,
+    Renaming,
+    perturbations,
+    read_renamings,
+)
 from agentrefine_lib.environments.perturbations.wrapper import Perturbed
 from agentrefine_lib.environments.protocol import Environment
 from agentrefine_lib.schema import Episode, Task, format_reply
@@ -25,7 +30,7 @@ def make_perturbed(name: str, task: Task) -> Environment:
 
 def perturb_episode(name: str, episode: Episode) -> Episode:
     """A play as it reads under the perturbation ``name`` of its engine. Raises ValueError for an engine without any."""
-    wording = Wording(episode.commands, perturbations(episode.task.engine)[name].signatures)
+    wording = perturbations(episode.task.engine)[name].wording(episode.commands)
     steps = []
     for step in episode.steps:
         thought, said = (wording.rewrite(text, about=[step.action]) for text in (step.thought, step.observation))

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
 import yaml
 
-from agentrefine_lib.environments.perturbations.wording import demand_distinct
+from agentrefine_lib.environments.perturbations.wording import JoinedNumbers, Wording, demand_distinct
 from agentrefine_lib.environments.registry import get_engine
 from agentrefine_lib.environments.signature import parameters, shape
 
@@ -22,6 +22,13 @@ PERTURBATIONS = {
     "swapped": "the old signatures with their meanings exchanged",
     "functions": "calls with arguments in parentheses",
 }
+PAPERS = {  # of AlfWorld only, numbered as in appendix K; P5 is no wording: ``metrics.without_held_in``
+    "P1": "clean, cool and heat something using, and not with",
+    "P2": "move to, and not go to",
+    "P3": "from somewhere take something",
+    "P4": "no blank between the name of a thing and its number",
+}
+JOINED = "joined numbers"  # what a file of renamings says in place of a table
 
 
 class Renaming(NamedTuple):
@@ -29,6 +36,11 @@ class Renaming(NamedTuple):
 
     name: str
     signatures: Mapping[str, str]  # old → new
+    joined: bool = False  # a thing's number follows its name without a blank: "drawer1"
+
+    def wording(self, commands: Iterable[str]) -> Wording | JoinedNumbers:
+        """These commands of an engine in the new wording. Raises ValueError where two cannot be told apart."""
+        return JoinedNumbers(commands) if self.joined else Wording(commands, self.signatures)
 
 
 @cache
@@ -50,6 +62,8 @@ def read_renamings(tables: Path | Mapping[str, Mapping[str, str]], where: str = 
 
 
 def _checked(renaming: Renaming, where: str) -> Renaming:
+    if renaming.signatures == JOINED:
+        return Renaming(renaming.name, {}, joined=True)
     table = renaming.signatures
     pairs = table.items() if isinstance(table, Mapping) else ()
     if not pairs or not all(isinstance(signature, str) for pair in pairs for signature in pair):

@@ -11,6 +11,7 @@ from agentrefine_lib.environments.signature import Command, parameters, parse_co
 _EDGE = re.compile(r"""(["`]|(?<!\w)'|'(?!\w)|[,;:.](?=\s|["'`]|$))""")
 _SEPARATORS = ([","], [";"])  # edges between the commands of a list
 _BULLET = re.compile(r"^(?:[-*•]|\d+\.)\s+")
+_APART, _TOGETHER = re.compile(r"\b([A-Za-z]+) (\d+)\b"), re.compile(r"\b([A-Za-z]+)(\d+)\b")  # "drawer 1", "drawer1"
 _LONGEST = 25  # pieces between edges, edges included, that one command may span
 
 
@@ -105,6 +106,27 @@ class Wording:
 
     def _renamed(self, command: Command) -> str:
         return str(Command(self.new[command.signature], command.arguments))
+
+
+class JoinedNumbers:
+    """The same commands with the name and the number of a thing in one word, "drawer1"; two words are refused."""
+
+    def __init__(self, commands: Iterable[str]) -> None:
+        self.new = {signature: signature for signature in commands}
+
+    def write(self, action: str) -> str:
+        """The action with joined numbers."""
+        return _APART.sub(r"\1\2", action)
+
+    def read(self, action: str) -> str | None:
+        """An action with joined numbers as the engine writes it, or None for any other text."""
+        text = action.strip().rstrip(".")
+        apart = _TOGETHER.sub(r"\1 \2", text)
+        return apart if not _APART.search(text) and parse_command(apart, self.new) else None
+
+    def rewrite(self, text: str, about: Iterable[str] = ()) -> str:
+        """Any text of the engine with joined numbers."""
+        return self.write(text)
 
 
 def _passage_at(pieces: list[str], at: int) -> tuple[int, str]:

@@ -13,7 +13,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from agentrefine_lib.environments.perturbations.renaming import Renaming
-from agentrefine_lib.environments.perturbations.wording import Wording
 from agentrefine_lib.environments.protocol import Environment, StepResult, Wrapper
 from agentrefine_lib.environments.registry import get_engine
 from agentrefine_lib.environments.signature import parameters
@@ -36,10 +35,10 @@ class Perturbed(Wrapper):
         observation, commands = self._reset(task), self.commands
         renamed = set(self._renaming.signatures)
         unknown = renamed - set(commands)
-        if unknown == renamed or (unknown and not get_engine(self.engine).commands_by_task):
+        if (renamed and unknown == renamed) or (unknown and not get_engine(self.engine).commands_by_task):
             told = f"{task.id} has no command {min(unknown)!r}; expected some of {', '.join(commands)}"
             raise ValueError(f"perturbation {self._renaming.name}: {told}")
-        self._wording = Wording(commands, self._renaming.signatures)
+        self._wording = self._renaming.wording(commands)
         self.version += f", commands renamed: {self._renaming.name}"
         self.rules = self._wording.rewrite(self.rules, about=[s for s in commands if not parameters(s)])
         self.commands = {self._wording.new[old]: self._reworded(meaning) for old, meaning in commands.items()}
