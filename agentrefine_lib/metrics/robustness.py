@@ -20,6 +20,8 @@ def kept(episodes: pd.DataFrame, metric: str) -> pd.DataFrame:
     """One row per policy and task: ``kept``, the mean of ``metric`` over the perturbations of figure 3 (see
     ``robustness``) minus its unperturbed value."""
     keys = ["policy", "method", "seed", "engine", "task"]
+    if episodes.empty:  # nobody played where a method was trained
+        return pd.DataFrame(columns=[*keys, "kept"])
     values = episodes.assign(value=episodes[metric].astype(float)).pivot_table(
         index=keys, columns="perturbation", values="value"
     )

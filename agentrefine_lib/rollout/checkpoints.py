@@ -7,6 +7,8 @@ from pathlib import Path
 from statistics import fmean
 from typing import TYPE_CHECKING, Any
 
+from pydantic import Field
+
 from agentrefine_lib.agent import Prompts
 from agentrefine_lib.environments import panel, playable
 from agentrefine_lib.policies import Decoding, LocalPolicy
@@ -22,7 +24,7 @@ WEIGHTS = ("*.safetensors", "*.safetensors.index.json")
 class Selection(Section):
     """How a checkpoint is chosen: the section ``selection`` of chapter 3."""
 
-    panel: dict[str, dict[str, list[int]]] = {}  # tasks for development, none of the evaluation's
+    panel: dict[str, dict[str, list[int]]] = Field(default={})  # tasks for development, none of the evaluation's
     prompts: Prompts = Prompts()
     decoding: Decoding = Decoding()
     limits: Limits = Limits()

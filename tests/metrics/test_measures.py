@@ -52,6 +52,7 @@ def test_robustness_by_hand():
     named = named.set_index("perturbation")
     assert named.loc["perturbed", ["value", "n"]].tolist() == [0.5, 2]  # P1 alone, as it is P1
     kept = metrics.kept(episodes, "progress").set_index("task")["kept"]
+    assert metrics.kept(episodes[:0], "progress").empty
     assert kept.to_dict() == {"babyai/0": 0.0, "babyai/1": -0.5}
     lost = metrics.reliance(episodes).set_index(["metric", "engine"])["value"]
     by_hand = {"synonyms": 0.0, "symbols": 0.5, "reliance": 0.25}
