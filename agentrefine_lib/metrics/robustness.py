@@ -45,7 +45,9 @@ def robustness(episodes: pd.DataFrame, metric: str, seed: int = 0) -> pd.DataFra
             key = {"method": method, "engine": engine, "perturbation": measure, "metric": metric}
             n = group["perturbation"].isin(columns_of(measure, list(group["perturbation"].unique()))).sum()
             rows.append(key | {"value": value, "low": low, "high": high, "n": n, "seeds": group["seed"].nunique()})
-    return pd.DataFrame(rows)
+    return pd.DataFrame(
+        rows, columns=["method", "engine", "perturbation", "metric", "value", "low", "high", "n", "seeds"]
+    )
 
 
 def table_11(models: pd.DataFrame) -> list[str]:
