@@ -38,43 +38,12 @@ WIDGET = "application/vnd.jupyter.widget-view+json"
 STATIC = "A widget, as the run left it. To use it: make lab, then open {} and run its cells."
 FORMULA = re.compile(r"\$\$([^$]+)\$\$|\$(\S(?:[^$\n]*\S)?)\$(?!\d)")
 HEADING = re.compile(r'<h[12] id="([^"]*)">(.*?)<a class="anchor-link".*?</h[12]>')
-TAGS = [
-    *[
-        "a",
-        "b",
-        "blockquote",
-        "br",
-        "button",
-        "caption",
-        "code",
-        "dd",
-        "details",
-        "div",
-        "dl",
-        "dt",
-        "em",
-        "figcaption",
-    ],
-    *["figure", "h1", "h2", "h3", "h4", "hr", "i", "img", "ins", "li", "ol", "p", "pre", "progress", "s", "span"],
-    *["strong", "sub", "summary", "sup", "table", "tbody", "td", "th", "thead", "tr", "u", "ul"],
-]
-ATTRIBUTES = {
-    *[
-        "alt",
-        "aria-label",
-        "aria-pressed",
-        "class",
-        "colspan",
-        "max",
-        "open",
-        "role",
-        "rowspan",
-        "scope",
-        "start",
-        "style",
-    ],
-    *["tabindex", "title", "type", "value", "width"],
-}
+TAGS = """a b blockquote br button caption code dd details div dl dt em figcaption figure h1 h2 h3 h4 hr i img ins li ol
+p pre progress s span strong sub summary sup table tbody td th thead tr u ul""".split()  # noqa: SIM905 -- forty lines otherwise
+ATTRIBUTES = set(
+    """alt aria-label aria-pressed class colspan max open role rowspan scope start style tabindex title type value
+width""".split()  # noqa: SIM905
+)
 
 
 class Section(NamedTuple):
