@@ -3,6 +3,7 @@
 import asyncio
 import json
 import logging
+import os
 from pathlib import Path
 
 import pandas as pd
@@ -72,25 +73,37 @@ def test_what_is_released_is_what_the_overnight_profile_tunes():
         assert Job.model_validate_json((path.parent / "job.json").read_text()).recipe == recipe.model_copy(update=own)
 
 
-@pytest.mark.slow
-def test_the_first_steps_of_the_released_model_are_found_again(tmp_path, monkeypatch):
-    """Its data have the released ids and labels, and the first row of its log is the released one's."""
+@pytest.fixture(scope="module")
+def released(tmp_path_factory):
+    """The laptop profile's data, made anew, with the released job and its hash of ids and labels."""
     folder = ROOT / "params" / "adapters" / "agentrefine-0"
     said = Release.model_validate_json((folder / "release.json").read_text())
     recipe = Job.model_validate_json((folder / "job.json").read_text()).recipe
     given = {key: value for n in load_profile("laptop", ROOT).notebooks for key, value in n.given.items()}
     asked = Synthesis(**{key[10:]: value for key, value in given.items() if key.startswith("synthesis.")})
-    made = synthesize(asked.teacher(), asked.jobs(given["n_trajectories"]), tmp_path, Limits(asked.attempts))
-    data = [to_conversation(play) for play in read_jsonl(asyncio.run(made), Trajectory)]
-    base = base_folder("smollm2")
-    examples, _ = prepare(data, AutoTokenizer.from_pretrained(base, trust_remote_code=False), recipe.max_tokens)
-    assert ids_hash(examples) == said.ids_sha256
+    made = tmp_path_factory.mktemp("plays")
+    path = asyncio.run(synthesize(asked.teacher(), asked.jobs(given["n_trajectories"]), made, Limits(asked.attempts)))
+    return folder, said, recipe, [to_conversation(play) for play in read_jsonl(path, Trajectory)]
+
+
+@pytest.mark.slow
+def test_the_released_model_was_tuned_on_what_the_laptop_profile_makes(released):
+    _, said, recipe, data = released
+    tokenizer = AutoTokenizer.from_pretrained(base_folder("smollm2"), trust_remote_code=False)
+    assert ids_hash(prepare(data, tokenizer, recipe.max_tokens)[0]) == said.ids_sha256
+
+
+@pytest.mark.skipif("RETRAIN" not in os.environ, reason="takes four minutes: set RETRAIN=1")
+def test_the_first_steps_of_the_released_model_are_found_again(released, tmp_path, monkeypatch):
+    """The first row of its log is the released one's."""
+    folder, _, recipe, data = released
     theirs = read_log(folder).iloc[0]
 
     def stop(self, args, state, control, **rest):
         control.should_training_stop = state.global_step >= theirs["step"]
 
     monkeypatch.setattr(ProgressLine, "on_step_end", stop)
-    ours = tune(base, data, tmp_path / "again", recipe.model_copy(update={"compiled": False})).iloc[0]
+    again = recipe.model_copy(update={"compiled": False})
+    ours = tune(base_folder("smollm2"), data, tmp_path / "again", again).iloc[0]
     assert ours["step"] == theirs["step"]
     assert ours["loss"] == pytest.approx(theirs["loss"], rel=0.03)  # bfloat16 rounds differently on another processor
