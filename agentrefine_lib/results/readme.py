@@ -29,7 +29,7 @@ def findings(figures: Path, root: Path) -> str:
     minutes = sum(record["wall_s"] for record in manifest["notebooks"].values() if record) / 60
     lines = ["| | this run | verdict |", "|---|---|---|", _won(pd.read_csv(figures / "tab1_main.csv"))]
     for name, (compared, factor, unit) in COMPARED.items():
-        if name in claims.index and pd.notna(claims.loc[name, "difference"]):
+        if name in claims["difference"].dropna().index:
             row = claims.loc[name]
             value, low, high = (factor * row[["difference", "low", "high"]].astype(float)).round(1) + 0.0
             p = f", p = {row['p']:.2g}" if pd.notna(row["p"]) else ""
