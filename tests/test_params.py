@@ -12,6 +12,7 @@ from accelerate.commands.config.config_args import load_config_from_file
 from agentrefine_lib.environments import panel, table_1
 from agentrefine_lib.environments.agentboard import load_labels
 from agentrefine_lib.runner import load_profile
+from agentrefine_lib.runner.missing import panels
 from agentrefine_lib.runner.profile import profiles
 from agentrefine_lib.synthesis import SETS
 
@@ -77,6 +78,12 @@ def test_every_profile_can_do_without_an_engine_that_may_be_missing(name, missin
         assert set(values["expert_panel"]) - {missing} == trained_on
     if "robust_panel" in values:
         assert set(values["robust_panel"]) & trained_on
+
+
+@pytest.mark.parametrize("name", PROFILES)
+def test_engines_are_looked_for_whatever_sections_a_profile_leaves_out(name):
+    named = [(parameter, tasks) for n in load_profile(name, ROOT).notebooks for parameter, tasks in panels(n)]
+    assert named and all(isinstance(tasks, dict) for _, tasks in named)
 
 
 def test_no_expert_trains_on_what_any_profile_evaluates():

@@ -1,5 +1,6 @@
 """``docs/definitions.md``: how the paper defines each artefact, beside the function that does so here."""
 
+import argparse
 from pathlib import Path
 
 from agentrefine_lib.results.artefacts import load_artefacts
@@ -31,4 +32,5 @@ def definitions(root: Path) -> str:
 
 
 if __name__ == "__main__":
+    argparse.ArgumentParser(prog="definitions", description=__doc__).parse_args()
     atomic_write_text(repository() / PAGE, definitions(repository()))

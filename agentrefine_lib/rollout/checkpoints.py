@@ -7,12 +7,10 @@ from pathlib import Path
 from statistics import fmean
 from typing import TYPE_CHECKING, Any
 
-from pydantic import Field
-
 from agentrefine_lib.agent import Prompts
 from agentrefine_lib.environments import panel, playable
 from agentrefine_lib.policies import Decoding, LocalPolicy
-from agentrefine_lib.rollout.loop import Limits, roll_out
+from agentrefine_lib.rollout.loop import Limits, all_played, roll_out
 from agentrefine_lib.schema import Episode, Section, Task, atomic_write, read_jsonl
 
 if TYPE_CHECKING:
@@ -24,7 +22,7 @@ WEIGHTS = ("*.safetensors", "*.safetensors.index.json")
 class Selection(Section):
     """How a checkpoint is chosen: the section ``selection`` of chapter 3."""
 
-    panel: dict[str, dict[str, list[int]]] = Field(default={})  # tasks for development, none of the evaluation's
+    panel: dict[str, dict[str, list[int]]]  # tasks for development, none of the evaluation's
     prompts: Prompts = Prompts()
     decoding: Decoding = Decoding()
     limits: Limits = Limits()
@@ -48,7 +46,7 @@ async def replay(base: Path | str, model: Path, task: Task, folder: Path, limits
     episodes = list[Episode]()
     for step, place in {0: base, **kept_checkpoints(model)}.items():
         path = folder / f"step-{step}.jsonl"
-        if not path.exists() or all(episode.task.id != task.id for episode in read_jsonl(path, Episode)):
+        if not all_played(path, [task]):
             await roll_out(LocalPolicy(place, f"step-{step}" if step else "untuned", **how), [task], path, limits)
         episodes += [episode for episode in read_jsonl(path, Episode) if episode.task.id == task.id]
     return episodes

@@ -15,7 +15,7 @@ from agentrefine_lib.environments.process import EngineFailure, EngineProcess, M
 from agentrefine_lib.policies import LiveEpisode, Policy
 from agentrefine_lib.rollout.batch import Batch, TaskQueue, batches_of
 from agentrefine_lib.rollout.engines import EnginePool
-from agentrefine_lib.schema import Episode, Journal, SchemaError, Section, Step, Task, parse_reply
+from agentrefine_lib.schema import Episode, Journal, SchemaError, Section, Step, Task, parse_reply, read_jsonl
 
 log = logging.getLogger(__name__)
 
@@ -77,6 +77,12 @@ def once(policy: Policy, tasks: Sequence[Task]) -> dict[str, Task]:
     if twice := [name for name, count in Counter(task.id for task in tasks).items() if count > 1]:
         log.warning("listed more than once, played once: %s", ", ".join(twice))
     return wanted
+
+
+def all_played(path: Path, tasks: Sequence[Task]) -> bool:
+    """Whether a policy's file holds an episode of each task: then it need not be loaded."""
+    there = path.exists()
+    return there and {task.id for task in tasks} <= {e.task.id for e in read_jsonl(path, Episode, growing=True)}
 
 
 def refuse_unplayed(reasons: Mapping[str, str], wanted: int, path: Path) -> None:

@@ -8,8 +8,8 @@ from agentrefine_lib.environments import make_environment
 from agentrefine_lib.environments.process import MakeEnvironment
 from agentrefine_lib.policies import Policy
 from agentrefine_lib.rollout.engines import EnginePool
-from agentrefine_lib.rollout.loop import DEFAULT_LIMITS, Limits, UnplayedError, roll_out
-from agentrefine_lib.schema import Episode, Task, child_path, read_jsonl
+from agentrefine_lib.rollout.loop import DEFAULT_LIMITS, Limits, UnplayedError, all_played, roll_out
+from agentrefine_lib.schema import Task, child_path
 
 
 async def roll_out_all(
@@ -28,10 +28,8 @@ async def roll_out_all(
     paths, left = {name: child_path(folder, f"{name}.jsonl") for name in policies}, []
     with EnginePool(make, limits.time) as engines:
         for name, policy in policies.items():
-            if paths[name].exists():
-                played = {episode.task.id for episode in read_jsonl(paths[name], Episode, growing=True)}
-                if {task.id for task in tasks} <= played:
-                    continue
+            if all_played(paths[name], tasks):
+                continue
             made = policy()
             async with made if isinstance(made, AbstractAsyncContextManager) else nullcontext(made) as player:
                 try:

@@ -37,10 +37,10 @@ def missing_engines(notebooks: Sequence[Notebook]) -> dict[str, str]:
 
 
 def panels(notebook: Notebook) -> Iterator[tuple[str, dict[str, Any]]]:
-    """The notebook's parameters that name tasks, and their values."""
+    """The notebook's parameters that name tasks, and their values; not those that a section demands and nobody set."""
     values = notebook.given | notebook.defaulted
     for name, parameter in notebook.declared.items():
-        if parameter.annotation == PANEL:
+        if parameter.annotation == PANEL and values[name] is not None:
             yield name, values[name]
 
 

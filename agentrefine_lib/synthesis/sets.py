@@ -21,9 +21,7 @@ class Synthesis(Section):
     seed: int = 0  # trajectory i is made from seed + i
     personas: str = ""  # a Persona Hub file (JSONL), its first line for the first trajectory; empty: composed personas
     attempts: int = 5  # scripts tried before a trajectory is given up
-    calls: int = Field(
-        default=0, ge=0
-    )  # the paper's 4: scripts and plays in all, see synthesis.Limits; 0: no such limit
+    calls: int = Field(default=0, ge=0)  # scripts and plays in all, the paper's 4 (see Limits); 0: no such limit
     learner: str = ""  # for the set errors_learner: an earlier model, e.g. runs/laptop/models/agentrefine-0
     mechanics: list[str] = Field(default=[])  # embedded teacher: kinds of worlds; empty: all but those held out
     held_out: list[str] = Field(default=["sorting", "routes", "ship", "theatre", "farm", "arrow"])  # kept for chapter 4

@@ -102,9 +102,8 @@ class RefinementTrainer(Trainer):
         super().log(logs, start_time)
 
     def _save_checkpoint(self, model: Any, trial: Any) -> None:
-        earlier = (
-            list(Path(self.args.output_dir).glob("checkpoint-*")) if self.args.should_save else []
-        )  # who deletes them
+        deletes = self.args.should_save  # the process that writes, and removes what is too old
+        earlier = list(Path(self.args.output_dir).glob("checkpoint-*")) if deletes else []
         for old in earlier:
             os.utime(old, (0, 0))  # the oldest is deleted by its time: a clock set back would cost the new one
         super()._save_checkpoint(model, trial)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from agentrefine_lib.schema import Answer, Question
-from agentrefine_lib.verify.judge import asked
+from agentrefine_lib.verify.judge import ask_for_json
 
 if TYPE_CHECKING:
     from agentrefine_lib.endpoint import Endpoint
@@ -26,7 +26,7 @@ async def grade(endpoint: Endpoint, questions: Iterable[Question], answers: Iter
     async def one(answer: Answer, last: int) -> Any:
         said = zip(turns[answer.question][: last + 1], answer.replies, strict=False)
         story = "\n\n".join(f"User: {turn}\n\nAssistant: {reply}" for turn, reply in said)
-        value = await asked(endpoint, f"{GRADE}\n\n{story}")
+        value = await ask_for_json(endpoint, f"{GRADE}\n\n{story}")
         found = value.get("grade") if isinstance(value, dict) else None
         fits = isinstance(found, int | float) and not isinstance(found, bool) and 1 <= found <= 10
         return found if fits else None

@@ -79,12 +79,12 @@ class EndpointJudge:
         told = [f"Game: {t.observation}" if isinstance(t, DMTurn) else f"Player: {t.action}" for t in before]
         commands = json.dumps({name: spec.parameters for name, spec in script.available_actions.items()})
         story = "\n".join([f"Commands: {commands}", f"Goal: {script.goal}", *told, f"Last command: {action}"])
-        value = await asked(self.endpoint, f"{QUESTION}\n\n{story}")
+        value = await ask_for_json(self.endpoint, f"{QUESTION}\n\n{story}")
         verdict = value.get("error") if isinstance(value, dict) else None
         return verdict if isinstance(verdict, bool) else None
 
 
-async def asked(endpoint: Endpoint, text: str) -> JsonValue:
+async def ask_for_json(endpoint: Endpoint, text: str) -> JsonValue:
     """The JSON in a judge's answer; None where it has nothing to say."""
     try:
         answer = await endpoint.complete([{"role": "user", "content": text}])

@@ -14,8 +14,9 @@ from transformers import AutoTokenizer
 
 from agentrefine_lib.dataset import to_conversation
 from agentrefine_lib.runner import load_profile
+from agentrefine_lib.runner.sections import nested
 from agentrefine_lib.schema import Trajectory, read_jsonl
-from agentrefine_lib.synthesis import Limits, Synthesis, synthesize
+from agentrefine_lib.synthesis import Synthesis, synthesize
 from agentrefine_lib.tuning import Recipe, base_folder, prepare
 from agentrefine_lib.tuning.recipe import Job
 from agentrefine_lib.tuning.released import Release, ids_hash, release
@@ -60,12 +61,16 @@ def test_a_released_adapter_is_taken_as_it_was_tuned(tiny, trajectories, tmp_pat
         )
 
 
+def values(profile):
+    """What a profile hands to its chapters, a section in one dictionary."""
+    return nested({key: value for n in load_profile(profile, ROOT).notebooks for key, value in n.given.items()})
+
+
 def test_what_is_released_is_what_the_overnight_profile_tunes():
-    given = {key: value for n in load_profile("overnight", ROOT).notebooks for key, value in n.given.items()}
-    recipe = Recipe(**{key[7:]: value for key, value in given.items() if key.startswith("recipe.")})
+    given = values("overnight")
+    recipe = Recipe(**given["recipe"])
     planned = {model.policy: model for model in plan(given["models"])}
-    taken = {key: value for n in load_profile("laptop", ROOT).notebooks for key, value in n.given.items()}["models"]
-    wanted = [model.policy for model in plan(taken) if model.released]
+    wanted = [model.policy for model in plan(values("laptop")["models"]) if model.released]
     assert set(wanted) <= {path.parent.name for path in ADAPTERS}
     for path in ADAPTERS:
         model = planned[path.parent.name]
@@ -79,10 +84,9 @@ def released(tmp_path_factory):
     folder = ROOT / "params" / "adapters" / "agentrefine-0"
     said = Release.model_validate_json((folder / "release.json").read_text())
     recipe = Job.model_validate_json((folder / "job.json").read_text()).recipe
-    given = {key: value for n in load_profile("laptop", ROOT).notebooks for key, value in n.given.items()}
-    asked = Synthesis(**{key[10:]: value for key, value in given.items() if key.startswith("synthesis.")})
-    made = tmp_path_factory.mktemp("plays")
-    path = asyncio.run(synthesize(asked.teacher(), asked.jobs(given["n_trajectories"]), made, Limits(asked.attempts)))
+    given = values("laptop")
+    asked, made = Synthesis(**given["synthesis"]), tmp_path_factory.mktemp("plays")
+    path = asyncio.run(synthesize(asked.teacher(), asked.jobs(given["n_trajectories"]), made, asked.limits()))
     return folder, said, recipe, [to_conversation(play) for play in read_jsonl(path, Trajectory)]
 
 
