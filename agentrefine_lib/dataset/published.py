@@ -62,7 +62,6 @@ def _files(path: str, root: Path) -> list[Path]:
 
 
 def _released(raw: Any, name: str) -> dict[str, Any]:
-    """A row in the released format."""
     said: list[Mapping[str, Any]] = raw["conversations"] if "conversations" in raw else raw["conversation"]
     messages = [
         {"from": m.get("from", m.get("role")), "value": m.get("value", m.get("content")), "loss": m.get("loss")}

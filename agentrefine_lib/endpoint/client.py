@@ -162,7 +162,6 @@ class Endpoint:
         return completion
 
     def statistics(self) -> Statistics:
-        """The state of this moment."""
         new, limit = self._ledger.spent.plus(self._before, sign=-1), int(self._throttle.limit)
         used = new.requests, dict(self._retries), self._cached, new.tokens, new.money if self._price else None
         return Statistics(*used, self._ledger.spent, limit, self._cut, FORMATS[self._form])

@@ -40,7 +40,6 @@ class Recording:
             yield completion
 
     def get(self, key: str) -> Completion | None:
-        """The completion of a request, or None."""
         if key not in self.offsets:
             return None
         self._file.seek(self.offsets[key])

@@ -130,7 +130,6 @@ def _random_play(environment: Environment, task: Task) -> Iterator[tuple[list[st
 
 
 def _elsewhere(make: MakeEnvironment, task: Task) -> str:
-    """The fingerprint from a fresh process."""
     program = f"import pickle, sys; from {__name__} import *; print(play_fingerprint(*pickle.load(sys.stdin.buffer)))"
     environment = {**os.environ, "PYTHONHASHSEED": "1" if os.environ.get("PYTHONHASHSEED") != "1" else "2"}
     asked = pickle.dumps((make, task))

@@ -49,7 +49,6 @@ class Embedded(TextEnvironment):
         self._refused: Refused | None = None  # what the last action was refused for
 
     def reset(self, task: Task) -> str:
-        """Start the world of this name and seed."""
         self._game = self._draw() if self._draw else draw_game(recipe_of(task))
         self._rng = random.Random(f"thoughts {task.id}")
         self._blunders = random.Random(f"mistakes {task.id}")

@@ -27,7 +27,6 @@ class Listed(Wrapper):
         self._listed: list[str] = []
 
     def reset(self, task: Task) -> str:
-        """Start the task in the environment inside."""
         observation = self._reset(task)
         self.version += f", {self._at_most} valid actions listed"
         self._task, self._steps = task, 0
@@ -40,7 +39,6 @@ class Listed(Wrapper):
         return result._replace(observation=self._with_list(result.observation))
 
     def valid_actions(self) -> list[str]:
-        """What the last observation lists, sorted."""
         return list(self._listed)
 
     def _with_list(self, observation: str) -> str:

@@ -91,16 +91,13 @@ class EngineProcess:
         return self._process.pid
 
     async def start(self, task: Task) -> Opening:
-        """Start an episode."""
         self._task, self._turn = task.id, asyncio.Lock()  # of the running loop
         return await self._ask(self.limits.start, "start", task)
 
     async def step(self, action: str) -> StepResult:
-        """Play one action."""
         return await self._ask(self.limits.step, "step", action)
 
     async def valid_actions(self) -> list[str]:
-        """What the engine would accept now, sorted."""
         return await self._ask(self.limits.step, "valid_actions")
 
     async def expert_action(self) -> tuple[str, str] | None:
@@ -142,7 +139,6 @@ class EngineProcess:
         self.kill()
 
     def kill(self) -> None:
-        """End the process at once."""
         self._process.kill()
         self._process.join()
         self._pipe.close()

@@ -107,9 +107,7 @@ class Wrapper:
         return observation
 
     def expert(self) -> Iterator[tuple[str, str]]:
-        """The expert of the environment inside."""
         return self._environment.expert()
 
     def close(self) -> None:
-        """Close the environment inside."""
         self._environment.close()

@@ -19,11 +19,9 @@ class RulesOnly(TextEnvironment):
         self.commands = {signature: spec.verification_code for signature, spec in script.available_actions.items()}
 
     def reset(self, task: Task) -> str:
-        """What would have to be true in the end."""
         return "\n".join(self._script.completion_conditions)
 
     def _play(self, action: str) -> StepResult:
-        """The verdict on one command, by RE2."""
         try:
             verdict = match_action(self._script, action)
         except CodeError as error:

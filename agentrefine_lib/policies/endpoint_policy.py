@@ -74,7 +74,6 @@ class EndpointPolicy:
         return await asyncio.gather(*map(self._answer, episodes))
 
     async def answer(self, chats: list[Chat]) -> list[tuple[str, Ending]]:
-        """The next reply in each chat, which ends with the user's turn, and how it ended."""
         return await asyncio.gather(*map(self._continued, chats))
 
     async def _continued(self, chat: Chat) -> tuple[str, Ending]:

@@ -76,7 +76,6 @@ class LocalPolicy:
         return [self._prompting.reply(text) for text, _ in written]
 
     async def answer(self, chats: list[Chat]) -> list[tuple[str, Ending]]:
-        """The next reply in each chat, which ends with the user's turn, and how it ended."""
         return await asyncio.to_thread(self._answer, chats)
 
     def _answer(self, chats: list[Chat]) -> list[tuple[str, Ending]]:
@@ -100,7 +99,6 @@ class LocalPolicy:
         return written
 
     def _read(self, episode: LiveEpisode) -> list[int]:
-        """The episode's prompt, cut to what the context takes."""
 
         @cache
         def encode(dropped: int) -> list[int]:

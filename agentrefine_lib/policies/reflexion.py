@@ -59,7 +59,6 @@ class Reflexion:
         return [replies.get(episode, "") for episode in episodes]
 
     def _is_over(self, episode: LiveEpisode) -> bool:
-        """Whether a try has ended without success."""
         steps = self._at[episode].seen.steps
         last = {(step.action, step.observation) for step in steps[-STUCK:]}
         stuck = len(steps) >= STUCK and len(last) == 1
@@ -97,5 +96,4 @@ class Reflexion:
 
 
 def _and_asked(step: Step) -> Step:
-    """The step, after whose answer the policy is asked for a note."""
     return step.model_copy(update={"observation": f"{step.observation}\n\n{ASK}"})

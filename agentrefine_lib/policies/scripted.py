@@ -24,7 +24,6 @@ class RandomPolicy:
         return await asyncio.gather(*map(self._choose, episodes))
 
     def plays(self, task: Task) -> bool:
-        """False where the engine lists no valid actions."""
         return _is_known("random", task)
 
     async def _choose(self, episode: LiveEpisode) -> str:
@@ -42,7 +41,6 @@ class ExpertPolicy:
         self.name = name
 
     def plays(self, task: Task) -> bool:
-        """False where the engine has no expert."""
         return _is_known("expert", task)
 
     async def act(self, episodes: list[LiveEpisode]) -> list[str]:

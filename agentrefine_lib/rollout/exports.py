@@ -96,7 +96,6 @@ def _log(policy: str, engine: str, episodes: Sequence[Episode], now: datetime) -
 
 
 def _scores(episode: Episode) -> dict[str, float]:
-    """What is known of an episode."""
     scores = {"success": float(episode.success)}
     return scores if episode.known_progress is None else scores | {"progress": episode.known_progress}
 

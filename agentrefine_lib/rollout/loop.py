@@ -141,7 +141,6 @@ class _Run:
             batch.leave()
 
     async def play(self, task: Task, engine: EngineProcess, batch: Batch) -> LiveEpisode:
-        """One episode, from its first observation to its end, to the policy's own stop or to the step limit."""
         episode = LiveEpisode(task, engine, await engine.start(task))
         again = getattr(self.policy, "tries", 1) > 1
         limit = self.limits.steps_in.get(task.engine, self.limits.steps)
@@ -152,7 +151,6 @@ class _Run:
         return episode
 
     def try_again(self, task: Task, failure: EngineFailure) -> bool:
-        """Whether tries are left after this failure."""
         self.failures[task.id] += 1
         log.warning("try %d of %d: %s", self.failures[task.id], self.limits.tries, failure)
         left = self.failures[task.id] < self.limits.tries

@@ -236,7 +236,6 @@ def _member(said: str, begin: int, end: int) -> _Found | None:
 
 
 def _text(string: re.Match[str]) -> str:
-    """What a JSON string says."""
     written = string[1] if string[1] is not None else string[2].replace("\\'", "'").replace('"', '\\"')
     try:
         return str(from_json(f'"{written}"'))

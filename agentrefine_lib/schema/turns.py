@@ -37,7 +37,6 @@ class DMTurn(Record):
 
     @property
     def flags(self) -> list[str]:
-        """Names of the error flags that are set."""
         return [name for name in ERROR_FLAGS if getattr(self, name)]
 
     @property
@@ -101,5 +100,4 @@ class Conversation(Record):
 
     @property
     def replies(self) -> list[Message]:
-        """The model's messages."""
         return [message for message in self.conversations if message.sender == "gpt"]

@@ -125,7 +125,6 @@ class _Desk:
         return _Disconnection(answer) if fault == "disconnect" else JSONResponse(answer)
 
     def _count(self, *what: str) -> int:
-        """How often this was counted before."""
         self._seen[what[0], what[1]] += 1
         return self._seen[what[0], what[1]] - 1
 

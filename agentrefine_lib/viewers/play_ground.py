@@ -117,7 +117,6 @@ class PlayGround(Panel):
         return live.record(f"human/{live.task.id}", "human")
 
     def close(self) -> None:
-        """End the engine, too."""
         self.ready.cancel()
         self._engine.close()
         super().close()

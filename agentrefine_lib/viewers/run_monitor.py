@@ -80,7 +80,6 @@ class _Growing:
         self._seen: deque[tuple[float, int]] = deque()  # when, and how many records
 
     def read_on(self) -> None:
-        """Count what is new."""
         if self.path.stat().st_size < self._offset:  # begun again
             self._begin()
         with suppress(SchemaError):  # a line without an end is looked at no further
@@ -105,7 +104,6 @@ class _Growing:
         return f"<div>{bar}{' · '.join(words)}</div>" + table(("what", "records"), self._kinds.most_common(12))
 
     def last_page(self) -> str:
-        """The newest record in full."""
         raw = _object(self.last)
         if "reason" in raw:
             return block(f"last: {raw.get('id', '')} · ✗ {raw['reason']}", text(str(raw.get("excerpt", ""))), "bad")

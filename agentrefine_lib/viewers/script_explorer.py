@@ -39,7 +39,6 @@ class ScriptExplorer(Panel):
 
     @property
     def script(self) -> Script:
-        """The script that is shown."""
         return self._scripts[self._which.value]
 
     def _show(self) -> None:

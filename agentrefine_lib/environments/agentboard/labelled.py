@@ -36,7 +36,6 @@ class Labelled(Wrapper):
         return observation
 
     def step(self, action: str) -> StepResult:
-        """Play one action; progress, success and end are those of AgentBoard's rule."""
         if self._last.done:
             return self._last._replace(observation="The episode is over.", error="logic")
         self._last = self._environment.step(action)
@@ -47,7 +46,6 @@ class Labelled(Wrapper):
         return self._last
 
     def valid_actions(self) -> list[str]:
-        """The engine's valid actions; none once the episode is over."""
         return [] if self._last.done else self._environment.valid_actions()
 
     def _compare_goals(self) -> None:

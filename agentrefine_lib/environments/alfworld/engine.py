@@ -64,7 +64,6 @@ class Engine:
 
     @property
     def won(self) -> bool:
-        """Whether the goal of the problem holds now."""
         return bool(self._library.check_goal())
 
     def facts(self, predicate: str) -> set[Any]:
@@ -167,7 +166,6 @@ def _code(expression: str) -> CodeType:
 
 @functools.lru_cache(maxsize=KEPT)
 def _translate(problem: str) -> tuple[Any, bytes]:
-    """The planner's view of a game, and the library's."""
     arguments = sys.argv
     try:
         task, sas = fast_downward.pddl2sas(DOMAIN, problem)

@@ -34,7 +34,6 @@ class AlfWorld(TextEnvironment):
     _engine: Engine | None = None
 
     def reset(self, task: Task) -> str:
-        """Start the game of a task type and a seed, or of an official game's path."""
         self._task = task
         game = generate(task.name, task.seed) if task.name in TASK_TYPES else read_game(_path(task.name))
         self._aim = read_goal(game.problem)

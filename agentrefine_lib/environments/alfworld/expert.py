@@ -114,7 +114,6 @@ class Expert:
         return min(choice, key=lambda place: (-placed.count(place), not self._here(place)), default="")
 
     def _plausible(self, kind: str) -> set[str]:
-        """Receptacles that can hold a kind of thing."""
         if kind == self._goal.lamp:
             allowed = {place.lower() for place in LAMP_PLACES}
         else:

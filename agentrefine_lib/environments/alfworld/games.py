@@ -50,7 +50,6 @@ class Room(NamedTuple):
     receptacles: list[tuple[str, str, str]]
 
     def places(self, thing: str, without: str | None = None) -> list[str]:
-        """Kinds of receptacles here that can hold a kind of thing, sorted."""
         kinds = {kind for _, kind, _ in self.receptacles} - {without}
         return sorted(kind for kind in kinds if thing in HOLDS[kind] or (thing == LAMP and kind in LAMP_PLACES))
 
@@ -126,7 +125,6 @@ def _kind(name: str) -> str:
 
 
 def _problem(room: Room, found: list[tuple[str, str, str]], goal: str) -> str:
-    """The game in PDDL."""
     kinds = sorted({kind for _, kind, _ in room.receptacles} | set(APPLIANCES.values()))
     things = sorted({thing for _, thing, _ in found} | {"Knife", "ButterKnife"})  # these and the appliances: the domain
     where = {receptacle: location for receptacle, _, location in room.receptacles}

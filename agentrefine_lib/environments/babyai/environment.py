@@ -37,7 +37,6 @@ class BabyAI(TextEnvironment):
     _engine: Any = None
 
     def reset(self, task: Task) -> str:
-        """Start the level named by the task, e.g. "GoToDoor", in the episode of its seed."""
         with contextlib.redirect_stdout(io.StringIO()):  # levels print each mission they reject
             self._engine = gymnasium.make(_level_id(task.name), disable_env_checker=True).unwrapped
             self._engine.reset(seed=task.seed)
@@ -86,7 +85,6 @@ class BabyAI(TextEnvironment):
             yield step.thought, step.action
 
     def close(self) -> None:
-        """Nothing is held outside this object."""
         self._engine = None
 
     def _observe(self) -> None:

@@ -208,7 +208,6 @@ class Planner:
                     heapq.heappush(queue, (cost + price, near, [*path, near]))
 
     def _price(self, thing: Any) -> float:
-        """What it costs to enter a cell."""
         if thing is None or thing.can_overlap():
             return 1.0
         if thing.type == "door":

@@ -76,7 +76,6 @@ class Corpus:
         return [titles[number] for number in best if scores[number] > 0]
 
     def may_find(self, name: str) -> bool:
-        """Whether a search for a name leads anywhere."""
         return bool(self.similar(name))
 
     def named_in(self, text: str) -> list[str]:

@@ -41,7 +41,6 @@ class Wikipedia(Corpus):
         return name
 
     def similar(self, query: str) -> list[str]:
-        """Titles that Wikipedia's search finds, best first."""
         return [hit["title"] for hit in self._ask(list="search", srsearch=query, srlimit=SIMILAR)["search"]]
 
     def may_find(self, name: str) -> bool:

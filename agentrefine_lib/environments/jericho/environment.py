@@ -32,7 +32,6 @@ class Jericho(TextEnvironment):
     _story: Story
 
     def reset(self, task: Task) -> str:
-        """Start the game named by the task, or the story file at that path."""
         path = FOLDER / f"{task.name}.z8.xz" if task.name in GAMES else Path(task.name)
         if not path.is_file():
             games = ", ".join(GAMES)
@@ -82,7 +81,6 @@ class Jericho(TextEnvironment):
             yield thought, action
 
     def close(self) -> None:
-        """Free the interpreter."""
         self._done = True
         vars(self).pop("_story", None)
 

@@ -62,7 +62,6 @@ def _by_names(text: str, problem: Problem) -> Reading | None:
 
 
 def _misfit(reading: Reading, problem: Problem, wording: Wording) -> Refusal | None:
-    """What is wrong with the objects of a reading, if anything."""
     kinds = problem.domain.schemas[reading.name].parameters.values()
     if len(reading.arguments) < len(kinds):
         return Refusal("parameter", f"Name all that it takes: {wording.signatures[reading.name].text}.")

@@ -33,7 +33,6 @@ class Pddl(TextEnvironment):
     version = f"agentrefine_lib {__version__}, pddl problems {problems.VERSION}"
 
     def reset(self, task: Task) -> str:
-        """Start the problem that the task names, e.g. name "gripper" and seed 3."""
         self._problem, self.version = _problem(task)
         self._actions = reachable_actions(self._problem)
         self._planner = Planner(self._actions, self._problem.goal)
@@ -102,7 +101,6 @@ class Pddl(TextEnvironment):
 
 
 def _problem(task: Task) -> tuple[Problem, str]:
-    """The task's problem, and the version of what it was made from."""
     if task.name in problems.DOMAINS:
         return problems.generate(task.name, task.seed), Pddl.version
     named = [(task.name[:at], task.name[at + 1 :]) for at, sign in enumerate(task.name) if sign == ":"]

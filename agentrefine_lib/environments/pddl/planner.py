@@ -75,7 +75,6 @@ class Planner:
         return plan
 
     def _trimmed(self, start: int, plan: list[int]) -> list[int]:
-        """The plan without the actions that it does not need."""
         for at in range(len(plan)):
             shorter = plan[:at] + plan[at + 1 :]
             if self._works(start, shorter):

@@ -113,17 +113,14 @@ class JoinedNumbers:
         self.new = {signature: signature for signature in commands}
 
     def write(self, action: str) -> str:
-        """The action with joined numbers."""
         return _APART.sub(r"\1\2", action)
 
     def read(self, action: str) -> str | None:
-        """An action with joined numbers as the engine writes it, or None for any other text."""
         text = action.strip().rstrip(".")
         apart = _TOGETHER.sub(r"\1 \2", text)
         return apart if not _APART.search(text) and parse_command(apart, self.new) else None
 
     def rewrite(self, text: str, about: Iterable[str] = ()) -> str:
-        """Any text of the engine with joined numbers."""
         return self.write(text)
 
 

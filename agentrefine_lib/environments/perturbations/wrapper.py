@@ -29,7 +29,6 @@ class Perturbed(Wrapper):
         self._renaming = renaming
 
     def reset(self, task: Task) -> str:
-        """Start the task in the environment inside and put its commands into the new wording."""
         observation, commands = self._reset(task), self.commands
         renamed = set(self._renaming.signatures)
         unknown = renamed - set(commands)
@@ -53,11 +52,9 @@ class Perturbed(Wrapper):
         return result._replace(observation=observation)
 
     def valid_actions(self) -> list[str]:
-        """The engine's valid actions in the new wording, sorted."""
         return sorted(self._wording.write(action) for action in self._environment.valid_actions())
 
     def expert(self) -> Iterator[tuple[str, str]]:
-        """The environment's expert, its actions in the new wording."""
         for thought, action in self._environment.expert():
             yield self._wording.rewrite(thought, about=[action]), self._wording.write(action)
 

@@ -54,7 +54,6 @@ class ScienceWorld(TextEnvironment):
         return f"{first}\n{self._engine.freeActionInventory()}"
 
     def _play(self, action: str) -> StepResult:
-        """One action in the engine's words; its answer is passed on as it is."""
         text = actions.normal(action)
         if "check" in text:  # AgentBoard: any text with this word asks for what can be done
             return self._offer()

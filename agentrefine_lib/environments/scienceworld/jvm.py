@@ -121,7 +121,6 @@ class Jvm:
         self._random.setSeed(state ^ _SCRAMBLER)
 
     def close(self) -> None:
-        """End the process; harmless when it has ended."""
         self._gateway.shutdown()
         self.process.kill()
         self.process.communicate()

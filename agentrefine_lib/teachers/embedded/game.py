@@ -143,7 +143,6 @@ class Game:
         return text
 
     def answer(self, text: str) -> Answer:
-        """Play one action."""
         verdict = self.judge(text)
         command, refusal = verdict
         rendering = self.speech.rendering

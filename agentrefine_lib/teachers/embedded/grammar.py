@@ -44,7 +44,6 @@ class Form(NamedTuple):
     head: str  # every instance begins with it
 
     def write(self, command: Command) -> str:
-        """The command as text."""
         return self.template.format(*command)
 
 

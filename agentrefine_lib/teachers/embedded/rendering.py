@@ -130,7 +130,6 @@ class Rendering:
         return first_person(say.format(*_arguments(saying, [fact], Known)))
 
     def rule(self, rule: Rule, command: str) -> str:
-        """What a command needs, makes so and ends."""
         parts = {self._labels[name]: getattr(rule, name) for name in ("needs", "makes", "ends")}
         told = [f"{label}: {' and '.join(map(self.clause, facts))}" for label, facts in parts.items() if facts]
         return f"{command}: {'; '.join(told)}."

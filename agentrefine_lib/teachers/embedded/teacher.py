@@ -74,7 +74,6 @@ class EmbeddedTeacher:
         return Recipe(brief.world_key, self.domain(brief), costume, form, example, plain)
 
     def domain(self, brief: Brief) -> str:
-        """The mechanic, drawn for the brief."""
         return random.Random(f"mechanic {brief.world_key}").choice(self.mechanics)
 
     async def write_script(self, brief: Brief) -> JsonValue:
@@ -176,7 +175,6 @@ class _Play:
         return refused
 
     def _intend(self, step: Step, blunder: Blunder, refused: Refused | None) -> str:
-        """The thought before a mistake."""
         voice, last = self.game.speech.voice, self.last
         if refused is None and blunder.command is None:
             return voice.think(self.rng, "explore" if step.explores else "act", step, blunder.action, last)

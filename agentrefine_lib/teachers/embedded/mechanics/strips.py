@@ -37,7 +37,6 @@ def facts_of(text: str) -> tuple[Fact, ...]:
 
 
 def _with(values: Sequence[str], text: str) -> list[Fact]:
-    """Facts with arguments for the numbers."""
     return [(name, *[values[int(index)] for index in indices]) for name, *indices in facts_of(text)]
 
 
@@ -102,7 +101,6 @@ class World(mechanic.World):
         return [("lies_on", order[0], spots[-1]), ("lies_on", order[1], order[0])]
 
     def _ground(self, operation: str, operator: dict[str, str]) -> dict[Command, Ground]:
-        """An operator with all arguments that its types allow."""
         types = [UNIONS.get(letter, letter) for letter in operator["of"]]
         pools = [[name for letter in kinds for name in self.objects.get(letter, ())] for kinds in types]
         return {
