@@ -12,9 +12,4 @@ from agentrefine_lib.diversity.tables import (
     thoughts,
     with_nearest,
 )
-from agentrefine_lib.diversity.texts import (
-    episode_thoughts,
-    task_instructions,
-    training_instructions,
-    training_thoughts,
-)
+from agentrefine_lib.diversity.texts import task_instructions, training_instructions, training_thoughts

@@ -21,8 +21,8 @@ class Corrected:
     the expert's, every state is one of the expert's, and a step with an error is the model's own at that state.
     """
 
-    def __init__(self, model: Policy, turns: Mapping[str, Iterable[int]], name: str = "learner") -> None:
-        self.name, self.batch_size = name, model.batch_size
+    def __init__(self, model: Policy, turns: Mapping[str, Iterable[int]]) -> None:
+        self.name, self.batch_size = "learner", model.batch_size
         self.limit = getattr(model, "limit", None)
         self._model, self._expert = model, ExpertPolicy()
         self._turns = {task: sorted(moves) for task, moves in turns.items()}

@@ -8,13 +8,7 @@ from typing import TYPE_CHECKING
 from pydantic import Field, model_validator
 
 from agentrefine_lib.agent import KEEP, Chat, Prompting
-from agentrefine_lib.endpoint import (
-    EmptyAnswerError,
-    EndpointError,
-    EndpointSettings,
-    NotRecordedError,
-    seed_of,
-)
+from agentrefine_lib.endpoint import EmptyAnswerError, EndpointError, EndpointSettings, NotRecordedError, seed_of
 from agentrefine_lib.policies.protocol import LiveEpisode
 from agentrefine_lib.schema import Ending
 

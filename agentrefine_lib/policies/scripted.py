@@ -35,10 +35,8 @@ class RandomPolicy:
 class ExpertPolicy:
     """Plays what the environment's scripted expert would do."""
 
+    name = "expert"
     batch_size: int | None = 1  # engines answer at their own pace
-
-    def __init__(self, name: str = "expert") -> None:
-        self.name = name
 
     def plays(self, task: Task) -> bool:
         return _is_known("expert", task)

@@ -13,16 +13,7 @@ from agentrefine_lib.schema.jsonl import (
     read_lines,
     write_jsonl,
 )
-from agentrefine_lib.schema.models import (
-    SCORE_UNKNOWN,
-    ActionSpec,
-    Ending,
-    Episode,
-    Script,
-    Step,
-    Task,
-    Trajectory,
-)
+from agentrefine_lib.schema.models import SCORE_UNKNOWN, ActionSpec, Ending, Episode, Script, Step, Task, Trajectory
 from agentrefine_lib.schema.questions import Answer, Question
 from agentrefine_lib.schema.react import (
     ACTION_LINE,
@@ -30,7 +21,6 @@ from agentrefine_lib.schema.react import (
     EXAMPLE_STEPS,
     REASONING_BEGINS,
     REASONING_ENDS,
-    Reply,
     begins_with_action,
     format_example,
     format_observation,

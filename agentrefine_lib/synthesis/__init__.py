@@ -2,7 +2,6 @@
 
 from agentrefine_lib.synthesis.cluster import synthesize_on_ray
 from agentrefine_lib.synthesis.local import synthesize
-from agentrefine_lib.synthesis.loop import Job, Limits, Outcome, synthesize_one
+from agentrefine_lib.synthesis.loop import Job, Limits, synthesize_one
 from agentrefine_lib.synthesis.sets import LEARNER, SETS, Synthesis, synthesize_sets
-from agentrefine_lib.synthesis.store import Store
 from agentrefine_lib.synthesis.teacher import endpoint_teacher

@@ -1,7 +1,7 @@
 """What is fit to be learned from: the paper's rules on scripts and plays, and checks of released files."""
 
-from agentrefine_lib.verify.batch import Verdict, check_trajectories
-from agentrefine_lib.verify.released import FileReport, Flaw, check_file
+from agentrefine_lib.verify.batch import check_trajectories
+from agentrefine_lib.verify.released import check_file
 from agentrefine_lib.verify.rows import BadRow, read_rows
 from agentrefine_lib.verify.rules import (
     MIN_REFINEMENTS,

@@ -116,9 +116,6 @@ class Names:
     def one(self, kind: str, style: str = "") -> str:
         return self.draw(kind, 1, style)[0]
 
-    def number(self, low: int, high: int) -> str:
-        return str(self._rng.randint(low, high))
-
     def work(self) -> tuple[str, str, str]:
         """What can be done to a thing: the verb, the station for it, and what the thing is afterwards."""
         works = self._words.get("works") or self._rng.choice([c["works"] for c in load_costumes().values()])
