@@ -4,6 +4,7 @@ Each limit is several times what the largest good data needs; the embedded teach
 """
 
 import math
+import re
 from typing import NamedTuple
 
 from pydantic import JsonValue
@@ -17,6 +18,7 @@ MAX_CHOICES = 500  # values of one parameter (embedded: 15): each is tried once 
 MAX_NAME_CHARS = 200  # of an action's signature or a parameter's value (embedded: 40): it has to fit a command
 MAX_TEXT_CHARS = 20_000  # of a thought, an observation, a goal or a condition (embedded: 400): some 5,000 tokens
 MAX_TURNS = 400  # of one play (embedded: 70): 200 commands, where the benchmarks stop at 30
+_UNWRITABLE = re.compile("[\0\ud800-\udfff]")
 
 
 class Fault(NamedTuple):
@@ -54,12 +56,4 @@ def find_fault(raw: JsonValue) -> Fault | None:
 
 def is_writable(text: str) -> bool:
     """False for what UTF-8 files and databases do not carry: NUL, and halves of surrogate pairs."""
-    if "\0" in text:
-        return False
-    if text.isascii():
-        return True
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        return False
-    return True
+    return not _UNWRITABLE.search(text)

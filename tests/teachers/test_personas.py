@@ -73,5 +73,5 @@ def test_a_bad_line_is_named_when_it_is_reached(tmp_path, line):
 def test_text_that_is_not_utf8_is_named(tmp_path):
     path = tmp_path / "p.jsonl"
     path.write_bytes(b'{"persona": "Caf\xe9"}\n')
-    with pytest.raises(SchemaError, match=r"p\.jsonl:1: not a line of JSON"):
+    with pytest.raises(SchemaError, match=r"p\.jsonl:1: not a PersonaLine"):
         next(load_personas(path))

@@ -1,13 +1,15 @@
 """Personas: our own, composed from a role, a way of being and an aim; or Persona Hub's, read from a file."""
 
-import json
 import random
 import re
 from collections.abc import Iterator
 from functools import lru_cache
 from pathlib import Path
+from typing import Annotated
 
-from agentrefine_lib.schema import SchemaError
+from pydantic import AliasChoices, ConfigDict, Field, StringConstraints
+
+from agentrefine_lib.schema import Record, read_jsonl
 from agentrefine_lib.teachers.embedded.names import load_costumes
 
 MANNERS = (
@@ -22,7 +24,6 @@ AIMS = (
     "works alone for the first time", "is moving to another town soon", "likes to double-check each step",
     "is writing a guide for beginners",
 )  # fmt: skip
-KEYS = ("persona", "input persona")  # of a Persona Hub line, in its persona and its instruction files
 
 
 def embedded_persona(seed: int, costumes: tuple[str, ...] = ()) -> str:
@@ -33,21 +34,19 @@ def embedded_persona(seed: int, costumes: tuple[str, ...] = ()) -> str:
     return f"{'An' if manner[0] in 'aeiou' else 'A'} {manner} {role} who {rng.choice(AIMS)}."
 
 
+class PersonaLine(Record):
+    """A line of Persona Hub's persona files, or of its instruction files."""
+
+    model_config = ConfigDict(extra="ignore")
+
+    persona: Annotated[str, StringConstraints(strip_whitespace=True, min_length=1)] = Field(
+        validation_alias=AliasChoices("persona", "input persona")
+    )
+
+
 def load_personas(path: Path | str) -> Iterator[str]:
-    """The personas of a Persona Hub file, one JSON object a line, read as they are asked for."""
-    with open(path, "rb") as lines:
-        for number, line in enumerate(lines, start=1):
-            if not line.strip():
-                continue
-            try:
-                record = json.loads(line)
-            except ValueError as error:  # neither JSON nor UTF-8
-                raise SchemaError(f"{path}:{number}: not a line of JSON: {error}") from None
-            personas = [record[key] for key in KEYS if key in record] if isinstance(record, dict) else []
-            if not personas or not isinstance(personas[0], str) or not personas[0].strip():
-                found = line[:80].decode(errors="replace").strip()
-                raise SchemaError(f"{path}:{number}: found {found}, expected: an object with a text under {KEYS}")
-            yield personas[0].strip()
+    """The personas of a Persona Hub file, read as they are asked for. Raises SchemaError, with file and line."""
+    return (line.persona for line in read_jsonl(path, PersonaLine))
 
 
 def costume_of(persona: str, costumes: tuple[str, ...] = ()) -> str | None:
