@@ -14,7 +14,7 @@ COMMANDS = [  # a long command with little to do, and what it says first
     (["environments", "embedded", "--check"], "embedded (New synthetic worlds): 12 tasks of up to 30 steps; random: "),
     (["environments.jericho.generate", "no_game"], "compiles no_game, seconds each; writes to "),
     (["tuning", "base", "data.jsonl", "folder", "r.json"], "tunes base on data.jsonl by r.json; writes to folder"),
-    (["results.book", "smoke"], "smoke: its executed chapters become runs/smoke/book"),
+    (["results.book", "smoke"], "smoke: its executed chapters become runs/smoke/figures/book"),
 ]
 
 

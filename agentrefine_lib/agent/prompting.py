@@ -5,8 +5,6 @@ Two layouts. "chat": one message per observation and reply, the form that the mo
 and Action lines, and a last ``Action:`` for the model to continue.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path

@@ -1,7 +1,5 @@
 """From trajectories to training conversations in the format of the released data, one ``loss`` flag per reply."""
 
-from __future__ import annotations
-
 import random
 from collections.abc import Iterable, Sequence
 from typing import Literal

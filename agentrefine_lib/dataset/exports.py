@@ -8,8 +8,6 @@ sources of ms-swift 3602360a, axolotl 067b021c and LLaMA-Factory ff6d4d12. For T
 ``agentrefine_lib.tuning.export``.
 """
 
-from __future__ import annotations
-
 import json
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator

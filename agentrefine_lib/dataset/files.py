@@ -3,10 +3,9 @@
 To publish a data set, use what ``datasets`` has: ``to_datasets(conversations).push_to_hub("name/of-the-set")``.
 """
 
-# mypy: disable-error-code="import-untyped"
-
 from __future__ import annotations
 
+# mypy: disable-error-code="import-untyped"
 from collections.abc import Callable, Iterable, Iterator
 from itertools import islice
 from pathlib import Path

@@ -1,7 +1,5 @@
 """General data for figures 11 and 12: plain instructions, and sets of trajectories with their answers mixed in."""
 
-from __future__ import annotations
-
 import random
 from collections.abc import Iterable, Sequence
 from itertools import cycle, islice

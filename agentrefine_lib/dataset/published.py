@@ -1,7 +1,5 @@
 """Training sets that others have published: the authors' own data, Agent-FLAN's, AgentGym's, or a reader's file."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any

@@ -1,7 +1,5 @@
 """Training sets side by side: as many plays in each, and where they can be, the same ones."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import chain, islice, zip_longest
 

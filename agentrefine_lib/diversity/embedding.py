@@ -7,8 +7,6 @@ different calls are not comparable. Chosen among layers, raw, centred and standa
 ``endpoint.embeddings`` takes a sentence model instead.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from pathlib import Path
 

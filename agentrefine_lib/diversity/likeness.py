@@ -1,7 +1,5 @@
 """Whether a synthetic script is a test engine in disguise: its commands and its objects beside the engine's own."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple

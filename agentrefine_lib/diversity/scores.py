@@ -1,7 +1,5 @@
 """How diverse a set of texts is, by its words and by its vectors. All scores depend on how many texts there are."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Callable, Sequence
 from itertools import chain

@@ -1,7 +1,5 @@
 """How diverse a run's thoughts and environments are: the tables of chapter 6, and the claims that they decide."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """The texts that are compared: thoughts of training sets and of models, environments as a newcomer is told of them."""
 
-from __future__ import annotations
-
 import random
 from collections.abc import Iterable
 from operator import itemgetter

@@ -1,7 +1,5 @@
 """Benchmark engines as text environments behind one protocol. A new engine is one file with a record: registry.py."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Mapping
 from itertools import groupby
 

@@ -3,8 +3,6 @@
 python -m agentrefine_lib.environments [ENGINE ...] [--check]
 """
 
-from __future__ import annotations
-
 import argparse
 import sys
 

@@ -3,8 +3,6 @@
 In the spirit of Gymnasium's environment checker; ``python -m agentrefine_lib.environments babyai --check`` runs it.
 """
 
-from __future__ import annotations
-
 import hashlib
 import os
 import pickle

@@ -7,8 +7,6 @@ The rules are the dungeon master's own, so that what counts as an error here is 
 was flagged as one in the data. Progress: the share of the goal's conditions that hold, the most so far; success: all.
 """
 
-from __future__ import annotations
-
 import copy
 import importlib.metadata
 import random

@@ -4,8 +4,6 @@
 of its tasks; ``panel={"GoToDoor": range(100)}`` names others.
 """
 
-from __future__ import annotations
-
 import re
 import string
 from collections.abc import Callable, Mapping, Sequence

@@ -5,8 +5,6 @@ The list reads and stands as in those of the embedded teacher's worlds that have
 world that lists some by itself goes on doing so.
 """
 
-from __future__ import annotations
-
 import random
 from collections.abc import Callable
 

@@ -1,7 +1,5 @@
 """What an environment is to the rest of the suite: text in, text out, progress and success beside it."""
 
-from __future__ import annotations
-
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from typing import Annotated, NamedTuple, Protocol

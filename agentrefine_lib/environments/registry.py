@@ -6,8 +6,6 @@ Other packages register theirs by an entry point, and then it is in tables, figu
     hallway = "hallway:ENGINE"
 """
 
-from __future__ import annotations
-
 import warnings
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field

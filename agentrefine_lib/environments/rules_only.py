@@ -3,8 +3,6 @@
 For scripts of language models: their dungeon master is gone once the play is written.
 """
 
-from __future__ import annotations
-
 from agentrefine_lib.environments.protocol import StepResult, TextEnvironment
 from agentrefine_lib.schema import CodeError, Match, Script, Task, match_action
 

@@ -6,8 +6,6 @@ Secretary, Set) score at their end only. Success is a full score at the end. Two
 it, as its authors want it. Games of words fail where nltk cannot download its lists, others without their judge.
 """
 
-from __future__ import annotations
-
 import contextlib
 import importlib.metadata
 import io

@@ -1,7 +1,5 @@
 """The sentences of an engine, kept as YAML beside the modules that say them."""
 
-from __future__ import annotations
-
 from functools import cache
 from pathlib import Path
 from typing import Any

@@ -1,7 +1,5 @@
 """What a test decides of a claim, and, where it decides nothing, how many tasks would."""
 
-from __future__ import annotations
-
 from typing import NamedTuple
 
 import numpy as np

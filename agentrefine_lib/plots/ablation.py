@@ -1,7 +1,5 @@
 """Chapter 7: scaling, self-refinement against progress, stuck loops and kinds of errors."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import pandas as pd

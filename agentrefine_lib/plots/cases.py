@@ -1,7 +1,5 @@
 """One task played by two policies, side by side."""
 
-from __future__ import annotations
-
 from functools import cache
 from itertools import groupby
 from textwrap import shorten, wrap

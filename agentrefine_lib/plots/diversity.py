@@ -1,7 +1,5 @@
 """Chapter 6: maps of thoughts and environments, and the best of N samples."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 from typing import Any
 

@@ -1,7 +1,5 @@
 """How policies did: progress and answers beside the paper's, the ladder, every episode at a glance."""
 
-from __future__ import annotations
-
 from textwrap import fill
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Figures and tables on disk: each figure beside its CSV; the same data gives the same bytes."""
 
-from __future__ import annotations
-
 import sys
 from pathlib import Path
 

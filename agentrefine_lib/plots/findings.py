@@ -1,7 +1,5 @@
 """What a table shows, in a sentence with its numbers: never more than the numbers carry."""
 
-from __future__ import annotations
-
 import pandas as pd
 
 from agentrefine_lib.metrics.verdicts import FEWEST

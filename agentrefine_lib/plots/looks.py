@@ -4,8 +4,6 @@ Methods and engines have one order everywhere. Each figure is 700 pixels wide wh
 says what the table shows; the line below it says how to read it; both, a line each, are its alternative text.
 """
 
-from __future__ import annotations
-
 import sys
 from collections.abc import Iterable, Mapping
 from textwrap import fill

@@ -1,7 +1,5 @@
 """What methods are drawn with: rows of bars, lines from a value to a later one, and curves named at their ends."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from itertools import cycle
 from textwrap import fill

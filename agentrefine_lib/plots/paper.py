@@ -1,7 +1,5 @@
 """The paper's numbers, from ``params/reported.csv``, as rows to stand beside ours."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 
 import pandas as pd

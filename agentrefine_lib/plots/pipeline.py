@@ -1,7 +1,5 @@
 """What data went through the pipeline: training curves, rejections, errors, and whether a judge agrees."""
 
-from __future__ import annotations
-
 from textwrap import fill
 from typing import Any, get_args
 

@@ -1,7 +1,5 @@
 """Chapter 5: what renamed commands do to each method, and what a mistake does."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 import pandas as pd

@@ -1,7 +1,5 @@
 """Tables of scores: ours beside the paper's, which never mix."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 

@@ -66,8 +66,8 @@ class Chapter(NamedTuple):
 
 
 def build(profile: Profile) -> Path:
-    """Write ``book/`` in the run folder and return its index. Raises FileNotFoundError where nothing was executed."""
-    folder, executed = profile.run_dir / "book", profile.run_dir / "notebooks"
+    """Write ``book/`` beside the figures and return its index. Raises FileNotFoundError where nothing was executed."""
+    folder, executed = profile.figures_dir / "book", profile.run_dir / "notebooks"
     captions = {artefact.id: artefact.title for artefact in load_artefacts(profile.root)}
     there = {n.name: executed / n.source.name for n in profile.notebooks if (executed / n.source.name).exists()}
     chapters = [read_chapter(path, captions) for path in there.values()]
@@ -184,7 +184,7 @@ def main() -> None:
     parser.add_argument("profile", nargs="?", default="laptop", help="whose run (default: laptop)")
     try:
         profile = load_profile(parser.parse_args().profile, repository())
-        print(f"{profile.name}: its executed chapters become {profile.shown(profile.run_dir)}/book", flush=True)
+        print(f"{profile.name}: its executed chapters become {profile.shown(profile.figures_dir)}/book", flush=True)
         print(f"open {profile.shown(build(profile))}")
     except (FileNotFoundError, ProfileError) as error:
         sys.exit(str(error))

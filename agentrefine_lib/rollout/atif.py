@@ -9,8 +9,6 @@ thought is part of the reply; ``tool_definitions``, since commands are text and 
 world and verification codes; the DM's thoughts. ``llm_call_count`` is said only where a model's ending is known.
 """
 
-from __future__ import annotations
-
 import json
 from collections.abc import Iterable
 from pathlib import Path

@@ -57,15 +57,19 @@ async def keep_best(folder: Path, how: Selection, root: Path) -> pd.DataFrame:
 
     Best has the highest mean of success and progress over the tasks; of equals the later. Episodes and the table that
     is returned (step, success, progress, kept) stay in ``folder/selection``, the checkpoints go. A run that was stopped
-    continues; one that was finished is read. ``root``: where the folder of examples counts from.
+    continues; one that was finished is read. ``root``: where the folder of examples counts from. Raises ValueError
+    where no checkpoint was kept.
     """
     import pandas as pd
 
     told = folder / "selection" / "selection.csv"
     if told.exists():
         return pd.read_csv(told)
-    tasks, rows = playable(panel(how.panel)), []
-    for step, checkpoint in kept_checkpoints(folder).items():
+    tasks, rows, kept = playable(panel(how.panel)), [], kept_checkpoints(folder)
+    if not kept:
+        mend = "leave out `selection`, or tune the model instead of taking a released one, which has none"
+        raise ValueError(f"selection: {folder.name} has no checkpoint to choose from; {mend}")
+    for step, checkpoint in kept.items():
         reads = {"prompting": how.prompts.prompting(root), **how.decoding.model_dump()}
         policy = LocalPolicy(checkpoint, checkpoint.name, **reads)
         path = await roll_out(policy, tasks, folder / "selection" / f"{checkpoint.name}.jsonl", how.limits)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import tarfile
 from pathlib import Path
 
 from agentrefine_lib.runner.attempt import execute
@@ -10,7 +11,10 @@ from agentrefine_lib.runner.parameters import declared_parameters
 from agentrefine_lib.runner.profile import CHAPTERS, Entry, read_chapters
 
 READING = "runs/reading"  # where chapters that read a run work when they are opened by hand
-SOURCES = ("runs/laptop", "runs/interactive")  # what it starts from: the default run, else what chapters 1 to 3 made
+MODELS = "models/models.csv"
+PACKED = "run.tar.xz"  # in the folder of figures: the committed run
+ADAPTERS = "params/adapters"
+SOURCES = ("runs/laptop", f"figures/{PACKED}", "runs/interactive")  # what it starts from: the first that is there
 NOT_COPIED = shutil.ignore_patterns("checkpoint-*", "notebooks", "book", "figures", ".*")
 
 
@@ -27,15 +31,32 @@ def workspace(run_dir: str, root: Path | None = None) -> Path:
     """
     root = root or repository()
     folder, reading = root / run_dir, root / READING
-    made = [name for name in SOURCES if (root / name / "models" / "models.csv").exists()]
+    made = [name for name in SOURCES if name.endswith(PACKED) or (root / name / MODELS).exists()]
+    made = [name for name in made if (root / name).exists()]
     if made and folder.is_relative_to(reading) and not reading.exists():
         part = reading.with_name("reading.part")
         shutil.rmtree(part, ignore_errors=True)
-        shutil.copytree(root / made[0], part, ignore=NOT_COPIED)
+        if made[0].endswith(PACKED):
+            unpack(root / made[0], part, root)
+        else:
+            shutil.copytree(root / made[0], part, ignore=NOT_COPIED)
         part.rename(reading)
         print(f"{READING} starts as a copy of {made[0]}; delete it to start from a newer one", flush=True)
     folder.mkdir(parents=True, exist_ok=True)
     return folder
+
+
+def unpack(packed: Path, folder: Path, root: Path) -> None:
+    """A packed run as a run folder, with the released adapters as its models."""
+    from agentrefine_lib.tuning.base import base_folder
+    from agentrefine_lib.tuning.released import place
+
+    with tarfile.open(packed) as archive:
+        archive.extractall(folder, filter="data")
+    for line in (folder / MODELS).read_text(encoding="utf-8").splitlines()[1:]:
+        policy, base = line.split(",")[0], line.split(",")[-1]
+        if (released := root / ADAPTERS / policy).exists():
+            place(released, folder / "models" / policy, base_folder(base))
 
 
 def upstream(*paths: Path, root: Path | None = None) -> None:

@@ -3,8 +3,6 @@
 Scripts are untrusted text, so their expressions run in RE2 only: linear time, no look-around, no back-references.
 """
 
-from __future__ import annotations
-
 import re
 from functools import lru_cache
 from typing import Any, NamedTuple

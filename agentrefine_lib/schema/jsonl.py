@@ -1,7 +1,5 @@
 """Records on disk: one JSON object a line, appended as they are made; a kill loses at most the line being written."""
 
-from __future__ import annotations
-
 import contextlib
 import fcntl
 import os

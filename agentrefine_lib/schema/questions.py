@@ -1,7 +1,5 @@
 """Plain instructions, as a user of a chat gives them, and what a model answers, outside of any world."""
 
-from __future__ import annotations
-
 from pydantic import Field, JsonValue
 
 from agentrefine_lib.schema.record import Record

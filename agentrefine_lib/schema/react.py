@@ -6,8 +6,6 @@ counts. There the action is what follows ``Action:`` at the beginning of a line,
 member ``"action"`` of a JSON object says. Where no turn announces one, it is the first line that is no thought.
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple

@@ -1,7 +1,5 @@
 """What every record has in common: strict, closed, written with the paper's keys; and what is wrong with a bad one."""
 
-from __future__ import annotations
-
 from reprlib import Repr
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Sections: what a profile, ``make reproduce P=…`` or papermill may set of one part of the suite, with defaults."""
 
-from __future__ import annotations
-
 import difflib
 import re
 from collections.abc import Iterable

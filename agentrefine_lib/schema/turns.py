@@ -1,7 +1,5 @@
 """What a turn and a message are (erroneous, a refinement, trained), and how a play ends: decided here only."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 from itertools import pairwise
 from typing import Annotated, Literal

@@ -1,7 +1,5 @@
 """Work over a Ray cluster, synthesis for one: the same jobs, the same files, more machines. Needs the extra ``ray``."""
 
-from __future__ import annotations
-
 import asyncio
 import traceback
 from collections import deque

@@ -1,7 +1,5 @@
 """Synthesis on this machine: many jobs under way at once, each at most once."""
 
-from __future__ import annotations
-
 import asyncio
 from collections.abc import Sequence
 from pathlib import Path

@@ -1,7 +1,5 @@
 """The paper's Algorithm 1 for one persona: write a script, play it, verify, continue or write again."""
 
-from __future__ import annotations
-
 from typing import Any, NamedTuple
 
 from pydantic import JsonValue, ValidationError

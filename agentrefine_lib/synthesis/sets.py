@@ -1,7 +1,5 @@
 """The training sets of the paper's ablations: the same jobs as the main set, one thing changed in each."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from itertools import islice
 from pathlib import Path

@@ -1,7 +1,5 @@
 """Where outcomes are kept: appended as they are made, in the order of the jobs once all are there."""
 
-from __future__ import annotations
-
 import json
 from collections import Counter
 from collections.abc import Callable, Sequence

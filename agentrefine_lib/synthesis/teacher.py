@@ -1,7 +1,5 @@
 """Which teacher a run uses: the embedded one, or a language model behind a URL with an estimate and a budget."""
 
-from __future__ import annotations
-
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path

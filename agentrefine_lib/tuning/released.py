@@ -66,6 +66,8 @@ def release(model: Path, conversations: Sequence[Conversation], folder: Path, **
     folder.mkdir(parents=True, exist_ok=True)
     for name in FILES:
         shutil.copyfile(model / name, folder / name)
+    card = (folder / "README.md").read_text(encoding="utf-8").replace(str(model), f"params/adapters/{folder.name}")
+    atomic_write_text(folder / "README.md", card)
     _set_base(folder, job.base)
     weights = {name: value.to(torch.bfloat16) for name, value in load_file(model / "adapter_model.safetensors").items()}
     save_file(weights, folder / "adapter_model.safetensors", metadata={"format": "pt"})
@@ -86,18 +88,22 @@ def take(released: Path, folder: Path, base: Path | str, conversations: Sequence
     if now.base_version != job.base_version:
         told = f"{released} was trained on {job.base} ({job.base_version[:12]}), not on {now.base}"
         raise ValueError(f"{told}; tune models of your own: PROFILE=overnight, or models without `released`")
-    tokenizer = load_tokenizer(base)
+    place(released, folder, base)
     said = Release.model_validate_json((released / "release.json").read_text(encoding="utf-8"))
-    if said.ids_sha256 != ids_hash(prepare(conversations, tokenizer, job.recipe.max_tokens)[0]):
+    if said.ids_sha256 != ids_hash(prepare(conversations, load_tokenizer(folder), job.recipe.max_tokens)[0]):
         log.warning(
             "%s was trained on other ids or labels than this run makes: its data are those of commit %s",
             released,
             said.commit[:12],
         )
+    return read_log(folder)
+
+
+def place(released: Path, folder: Path, base: Path | str) -> None:
+    """Copy a released adapter to ``folder``, with its base's tokenizer."""
     shutil.copytree(released, folder, dirs_exist_ok=True)
     _set_base(folder, str(base))
-    tokenizer.save_pretrained(folder)
-    return read_log(folder)
+    load_tokenizer(base).save_pretrained(folder)
 
 
 def _set_base(folder: Path, base: str) -> None:

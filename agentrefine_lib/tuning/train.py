@@ -127,8 +127,8 @@ def token_losses(model: Any, batch: dict[str, Any]) -> tuple[torch.Tensor, torch
 
 def tune(base: Path | str, conversations: Sequence[Conversation], folder: Path, recipe: Recipe) -> "pd.DataFrame":
     """``train``, and the loss log: step, loss, loss_refinement, loss_ordinary (nats per trained token, mean over the
-    steps since the row before), learning_rate, and in every row examples and dropped: how many conversations were
-    learned from and left out, and REASONS: how many for each."""
+    steps since the row before), learning_rate, and in every row examples, read and dropped: how many conversations
+    there were to learn from, how many the steps read, how many were left out, and REASONS: how many for each."""
     train(base, conversations, folder, recipe)
     return read_log(folder)
 
@@ -176,7 +176,8 @@ def _train(base: Path | str, conversations: Sequence[Conversation], folder: Path
     trainer.train(resume_from_checkpoint=last_checkpoint(folder))
     trainer.save_model(folder)
     why = {reason: len(left_out.get(reason, ())) for reason in REASONS}
-    same = {"examples": len(examples), "dropped": sum(why.values())} | why
+    read = min(len(examples), recipe.train_steps * recipe.batch_size)
+    same = {"examples": len(examples), "read": read, "dropped": sum(why.values())} | why
     columns = ("step", "loss", *(f"loss_{kind}" for kind in KINDS), "learning_rate")
     rows = [row for row in trainer.state.log_history if "loss" in row]
     if trainer.is_world_process_zero():

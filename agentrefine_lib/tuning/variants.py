@@ -123,5 +123,5 @@ def models_table(planned: Sequence[Planned], logs: Logs, base: str) -> pd.DataFr
     rows = [{"policy": UNTUNED, "method": UNTUNED, "variant": "", "seed": 0, "conversations": 0}]
     for model in planned:
         row = model.model_dump(include={"policy", "method", "variant", "seed"})
-        rows.append(row | {"conversations": int(logs[model.policy]["examples"].iloc[-1])})
+        rows.append(row | {"conversations": int(logs[model.policy]["read"].iloc[-1])})
     return pd.DataFrame(rows).assign(base=base)

@@ -1,7 +1,5 @@
 """``python -m agentrefine_lib.verify FILE…``: is this data fit to be learned from? Exit status 1 if any file is not."""
 
-from __future__ import annotations
-
 import argparse
 import sys
 from collections import Counter

@@ -1,7 +1,5 @@
 """Does an answer do what its instruction demands? Decided by a program, in the manner of IFEval (arXiv 2311.07911)."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Callable
 from pathlib import Path

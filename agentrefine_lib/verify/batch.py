@@ -1,7 +1,5 @@
 """The rules over whole files of trajectories, with as many processes as asked for."""
 
-from __future__ import annotations
-
 import multiprocessing
 import signal
 from collections.abc import Iterator

@@ -3,8 +3,6 @@
 Each limit is several times what the largest good data needs; the embedded teacher's largest is named beside it.
 """
 
-from __future__ import annotations
-
 import math
 from typing import NamedTuple
 

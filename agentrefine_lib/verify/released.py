@@ -3,8 +3,6 @@
 Nothing stops at the first bad row: the report counts every flaw and shows the first rows that have it.
 """
 
-from __future__ import annotations
-
 import re
 from collections import Counter
 from collections.abc import Iterator

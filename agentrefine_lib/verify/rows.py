@@ -2,8 +2,6 @@
 
 # mypy: disable-error-code="import-untyped"
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Literal, NamedTuple

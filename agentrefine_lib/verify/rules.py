@@ -5,8 +5,6 @@ gets one. The rules know commands, not worlds: whether a valid command was possi
 master's judgement, and a flag too many is legal (it takes the turn out of the loss, nothing else).
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Sequence
 from typing import Literal, NamedTuple

@@ -1,7 +1,5 @@
 """One task at every checkpoint of a training: move the slider and see what the model does after so many steps."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 import ipywidgets as widgets

@@ -1,7 +1,5 @@
 """Who won which task, and what two policies did in one of them, side by side."""
 
-from __future__ import annotations
-
 import html
 from itertools import groupby
 from typing import NamedTuple

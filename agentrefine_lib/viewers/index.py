@@ -1,7 +1,5 @@
 """Records of JSONL files found by number: facts about each in memory, the record itself read when it is looked at."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Iterable, Iterator
 from pathlib import Path

@@ -1,7 +1,5 @@
 """Turns that a person labels as right or as an error, without seeing what the dungeon master made of them."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """What is learned from and what is only read, per strategy and tokenizer, in turns and in tokens."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from typing import Any, get_args
 

@@ -5,8 +5,6 @@ round what stands beside it is written out: NUL and other controls, overrides of
 the style (as GitHub does) words, underlines and strike-throughs are left: colour is never the only signal.
 """
 
-from __future__ import annotations
-
 import html
 import json
 import re

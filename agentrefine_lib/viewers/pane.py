@@ -1,7 +1,5 @@
 """A page as a widget, and a panel of such pages and controls."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any

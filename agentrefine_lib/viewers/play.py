@@ -1,7 +1,5 @@
 """What trajectories and episodes have in common when one looks at them: a goal, and exchanges."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from itertools import zip_longest
 from typing import Any, NamedTuple

@@ -1,7 +1,5 @@
 """You are the Player: act in an engine or in a synthesised world, a policy's suggestion and the verdict beside you."""
 
-from __future__ import annotations
-
 import asyncio
 from collections.abc import Coroutine
 from functools import partial

@@ -1,7 +1,5 @@
 """Records as pages: what a notebook shows of a script, a trajectory, a mask, an episode, or two episodes."""
 
-from __future__ import annotations
-
 from itertools import groupby
 from typing import Any
 

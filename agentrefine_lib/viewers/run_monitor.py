@@ -1,7 +1,5 @@
 """A running synthesis or rollout, watched through the files that it appends to."""
 
-from __future__ import annotations
-
 import asyncio
 import time
 from collections import Counter, deque

@@ -1,7 +1,5 @@
 """A script to walk around in, and a place to try its commands."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 
 import ipywidgets as widgets

@@ -1,7 +1,5 @@
 """Thousands of trajectories, episodes or conversations in a notebook: filter, search, page, take notes, export."""
 
-from __future__ import annotations
-
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from pathlib import Path

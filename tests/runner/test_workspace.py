@@ -7,6 +7,8 @@ import os
 import pytest
 
 from agentrefine_lib.runner import repository, upstream, workspace
+from agentrefine_lib.runner.pack import pack
+from agentrefine_lib.runner.profile import Profile
 
 
 def test_the_workspace_is_the_same_from_everywhere(suite, monkeypatch):
@@ -29,6 +31,26 @@ def test_chapters_that_read_a_run_start_from_a_copy_of_the_default_one(suite, ca
     assert capsys.readouterr().out.count("runs/reading starts as a copy of runs/laptop;") == 1
     assert [path.name for path in reading.rglob("*") if path.is_file()] == ["models.csv"]
     assert (reading / "models/models.csv").read_text() == "laptop"
+
+
+def test_without_a_run_they_start_from_the_packed_one(suite, capsys):
+    """What a fresh clone has: figures/run.tar.xz and the released adapters."""
+    for name in ("a-0", "b-0"):
+        suite.write(f"runs/tiny/episodes/{name}.jsonl", f"{name}\n" * 300)
+        suite.write(f"runs/tiny/synthesis/{name}.jsonl", "line\n" * 300)
+    suite.write("runs/tiny/models/models.csv", "policy,base\nuntuned,smollm2\na-0,smollm2\nb-0,smollm2\n")
+    suite.write("params/adapters/a-0/adapter_config.json", "{}")
+    run, figures = suite.root / "runs/tiny", suite.root / "figures"
+    profile = Profile("tiny", suite.root, run, figures, [])
+    packed = pack(profile).read_bytes()
+    assert pack(profile).read_bytes() == packed
+    reading = workspace("runs/reading", suite.root)
+    assert "starts as a copy of figures/run.tar.xz" in capsys.readouterr().out
+    assert (reading / "models/models.csv").read_text().split() == ["policy,base", "untuned,smollm2", "a-0,smollm2"]
+    assert (reading / "episodes/a-0.jsonl").read_text() == "a-0\n" * 300
+    assert not (reading / "episodes/b-0.jsonl").exists()  # its weights are not released
+    assert (reading / "synthesis/a-0.jsonl").read_text() == "line\n" * 200
+    assert (reading / "models/a-0/tokenizer.json").exists()
 
 
 def test_inputs_that_are_there_or_that_nobody_makes(suite, capsys):

@@ -1,7 +1,5 @@
 """An engine under AgentBoard's rules: the label's goal, and progress and success by its sub-goals."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 
 from agentrefine_lib.environments import make_environment

@@ -1,7 +1,5 @@
 """AgentBoard's label files (data/<engine>/test.jsonl of its release) as tasks of our engines."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Annotated, Literal, NamedTuple, Self

@@ -15,8 +15,6 @@ Regular expressions run in RE2. It has no lookahead, so the one use of it, AlfWo
 and AlfWorld's "You put the … in/on the …" stands for its successor in version 0.4, "You move the … to the …", too.
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Callable
 from typing import NamedTuple

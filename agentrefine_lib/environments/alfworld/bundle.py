@@ -1,7 +1,5 @@
 """What the alfworld wheel brings along: domain, grammar, vocabulary, floor plans. Nothing is downloaded or written."""
 
-from __future__ import annotations
-
 import os
 import tempfile
 from importlib.metadata import version

@@ -5,8 +5,6 @@ rules; Fast Downward keeps the state. The grammar's expressions are Python, and 
 from the installed alfworld package only, never from a game file.
 """
 
-from __future__ import annotations
-
 import functools
 import json
 import re

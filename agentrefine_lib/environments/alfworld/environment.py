@@ -3,8 +3,6 @@
 A task is one of six task types, played in a game that its seed determines, or the path of an official game.
 """
 
-from __future__ import annotations
-
 import random
 import re
 from collections.abc import Iterator

@@ -6,8 +6,6 @@ serves to choose an order in which at most DETOURS other places come before one 
 search through drawers and cabinets can take more steps than an episode has. The thoughts give away nothing unseen.
 """
 
-from __future__ import annotations
-
 import random
 
 from agentrefine_lib.environments.alfworld.engine import Engine

@@ -5,8 +5,6 @@ and what can be heated, cooled or cleaned. Which thing lies where is drawn here,
 Every game can be solved: what its goal names is there, and does not lie at its goal yet.
 """
 
-from __future__ import annotations
-
 import functools
 import json
 import random

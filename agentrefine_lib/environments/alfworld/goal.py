@@ -1,7 +1,5 @@
 """What a game asks for, read from its PDDL goal, and AgentBoard's sub-goals of it."""
 
-from __future__ import annotations
-
 import re
 from typing import NamedTuple
 

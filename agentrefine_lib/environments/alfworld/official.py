@@ -5,8 +5,6 @@ played with those of the installed alfworld package, and the file's problem and 
 made before alfworld 0.4 thus play in the words of 0.4: "move X to Y", no longer "put X in/on Y".
 """
 
-from __future__ import annotations
-
 import json
 import re
 from pathlib import Path

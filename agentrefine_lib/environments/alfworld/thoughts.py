@@ -1,7 +1,5 @@
 """The expert's thoughts: what it looks for, what it has seen, and why it does the next thing."""
 
-from __future__ import annotations
-
 import random
 
 from agentrefine_lib.environments.words import load_words

@@ -1,7 +1,5 @@
 """The text commands: each is a short plan of the engine's own moves, or is refused with a reason."""
 
-from __future__ import annotations
-
 import re
 from typing import Any
 

@@ -1,7 +1,5 @@
 """BabyAI as text: the MiniGrid engine (28 levels × 4 seeds). docs/agentboard.md: what is AgentBoard's, what is not."""
 
-from __future__ import annotations
-
 import contextlib
 import importlib.metadata
 import io

@@ -4,8 +4,6 @@ A mission becomes errands (fetch this key, move that ball, open this door) on a 
 shortest sequence of text commands that ends in the wanted one, found by A* over the agent's poses.
 """
 
-from __future__ import annotations
-
 import copy
 import heapq
 from collections.abc import Callable, Iterator

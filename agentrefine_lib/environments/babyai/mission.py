@@ -1,7 +1,5 @@
 """What the engine's mission asks for, and how much of it is met: the instruction tree read as clauses and subgoals."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from typing import Any
 

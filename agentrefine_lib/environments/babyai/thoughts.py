@@ -1,7 +1,5 @@
 """The expert's thoughts: one or two sentences about what is in view and what the current errand is for."""
 
-from __future__ import annotations
-
 import zlib
 from typing import NamedTuple
 

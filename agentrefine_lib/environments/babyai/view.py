@@ -3,8 +3,6 @@
 In that frame the agent stands at (0, 0) and looks along the second axis: a cell is (steps to the right, steps ahead).
 """
 
-from __future__ import annotations
-
 from collections import Counter
 from typing import Any, NamedTuple
 

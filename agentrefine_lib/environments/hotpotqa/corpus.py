@@ -1,7 +1,5 @@
 """Questions with their articles, in HotpotQA's distractor format, and the search over all articles of a file."""
 
-from __future__ import annotations
-
 import hashlib
 import html
 import re

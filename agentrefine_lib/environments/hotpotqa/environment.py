@@ -3,8 +3,6 @@
 Success is exact match, progress the F1 of the answer given (0 before ``finish``): the paper reports their means.
 """
 
-from __future__ import annotations
-
 import importlib.metadata
 import json
 import random

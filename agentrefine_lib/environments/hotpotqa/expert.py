@@ -1,7 +1,5 @@
 """A reader who knows which sentences support the answer, and gets to them by what a search would reveal."""
 
-from __future__ import annotations
-
 import random
 import re
 

@@ -1,7 +1,5 @@
 """Exact match and F1 of a short answer, by the rules of HotpotQA's evaluation script (hotpot_evaluate_v1.py)."""
 
-from __future__ import annotations
-
 import re
 import string
 from collections import Counter

@@ -1,7 +1,5 @@
 """English Wikipedia in place of the articles of a file, as ReAct, LATS and the paper play it; its answers are kept."""
 
-from __future__ import annotations
-
 import json
 import re
 from collections import ChainMap

@@ -1,7 +1,5 @@
 """The commands: their spelling, their signatures, and which of them the story would accept now."""
 
-from __future__ import annotations
-
 import itertools
 import re
 from collections.abc import Iterator, Mapping, Sequence

@@ -4,8 +4,6 @@ A task's name is one of ``GAMES``, and its seed decides the facts that differ fr
 combination; or it is the path of a story file (.z3, .z5, .z8).
 """
 
-from __future__ import annotations
-
 import importlib.metadata
 import re
 from collections.abc import Iterator

@@ -5,8 +5,6 @@ may begin at any of its steps, and the way to the place of that step is found on
 the walkthrough needs lies somewhere else.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Sequence
 from typing import Any
 

@@ -6,8 +6,6 @@ its author as long as it prints Inform's banner, and ours do; the environment le
 The compiler leaves a folder ``~/Inform`` behind.
 """
 
-from __future__ import annotations
-
 import argparse
 import lzma
 import tempfile

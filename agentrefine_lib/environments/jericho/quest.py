@@ -1,7 +1,5 @@
 """What a game of this package asks for: games/<name>.yaml beside its source (.ni) and its compiled story (.z8.xz)."""
 
-from __future__ import annotations
-
 import hashlib
 import itertools
 import re

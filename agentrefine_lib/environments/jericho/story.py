@@ -1,7 +1,5 @@
 """One story file in the Frotz interpreter: a command in, a cleaned reply out; the whole machine saved and restored."""
 
-from __future__ import annotations
-
 import hashlib
 import lzma
 import random

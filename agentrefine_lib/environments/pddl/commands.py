@@ -1,7 +1,5 @@
 """From a player's text to a ground action, or to the reason why it is refused."""
 
-from __future__ import annotations
-
 import re
 from typing import NamedTuple
 

@@ -4,8 +4,6 @@ A task is named "gripper", "blocksworld", "barman" or "tyreworld" (the seed pick
 "path/domain.pddl:path/problem.pddl". docs/agentboard.md says what is AgentBoard's, and what is not.
 """
 
-from __future__ import annotations
-
 import hashlib
 import os
 import zlib

@@ -5,8 +5,6 @@ ValueError that names the file and the construct. Names are case-insensitive and
 evaluated.
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Callable, Iterable
 from pathlib import Path

@@ -4,8 +4,6 @@ A problem is tried as a whole and goal by goal in several orders, and the shorte
 cocktails is out of reach as a whole, and gripper has short plans only as a whole. Ties go by the order of the actions.
 """
 
-from __future__ import annotations
-
 import heapq
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import count, islice, permutations

@@ -3,8 +3,6 @@
 Each can be solved within 30 actions by construction; the numbers in the comments are those of a simple-minded plan.
 """
 
-from __future__ import annotations
-
 import random
 from functools import cache
 from itertools import pairwise

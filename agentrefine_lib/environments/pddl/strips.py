@@ -1,7 +1,5 @@
 """STRIPS: ground actions and the states they lead to. A state is the frozenset of the facts that are true in it."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from typing import NamedTuple
 

@@ -1,7 +1,5 @@
 """Facts and actions in words: sentences and command signatures of wording.yaml, or of the domain file itself."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 from typing import Any, NamedTuple
 

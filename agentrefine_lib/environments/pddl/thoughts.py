@@ -1,7 +1,5 @@
 """The expert's thoughts: which part of the goal an action is for, by way of which later action of the plan."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Sequence
 from itertools import accumulate
 from typing import NamedTuple

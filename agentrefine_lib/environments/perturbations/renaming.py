@@ -1,7 +1,5 @@
 """The renamings of each engine, as its record has them: perturbation → {old signature: new signature}."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Mapping
 from functools import cache
 from pathlib import Path

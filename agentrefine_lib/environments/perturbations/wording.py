@@ -1,7 +1,5 @@
 """Two wordings of the same commands: actions carried from one to the other, and commands found inside of texts."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterable, Mapping
 

@@ -8,8 +8,6 @@ expert's actions, and every command that rules, observations or the expert's tho
 Not renamed: object names, the goal, and words in running text, such as "you pick up the cup".
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 
 from agentrefine_lib.environments.perturbations.renaming import Renaming

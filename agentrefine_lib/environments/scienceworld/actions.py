@@ -1,7 +1,5 @@
 """The commands: the engine's own templates, how other spellings map to them, and what its refusals mean."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterable
 

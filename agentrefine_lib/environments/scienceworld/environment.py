@@ -3,8 +3,6 @@
 docs/agentboard.md says what is AgentBoard's, and what is not.
 """
 
-from __future__ import annotations
-
 import importlib.metadata
 import weakref
 from collections.abc import Iterator

@@ -1,7 +1,5 @@
 """The expert: the engine's own solution of a task, less what is refused on the way, and a thought for each action."""
 
-from __future__ import annotations
-
 import re
 import zlib
 from collections.abc import Callable

@@ -7,8 +7,6 @@ insertion: measured over 60 tasks in three orders and in Java 17 and 25, every l
 fresh JVM. It costs half as much CPU again as Java's default.
 """
 
-from __future__ import annotations
-
 import atexit
 import json
 import os
