@@ -47,7 +47,9 @@ def leads(scores: pd.DataFrame, what: str) -> str:
     told = f"AgentRefine has more {what} than every other model on {more or 'none'} of {count(len(both), 'engine')}"
     told += f", beyond the intervals on {(both['low'] > both['high']).sum()}" if more else ""
     told += f", as much as the best of them on {ties}" if ties else ""
-    return told + (f"; no model has any on {none}" if none else "")
+    chance = scores[scores["method"] == NOT_TRAINED[0]].set_index("engine")["value"].reindex(both.index)
+    told += f"; no model has any on {none}" if none else ""
+    return told + (f"; random actions have more than it on {luck}" if (luck := (chance > both["value"]).sum()) else "")
 
 
 def changed(first: pd.Series, last: pd.Series, what: str, when: str) -> str:
