@@ -14,7 +14,15 @@ from agentrefine_lib.plots.evaluation import (
 from agentrefine_lib.plots.files import save, style, write_table
 from agentrefine_lib.plots.looks import method_labels
 from agentrefine_lib.plots.paper import OURS, PAPER, paper_rows, table_1_means
-from agentrefine_lib.plots.pipeline import agreement, error_runs, errors_by_position, funnel, pipeline, training_curves
+from agentrefine_lib.plots.pipeline import (
+    agreement,
+    error_runs,
+    errors_by_position,
+    funnel,
+    likelihood,
+    pipeline,
+    training_curves,
+)
 from agentrefine_lib.plots.robustness import mended, perturbed
 from agentrefine_lib.plots.tables import (
     agreement_table,

@@ -4,12 +4,14 @@ from textwrap import fill
 from typing import Any, get_args
 
 import pandas as pd
+import seaborn as sns
 from matplotlib.figure import Figure
 
 from agentrefine_lib.plots.findings import count
-from agentrefine_lib.plots.looks import BLUE, INK, RED, method_labels, panels, sheet, tell
+from agentrefine_lib.plots.looks import AGENTREFINE, BLUE, INK, RED, colour, method_labels, panels, sheet, tell
 from agentrefine_lib.plots.marks import bars, curves, name_rows
 from agentrefine_lib.plots.paper import PAPER
+from agentrefine_lib.schema.turns import TURNS
 from agentrefine_lib.verify import Reason
 
 ACCEPTED = "accepted"
@@ -37,6 +39,35 @@ def training_curves(logs: pd.DataFrame) -> Figure:
     return tell(figure, finding, "All trained replies, and the two kinds of them; a line per model and seed.")
 
 
+def likelihood(read: pd.DataFrame) -> Figure:
+    """fig_likelihood: nats per token of each kind of turn, a row per method; ``read``: ``tuning.check.likelihoods``."""
+    names = method_labels(read["method"])
+    shown, labels = read.assign(method=read["method"].map(names)), list(names.values())
+    figure, axes = panels({t: f"{t} turns" for t in TURNS}, 0.5 + 0.22 * len(labels), 3, sharex=True, sharey=True)
+    dots: Any = {"hue": "method", "palette": {label: colour(label) for label in labels}, "linestyle": "none", "seed": 0}
+    for turn, ax in axes.items():
+        part = shown[shown["turn"] == turn]
+        line = {"linewidth": 1.2}
+        sns.pointplot(part, x="nats", y="method", order=labels, ax=ax, legend=False, markersize=5, err_kws=line, **dots)
+        name_rows(ax, labels)
+        ax.set(xlim=(0, 1.08 * read["nats"].max()), xlabel="nats per token", ylabel="")
+    means = (
+        shown.groupby(["method", "turn"])["nats"]
+        .mean()
+        .unstack("method")
+        .reindex(["refinement", "erroneous"])
+        .dropna(how="all")
+    )
+    finding = "AgentRefine was not tuned here"
+    if {"untuned", AGENTREFINE} <= set(means):
+        moves = (f"{turn} turns from {m['untuned']:.2f} to {m[AGENTREFINE]:.2f}" for turn, m in means.iterrows())
+        finding = f"Tuning moves {', '.join(moves)} nats per token"
+    told = count(read["task"].nunique(), "conversation")
+    return tell(
+        figure, finding, f"To the left: likelier. Means over {told} of the training set; lines: 95 % bootstrap."
+    )
+
+
 def funnel(counts: pd.DataFrame) -> Figure:
     """fig_funnel: what is left of all attempts after each rule, from the first rule to the last.
 
@@ -49,8 +80,8 @@ def funnel(counts: pd.DataFrame) -> Figure:
     text: Any = {"va": "center", "fontsize": 9}
     for place, (stage, turned) in enumerate({"attempts": 0, **lost, ACCEPTED: 0}.items()):
         paint, ink = (BLUE, "white") if stage == ACCEPTED else ("0.8", "0.1")
-        for width, colour in ((left, RED), (left - turned, paint)):
-            ax.barh(place, width, left=-width / 2, color=colour, height=0.75, linewidth=0)
+        for width, face in ((left, RED), (left - turned, paint)):
+            ax.barh(place, width, left=-width / 2, color=face, height=0.75, linewidth=0)
         left -= turned
         ax.text(0, place, f"{left:,}", ha="center", color=ink, **text)
         ax.text(0.53 * total, place, f"– {turned:,}" if turned else "", color=RED, **text)

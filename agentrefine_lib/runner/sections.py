@@ -20,6 +20,7 @@ SECTIONS = {  # parameter, a dictionary of fields that are set → the room's mo
     "judge": "endpoint.EndpointSettings",
     "released": "dataset.Released",
     "recipe": "tuning.Recipe",
+    "checks": "tuning.check.Checks",
     "prompts": "agent.Prompts",
     "decoding": "policies.Decoding",
     "limits": "rollout.Limits",
@@ -33,7 +34,7 @@ SECTIONS = {  # parameter, a dictionary of fields that are set → the room's mo
 
 def section(name: str) -> type[Section]:
     """The model of a section; its room is imported, which may take seconds."""
-    room, _, model = SECTIONS[name].partition(".")
+    room, _, model = SECTIONS[name].rpartition(".")
     found: type[Section] = getattr(import_module(f"agentrefine_lib.{room}"), model)
     return found
 

@@ -1,6 +1,6 @@
 """What a turn and a message are (erroneous, a refinement, trained), and how a play ends: decided here only."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from itertools import pairwise
 from typing import Annotated, Literal
 
@@ -75,6 +75,9 @@ def refinements(errors: Iterable[bool]) -> list[bool]:
     return [before and not error for before, error in pairwise([False, *errors])]
 
 
+TURNS = ("ordinary", "erroneous", "refinement")
+
+
 class Message(Record):
     """One message of the released format. ``loss`` is True or False for a reply, None for what the model reads."""
 
@@ -103,3 +106,13 @@ class Conversation(Record):
     def replies(self) -> list[Message]:
         """The model's messages."""
         return [message for message in self.conversations if message.sender == "gpt"]
+
+
+def kinds_of_replies(messages: Sequence[Message]) -> dict[int, str]:
+    """Index of each reply → which of TURNS it is: erroneous where it is masked."""
+    replies = [(at, message) for at, message in enumerate(messages) if message.sender == "gpt"]
+    mends = refinements(not reply.is_trained for _, reply in replies)
+    return {
+        at: "refinement" if mend else "ordinary" if reply.is_trained else "erroneous"
+        for (at, reply), mend in zip(replies, mends, strict=True)
+    }

@@ -1,5 +1,6 @@
-"""Equation 1 by hand: what each reply of a conversation adds to the loss, beside what the trainer computes."""
+"""Likelihoods looked at: equation 1 by hand beside the trainer's sum, and what tuning changed, token by token."""
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -8,10 +9,18 @@ import torch
 from transformers import AutoModelForCausalLM
 from transformers.utils import logging
 
-from agentrefine_lib.schema import Conversation
+from agentrefine_lib.schema import Conversation, Section
+from agentrefine_lib.schema.turns import TURNS, kinds_of_replies
 from agentrefine_lib.tuning.batches import Examples, Flatten
-from agentrefine_lib.tuning.mask import encode
+from agentrefine_lib.tuning.mask import Example, encode
 from agentrefine_lib.tuning.train import token_losses
+
+
+class Checks(Section):
+    """What chapter 3 looks at: the section ``checks``."""
+
+    layers: int = 2  # kept for equation 1, which does not depend on them; 0: all
+    conversations: int = 8  # read again by every model, token by token
 
 
 def per_reply(
@@ -37,6 +46,49 @@ def per_reply(
             rows.append((index, message.value, len(at), cost, weight, weight * cost))
     columns = ["message", "reply", "tokens", "nats", "weight", "weighted_nats"]
     return pd.DataFrame(rows, columns=columns), nats.sum().item()
+
+
+def load(model: Path | str) -> Any:
+    """A model to read with: a folder or hub name, or the folder of an adapter; on a GPU where there is one."""
+    device = torch.accelerator.current_accelerator() or "cpu"
+    return AutoModelForCausalLM.from_pretrained(model, dtype="auto", trust_remote_code=False).to(device).eval()
+
+
+def token_nats(model: Any, example: Example) -> list[float]:
+    """Negative log-likelihood in nats of every token of the model's turns, masked ones too; nan for what it only reads.
+
+    ``model``: what ``load`` returns.
+    """
+    ids = torch.tensor([example.input_ids], device=model.device)
+    with torch.no_grad():
+        logits = model(input_ids=ids).logits[0, :-1].float()
+    nats = torch.nn.functional.cross_entropy(logits, ids[0, 1:], reduction="none").tolist()
+    owned = [owner >= 0 for owner in example.message]
+    return [cost if own else float("nan") for own, cost in zip(owned, [float("nan"), *nats], strict=True)]
+
+
+def likelihoods(
+    models: Mapping[str, Path | str], conversations: Sequence[Conversation], tokenizer: Any
+) -> pd.DataFrame:
+    """A row per model, conversation and kind of turn: method, task, turn, tokens, nats (mean of ``token_nats``)."""
+    read = [(c, encode(c, tokenizer), kinds_of_replies(c.conversations)) for c in conversations]
+    rows = []
+    for method, folder in models.items():
+        model = load(folder)
+        for conversation, example, kinds in read:
+            nats = pd.Series(token_nats(model, example)).groupby([kinds.get(owner) for owner in example.message])
+            rows += [
+                {"method": method, "task": conversation.id, "turn": turn, "tokens": len(part), "nats": part.mean()}
+                for turn, part in nats
+            ]
+    return pd.DataFrame(rows)
+
+
+def per_conversation(read: pd.DataFrame) -> pd.DataFrame:
+    """``likelihoods`` as ``metrics.claim`` takes them: a row per model and conversation, -nats of each of TURNS."""
+    named = read.assign(seed=0, engine="embedded", task="embedded/" + read["task"], nats=-read["nats"])
+    table = named.pivot_table(index=["method", "seed", "engine", "task"], columns="turn", values="nats")
+    return table.reindex(columns=list(TURNS)).reset_index()
 
 
 def _first_layers(base: Path | str, layers: int, attention: str) -> Any:

@@ -8,6 +8,7 @@ from agentrefine_lib.viewers.mask_view import MaskView
 from agentrefine_lib.viewers.page import MAX_CHARS
 from agentrefine_lib.viewers.play_ground import PlayGround
 from agentrefine_lib.viewers.render import (
+    show_change,
     show_conversation,
     show_episode,
     show_mask,

@@ -1,4 +1,4 @@
-"""You are the Player: act in an engine or in a synthesised world, a policy's suggestion and the verdict beside you."""
+"""You are the Player: act in an engine, in a synthesised world, or on from an episode's turn, a policy beside you."""
 
 import asyncio
 from collections.abc import Coroutine
@@ -20,6 +20,8 @@ from agentrefine_lib.viewers.play import as_play
 from agentrefine_lib.viewers.render import play_page
 from agentrefine_lib.viewers.script_explorer import verdict_page
 
+Playable = str | Task | Trajectory | Script | Episode
+
 
 class PlayGround(Panel):
     """``PlayGround("babyai/GoToDoor/1234")``, a Task, a trajectory or a script; shown by a cell, it starts by itself.
@@ -28,11 +30,15 @@ class PlayGround(Panel):
     only the text: its rules judge your commands, and nothing happens. ``policy`` suggests what to do; by default it is
     the engine's expert. ``policy=None`` keeps the field empty. Needs a running event loop, as notebooks have;
     ``await playground.ready`` waits for the engine.
+
+    An episode is forked: its first ``turn`` actions are played again in its engine, and you go on from there, or let
+    the policy. What it reads last can be edited, which changes nothing in the engine.
     """
 
-    def __init__(self, what: str | Task | Trajectory | Script, policy: Policy | None = ExpertPolicy()) -> None:  # noqa: B008
+    def __init__(self, what: Playable, policy: Policy | None = ExpertPolicy(), turn: int = 0) -> None:  # noqa: B008
         task, make, self._script = _stage(what)
         self._policy = policy
+        self._past = what.steps if isinstance(what, Episode) else []
         self._live: LiveEpisode | None = None
         self._over = False
         self._scene = Pane(name="the episode", body=block(f"{task.engine} is starting …", ""), height=460, tail=True)
@@ -47,11 +53,19 @@ class PlayGround(Panel):
         self.suggest = widgets.Button(
             description="Suggest", disabled=True, layout=small, tooltip="what the policy would do"
         )
-        super().__init__(
-            "play ground", [self._scene, self._hint, self.thought, toolbar(self.action, self.act, self.suggest)]
-        )
+        told = "the policy plays, at most ten steps"
+        self.go_on = widgets.Button(description="Let it play", disabled=True, layout=small, tooltip=told)
+        self.turn = widgets.BoundedIntText(turn, 0, len(self._past), description="Fork after", layout={"width": "12em"})
+        self.turn.layout.display = None if self._past else "none"
+        self.observation = widgets.Textarea(description="Last read", continuous_update=False, rows=2, layout=wide)
+        edit = widgets.Accordion([self.observation], titles=["edit what the policy read last"])
+        buttons = toolbar(self.action, self.act, self.suggest, self.go_on)
+        super().__init__("play ground", [self.turn, self._scene, self._hint, self.thought, buttons, edit])
         self.act.on_click(lambda _: self._soon(self._act()))
         self.suggest.on_click(lambda _: self._soon(self._suggest()))
+        self.go_on.on_click(lambda _: self._soon(self._go_on()))
+        self.turn.observe(lambda _: self._soon(self._start(task)), "value")
+        self.observation.observe(lambda change: self._edit(change["new"]), "value")
         self._loop = asyncio.get_running_loop()
         self._engine = EngineProcess(make)
         self.ready = self._loop.create_task(self._start(task))
@@ -62,8 +76,34 @@ class PlayGround(Panel):
     async def _start(self, task: Task) -> None:
         try:
             self._live = LiveEpisode(task, self._engine, await self._engine.start(task))
+            self._over = False
+            for step in self._past[: self.turn.value]:
+                self._over = await advance(self._live, step.reply)
             await self._show()
         except EngineFailure as error:
+            self._fail(error)
+
+    def _edit(self, observation: str) -> None:
+        live = self._live
+        if live is None or observation == _last_read(live):
+            return
+        if live.steps:
+            live.steps[-1] = live.steps[-1].model_copy(update={"observation": observation})
+        else:
+            live.opening = live.opening._replace(observation=observation)
+        self._soon(self._show())
+
+    async def _go_on(self, steps: int = 10) -> None:
+        if self._live is None or self._policy is None or self.go_on.disabled:
+            return
+        self.act.disabled = self.suggest.disabled = self.go_on.disabled = True
+        try:
+            while steps and not self._over:
+                [said] = await self._policy.act([self._live])
+                self._over = self._live.stopped or await advance(self._live, said)
+                steps -= 1
+            await self._show()
+        except (EngineFailure, ValueError) as error:
             self._fail(error)
 
     async def _act(self) -> None:
@@ -105,8 +145,9 @@ class PlayGround(Panel):
         rules = folded("rules and commands", text(live.opening.rules) + told)
         self._scene.body = end + rules + play_page(play) + judged
         self.action.options = () if self._over else tuple(await live.engine.valid_actions())
+        self.observation.value = _last_read(live)
         self.act.disabled = self._over
-        self.suggest.disabled = self._over or self._policy is None
+        self.suggest.disabled = self.go_on.disabled = self._over or self._policy is None
 
     @property
     def episode(self) -> Episode:
@@ -123,15 +164,21 @@ class PlayGround(Panel):
         super().close()
 
     def _fail(self, error: Exception) -> None:
-        self._over = self.act.disabled = self.suggest.disabled = True
+        self._over = self.act.disabled = self.suggest.disabled = self.go_on.disabled = True
         self._scene.body = block("✗ the engine failed", text(str(error)), "bad") + self._scene.body
 
 
-def _stage(what: str | Task | Trajectory | Script) -> tuple[Task, MakeEnvironment, Script | None]:
+def _last_read(live: LiveEpisode) -> str:
+    return live.steps[-1].observation if live.steps else live.opening.observation
+
+
+def _stage(what: Playable) -> tuple[Task, MakeEnvironment, Script | None]:
     """The task, what plays it, and the script whose rules judge commands."""
     if isinstance(what, Trajectory) and (world := world_of(what)):
         return *world, what.script
     if isinstance(what, Trajectory | Script):
         script = what.script if isinstance(what, Trajectory) else what
         return Task(engine=RulesOnly.engine, name="script"), partial(RulesOnly, script), script
+    if isinstance(what, Episode):
+        return what.task, make_environment, None
     return (Task.from_id(what) if isinstance(what, str) else what), make_environment, None

@@ -1,5 +1,6 @@
 """Records as pages: what a notebook shows of a script, a trajectory, a mask, an episode, or two episodes."""
 
+from collections.abc import Sequence
 from itertools import groupby
 from typing import Any
 
@@ -12,6 +13,7 @@ from agentrefine_lib.viewers.index import Playable
 from agentrefine_lib.viewers.page import block, escape, folded, html_page, sparkline, table, text, tree
 from agentrefine_lib.viewers.play import Exchange, Play, as_play
 
+CHANGE = "the model's turns: green, likelier after tuning by half a nat or more; red, less likely; bold from 2 nats on"
 KEY = (
     "underlined on green: trained · struck through on red: a turn of the model, read but not trained · plain grey: read"
 )
@@ -40,6 +42,14 @@ def show_conversation(conversation: Conversation, height: int = 520) -> HTML:
 def show_mask(example: Example, tokenizer: Any, height: int = 520) -> HTML:
     """Every token: trained ones underlined, masked replies struck through, what the model reads plain."""
     return html_page(tokens_page(example, tokenizer), "tokens, trained and masked", height)
+
+
+def show_change(
+    example: Example, tokenizer: Any, before: Sequence[float], after: Sequence[float], height: int = 520
+) -> HTML:
+    """Every token of the model's turns by what tuning changed: nats under two models (``tuning.check.token_nats``)."""
+    body = change_page(example, tokenizer, before, after)
+    return html_page(body, "tokens, likelier or less likely after tuning", height)
 
 
 def show_two(ours: Episode, theirs: Episode, height: int = 620) -> HTML:
@@ -125,6 +135,20 @@ def tokens_page(example: Example, tokenizer: Any) -> str:
         else:
             spans.append(f"<span>{''.join(texts)}</span>")
     return f'<div class="ar-label">{KEY}</div><div class="ar-tokens ar-code"><pre>{"".join(spans)}</pre></div>'
+
+
+def change_page(example: Example, tokenizer: Any, before: Sequence[float], after: Sequence[float]) -> str:
+    """The body of ``show_change``; a token's tooltip has both numbers."""
+    spans = []
+    for token, owner, old, new in zip(example.input_ids, example.message, before, after, strict=True):
+        piece = escape(tokenizer.decode([token])).replace("\n", "⏎\n")
+        if owner < 0:
+            spans.append(f"<span>{piece}</span>")
+            continue
+        mood = "" if abs(new - old) < 0.5 else "good" if new < old else "bad"
+        strong = " strong" if mood and abs(new - old) > 2 else ""
+        spans.append(f'<b class="{mood}{strong}" title="{old:.2f} → {new:.2f} nats">{piece}</b>')
+    return f'<div class="ar-label">{CHANGE}</div><div class="ar-tokens ar-code"><pre>{"".join(spans)}</pre></div>'
 
 
 def pair_page(ours: Episode, theirs: Episode) -> str:

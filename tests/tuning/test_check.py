@@ -5,7 +5,7 @@ from transformers import AutoTokenizer
 
 from agentrefine_lib.dataset import to_conversation
 from agentrefine_lib.tuning import encode
-from agentrefine_lib.tuning.check import per_reply
+from agentrefine_lib.tuning.check import likelihoods, load, per_conversation, per_reply, token_nats
 
 
 @pytest.mark.parametrize("strategy", ["refinement", "all_turns", "last_turn"])
@@ -25,3 +25,19 @@ def test_fewer_layers_are_another_model_with_the_same_equation(tiny, three_turns
     (whole, _), (less, trainers) = (per_reply(tiny, conversation, tokenizer, layers) for layers in (0, 1))
     assert less["weighted_nats"].sum() == pytest.approx(trainers, rel=1e-7)
     assert less["weighted_nats"].sum() != pytest.approx(whole["weighted_nats"].sum(), rel=1e-4)
+
+
+def test_the_likelihood_of_each_kind_of_turn_is_that_of_its_replies(tiny, three_turns):
+    tokenizer, conversation = AutoTokenizer.from_pretrained(tiny), to_conversation(three_turns)
+    replies, _ = per_reply(tiny, conversation, tokenizer)
+    read = likelihoods({"untuned": tiny}, [conversation], tokenizer).set_index("turn")
+    assert replies["weight"].tolist() == [0, 1, 1]  # an error, what mends it, and one more
+    for turn, (_, reply) in zip(("erroneous", "refinement", "ordinary"), replies.iterrows(), strict=True):
+        assert read.loc[turn, "tokens"] == reply["tokens"]
+        assert read.loc[turn, "nats"] == pytest.approx(reply["nats"] / reply["tokens"], rel=1e-4)
+    scores = per_conversation(read.reset_index())
+    assert scores.loc[0, "erroneous"] == -read.loc["erroneous", "nats"]
+    assert scores.loc[0, "task"] == f"embedded/{conversation.id}"
+    example = encode(conversation, tokenizer)
+    nats = token_nats(load(tiny), example)
+    assert [cost == cost for cost in nats] == [owner >= 0 for owner in example.message]

@@ -8,7 +8,7 @@ from transformers import AutoTokenizer
 
 from agentrefine_lib.dataset import to_conversation
 from agentrefine_lib.environments.embedded import world_of
-from agentrefine_lib.schema import ActionSpec, read_jsonl, write_jsonl
+from agentrefine_lib.schema import ActionSpec, Task, read_jsonl, write_jsonl
 from agentrefine_lib.tuning import encode
 from agentrefine_lib.verify import Rejection
 from agentrefine_lib.viewers import CheckpointSlider, CompareViewer, MaskView, PlayGround, RunMonitor, ScriptExplorer
@@ -85,6 +85,37 @@ def test_a_trajectory_is_played_in_its_own_world(trajectories):
     assert ground.episode.success
     wanted = [turn.is_error for turn in trajectories[5].turns[2::2]]
     assert [step.error is not None for step in ground.episode.steps] == wanted
+
+
+def test_an_episode_is_forked_at_a_turn_and_a_policy_goes_on():
+    task = Task(engine="embedded", name="places", seed=3)
+
+    async def fork() -> list[PlayGround]:
+        whole = PlayGround(task)
+        await whole.ready
+        await whole._go_on(30)
+        forked = PlayGround(whole.episode, turn=2)
+        await forked.ready
+        return [whole, forked]
+
+    async def check() -> None:
+        whole, forked = await fork()
+        steps = whole.episode.steps
+        assert whole.episode.success and len(steps) > 3
+        assert forked.episode.steps == steps[:2]
+        forked.observation.value = "A wall."
+        assert forked.episode.steps[1].observation == "A wall."
+        await forked._go_on(30)
+        assert forked.episode.success  # the engine knows nothing of the wall
+        forked.turn.value = 1
+        await asyncio.sleep(0)
+        while len(forked.episode.steps) != 1 or forked.act.disabled:
+            await asyncio.sleep(0.05)
+        assert forked.episode.steps == steps[:1]
+        for ground in (whole, forked):
+            ground.close()
+
+    asyncio.run(asyncio.wait_for(check(), 120))
 
 
 def test_a_script_without_a_world_is_judged_by_its_rules(three_turns):

@@ -12,6 +12,7 @@ from agentrefine_lib.tuning import encode
 from agentrefine_lib.viewers import (
     MAX_CHARS,
     TrajectoryViewer,
+    show_change,
     show_conversation,
     show_episode,
     show_mask,
@@ -83,6 +84,19 @@ def test_the_mask_view_marks_trained_and_masked_tokens(three_turns, tiny):
     masked = sum(label < 0 <= message for label, message in zip(example.labels, example.message, strict=True))
     assert page.count("<s>") == masked > 3
     assert "&lt;|im_end|&gt;" in page
+
+
+def test_tokens_that_tuning_made_likelier_are_told_from_others(three_turns, tiny):
+    tokenizer = AutoTokenizer.from_pretrained(tiny)
+    example = encode(to_conversation(three_turns), tokenizer)
+    own = [place for place, owner in enumerate(example.message) if owner >= 0]
+    before = [3.0 if place in own else float("nan") for place in range(len(example.message))]
+    after = list(before)
+    after[own[0]], after[own[1]], after[own[2]] = 0.5, 4.0, 3.2
+    page = show_change(example, tokenizer, before, after).data
+    assert page.count('class="good strong" title="3.00 → 0.50 nats"') == 1
+    assert page.count('class="bad" title="3.00 → 4.00 nats"') == 1
+    assert page.count('class="" title=') == len(own) - 2
 
 
 def test_messages_say_whether_they_are_trained(three_turns):
