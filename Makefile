@@ -51,7 +51,7 @@ book: .venv/ready ## the executed chapters of a profile as a site that opens fro
 	@$(BIN)/python -m agentrefine_lib.results.book $(PROFILE)
 
 lab: .venv/ready .venv/base ## open the notebooks in JupyterLab
-	$(BIN)/jupyter lab notebooks
+	$(BIN)/jupyter lab --LabApp.default_url=/lab/tree/notebooks/00_walkthrough.ipynb
 
 test: check ## lint, types, and all tests, two files at a time
 	$(BIN)/python -m pytest -n 2 --dist loadfile

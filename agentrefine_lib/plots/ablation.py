@@ -39,7 +39,7 @@ def scaling(table: pd.DataFrame) -> Figure:
     finding = "One training set only: no growth to see"
     if len(ours) > 1:
         sizes = ours["conversations"].iloc[[0, -1]]
-        when = "with {:,.0f} to {:,.0f} trajectories".format(*sizes)
+        when = "between {:,.0f} and {:,.0f} trajectories".format(*sizes)
         finding = changed(ours.iloc[0], ours.iloc[-1], "Progress", when)
     reading = "Progress (%) over the number of training trajectories, bands: 95 % intervals. Hollow: the paper's."
     return tell(figure, finding, reading)
@@ -68,7 +68,7 @@ def stuck(curves_of: pd.DataFrame) -> Figure:
     figure, ax = sheet(3.8)
     ax.set(xlabel="step", ylabel="episodes without a loop (%)", ylim=(0, 103), xlim=(0, steps if steps > 0 else 1))
     curves(ax, shown, "step", "value", "method", height=2.6, drawstyle="steps-post", marker="")
-    reading = f"A loop: what was just refused is sent again. Band: 95 % interval; n = {last['n'].min()} or more."
+    reading = f"A loop: what was just refused is sent again. Band: 95 % interval; n = {last['n'].min()}."
     return tell(figure, compared(last, "share of episodes without a loop"), reading)
 
 

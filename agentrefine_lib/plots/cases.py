@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from matplotlib.font_manager import findfont, get_font
 
 from agentrefine_lib.metrics import first_divergence
-from agentrefine_lib.plots.looks import BLUE, RED, WIDTH, sheet, tell
+from agentrefine_lib.plots.looks import BLUE, RED, WIDTH, method_labels, sheet, tell
 from agentrefine_lib.schema import Episode
 
 LINE, LETTERS = 0.155, 58  # inches from line to line; letters in a line of a column
@@ -32,8 +32,11 @@ def case_table(ours: Episode, theirs: Episode) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def cases(ours: Episode, theirs: Episode, steps: int = 6) -> Figure:
-    """fig_cases: two columns of at most so many turns; turns that repeat themselves are one, refused ones are red."""
+def cases(ours: Episode, theirs: Episode, steps: int = 6, finding: str = "") -> Figure:
+    """fig_cases: two columns of at most so many turns; turns that repeat themselves are one, refused ones are red.
+
+    Above them stands the ``finding``, or how both ended.
+    """
     split = first_divergence(ours, theirs)
     columns = [_lines(episode, split, steps) for episode in (ours, theirs)]
     height = LINE * max(len(lines) for lines in columns)
@@ -47,21 +50,26 @@ def cases(ours: Episode, theirs: Episode, steps: int = 6) -> Figure:
     ax.set(xlim=(0, WIDTH), ylim=(height, -0.05))
     ax.axis("off")
     parting = f"they part at step {split}" if split <= max(len(ours.steps), len(theirs.steps)) else "they never part"
+    finding = finding or f"{_ending(ours)}; {_ending(theirs)}; {parting}"
     reading = f"{_plain(ours.task.id, 80)}, “{_plain(ours.goal, 120)}”. Dashed: where they part; red: refused."
-    return tell(figure, f"{_ending(ours)}; {_ending(theirs)}; {parting}", reading)
+    return tell(figure, finding, reading)
 
 
 def _ending(episode: Episode) -> str:
     known = "unknown" if episode.known_progress is None else f"{episode.progress:.2f}"
-    return f"{_plain(episode.policy, 40)} {'won' if episode.success else f'did not win, progress {known}'}"
+    return f"{_name(episode)} {'won' if episode.success else f'did not win, progress {known}'}"
+
+
+def _name(episode: Episode) -> str:
+    """What figures call its policy: "AgentRefine" for ``agentrefine-0``."""
+    method = episode.policy.rpartition("-")[0] or episode.policy
+    return _plain(method_labels([method])[method], 40)
 
 
 def _lines(episode: Episode, split: int, steps: int) -> list[tuple[str, dict[str, Any]]]:
     """The lines of a column and how each is written; ``SPLIT`` where the two part."""
     paint = BLUE if episode.policy.startswith("agentrefine") else "0.3"
-    lines: list[tuple[str, dict[str, Any]]] = [
-        (_plain(episode.policy, 50), {"weight": "bold", "fontsize": 9.5, "color": paint})
-    ]
+    lines: list[tuple[str, dict[str, Any]]] = [(_name(episode), {"weight": "bold", "fontsize": 9.5, "color": paint})]
     numbered = enumerate(episode.steps, start=1)
     groups = groupby(numbered, key=lambda turn: (turn[0] >= split, turn[1].action, turn[1].error, turn[1].observation))
     turns = [list(group) for _, group in groups]

@@ -6,6 +6,7 @@ from typing import Any
 import pandas as pd
 import seaborn as sns
 from matplotlib.figure import Figure
+from matplotlib.patheffects import withStroke
 
 from agentrefine_lib.environments import titles
 from agentrefine_lib.plots.findings import changed
@@ -42,7 +43,8 @@ def environment_map(points: pd.DataFrame) -> Figure:
     line, above = (points["y"].max() - points["y"].min()) / 18, float("-inf")
     for name in sorted(middles, key=lambda name: middles[name]["y"]):
         above = max(middles[name]["y"], above + line)
-        axes["map"].text(middles[name]["x"], above, f"  {name}", fontsize=8)
+        halo = [withStroke(linewidth=3, foreground="white")]
+        axes["map"].text(middles[name]["x"], above, f"  {name}", fontsize=8, path_effects=halo)
     near = [part["nearest"].dropna() for part in groups.values()]
     axes["near"].boxplot(near, orientation="horizontal", tick_labels=list(groups), flierprops={"markersize": 2})
     axes["near"].set(xlabel="similarity to the nearest synthesised", xlim=(min(0, points["nearest"].min()), 1.02))
@@ -73,11 +75,10 @@ def similarity(table: pd.DataFrame) -> Figure:
     ax.grid(visible=False)
     ax.tick_params(axis="x", rotation=30)
     across = table[(table["engine"] == INVENTED) & (table["other"] != INVENTED)].sort_values("similarity").dropna()
-    said = [f"{names[row['other']]} {row['similarity']:.2f}" for row in across.iloc[-1:].to_dict("records")]
-    reading = (
-        "Mean cosine similarity of two instructions, none compared with itself; white is zero or the lowest value."
-    )
-    return tell(figure, f"Most like the synthesised instructions: {said[0] if said else 'nothing to compare'}", reading)
+    most = [f"at most {row['similarity']:.2f} ({names[row['other']]})" for row in across.iloc[-1:].to_dict("records")]
+    finding = f"Similarity of synthesised and test instructions: {most[0] if most else 'nothing to compare'}"
+    reading = "Mean cosine similarity of two instructions, none compared with itself; white: 0 or the lowest."
+    return tell(figure, finding, reading)
 
 
 def best_of_curves(table: pd.DataFrame) -> Figure:
@@ -89,7 +90,7 @@ def best_of_curves(table: pd.DataFrame) -> Figure:
         ax.set(ylim=(-3, 103), xlabel="best of", ylabel="progress (%)")
         ax.set_xticks(ticks, [f"{k:.0f}" if k else "greedy" for k in ticks])
         curves(ax, shown[shown["engine"] == engine], "best_of", "value", "method", height=1.8)
-    ours = shown[shown["method"] == AGENTREFINE].groupby("best_of")[["value"]].mean()
+    ours = shown[shown["method"] == AGENTREFINE].groupby("best_of")[["value", "n"]].mean()
     when = f"from greedy decoding to the best of {max(ticks, default=0):.0f}"
     finding = (
         changed(ours.iloc[0], ours.iloc[-1], "AgentRefine's progress", when) if len(ours) else "No AgentRefine here"

@@ -87,7 +87,7 @@ def ladder(table: pd.DataFrame, labels: dict[str, str]) -> Figure:
     ours = shown[(shown["method"] == AGENTREFINE) & shown["value"].notna()]
     said = [f"{row.value:.1f} % on {row.rung}" for row in ours.itertuples()]
     reading = "From left to right, tasks move away from training; engines weigh the same. Band: 95 % interval."
-    return tell(figure, f"AgentRefine's progress: {', '.join(said[:1] + said[1:][-1:]) or 'none'}", reading)
+    return tell(figure, f"AgentRefine's progress: {'; '.join(said[:1] + said[1:][-1:]) or 'none'}", reading)
 
 
 def outcomes(episodes: pd.DataFrame, labels: dict[str, str]) -> tuple[Figure, pd.DataFrame]:
@@ -99,7 +99,7 @@ def outcomes(episodes: pd.DataFrame, labels: dict[str, str]) -> tuple[Figure, pd
     figure, axes = panels(dict.fromkeys(engines, ""), 0.7 + 0.24 * len(labels), len(engines), sharey=True, **widths)
     for engine, ax in axes.items():
         _outcome_grid(ax, shown[shown["engine"] == engine], list(labels.values()))
-        ax.set_title(engines[engine], fontsize=8.5, loc="left", rotation=25 if len(engines) > 2 else 0)
+        ax.set_title(engines[engine], fontsize=8.5, loc="left", rotation=35 if len(engines) > 2 else 0)
     bar = figure.colorbar(plt.cm.ScalarMappable(cmap="Greys"), ax=figure.axes, fraction=0.025, pad=0.01)
     bar.set_label("progress", fontsize=8)
     won = shown.assign(won=shown["success"] == 1).groupby("method", observed=True)["won"].sum()

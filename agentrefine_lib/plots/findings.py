@@ -2,9 +2,10 @@
 
 import pandas as pd
 
+from agentrefine_lib.metrics.verdicts import FEWEST
 from agentrefine_lib.plots.looks import AGENTREFINE, NOT_TRAINED
 
-SAME = 0.05  # percent points: what one decimal cannot tell apart
+SAME = 0.05  # percentage points: what one decimal cannot tell apart
 
 
 def compared(scores: pd.DataFrame, what: str) -> str:
@@ -17,9 +18,10 @@ def compared(scores: pd.DataFrame, what: str) -> str:
     others = known[~known["method"].str.startswith(AGENTREFINE)].sort_values("value", kind="stable")
     if ours.empty:
         return f"No {what} of AgentRefine was measured"
-    if not pd.concat([ours, others])["value"].any():
-        return f"{'No trained model has' if len(others) else 'AgentRefine does not have'} any {what}: 0 % everywhere"
     mine = ours.iloc[0]
+    if not pd.concat([ours, others])["value"].any():
+        who = "No trained model has" if len(others) else "AgentRefine does not have"
+        return f"{who} any {what}: 0 % everywhere" + (f" (n = {mine['n']:.0f})" if mine.get("n", 0) > 0 else "")
     if others.empty:
         return f"AgentRefine's {what} is {mine['value']:.1f} %; no other model was trained"
     best = others.iloc[-1]
@@ -45,7 +47,9 @@ def leads(scores: pd.DataFrame, what: str) -> str:
     told = f"AgentRefine has more {what} than every other model on {more or 'none'} of {count(len(both), 'engine')}"
     told += f", beyond the intervals on {(both['low'] > both['high']).sum()}" if more else ""
     told += f", as much as the best of them on {ties}" if ties else ""
-    return told + (f"; no model has any on {none}" if none else "")
+    chance = scores[scores["method"] == NOT_TRAINED[0]].set_index("engine")["value"].reindex(both.index)
+    told += f"; no model has any on {none}" if none else ""
+    return told + (f"; random actions have more than it on {luck}" if (luck := (chance > both["value"]).sum()) else "")
 
 
 def changed(first: pd.Series, last: pd.Series, what: str, when: str) -> str:
@@ -59,7 +63,10 @@ def changed(first: pd.Series, last: pd.Series, what: str, when: str) -> str:
 
 
 def _doubt(one: pd.Series, other: pd.Series) -> str:
-    """What two marginal intervals leave open; nothing is said where one of them is unknown."""
+    """What few tasks, or two marginal intervals, leave open; nothing is said where an interval is unknown."""
+    n = min(one.get("n", FEWEST), other.get("n", FEWEST))
+    if n < FEWEST:
+        return f", but {count(int(n), 'task')} cannot tell"
     ends = [row.get(end, float("nan")) for row in (one, other) for end in ("low", "high")]
     if any(pd.isna(end) for end in ends):
         return ""

@@ -84,7 +84,9 @@ def panels(titles: Mapping[Any, str], height: float, columns: int = 4, **axes: A
 def tell(figure: Figure, finding: str, reading: str) -> Figure:
     """Write the finding above a figure and how to read it below; together they are its alternative text."""
     title = {"fontsize": 10, "fontweight": "bold", "parse_math": False}
-    figure.suptitle(fill(finding.replace(" %", "\u00a0%"), 76), x=0.01, ha="left", **title)
+    figure.suptitle(
+        fill(finding.replace(" %", "\u00a0%").replace(" = ", "\u00a0=\u00a0"), 76), x=0.01, ha="left", **title
+    )
     figure.supxlabel(fill(reading, 112), x=0.01, ha="left", fontsize=8, color=INK, parse_math=False)
     figure.set_label(f"{finding.rstrip('.')}.\n{reading}")
     return figure

@@ -16,7 +16,7 @@ MARKERS, DASHES = "s^vDPX<>ph", ["--", "-.", ":", (0, (5, 1)), (0, (3, 1, 1, 1))
 
 def name_rows(ax: Axes, labels: Sequence[str], first: float = 0) -> None:
     """Methods as the names of rows from ``first`` on, downwards; AgentRefine's are blue."""
-    ax.set_yticks([first + row for row in range(len(labels))], [fill(label, 24) for label in labels], fontsize=8)
+    ax.set_yticks([first + row for row in range(len(labels))], [fill(label, 30) for label in labels], fontsize=8)
     ax.set_ylim(first + max(1, len(labels)) - 0.5, first - 0.5)
     for tick, label in zip(ax.get_yticklabels(), labels, strict=False):  # a panel that shares them has none
         tick.set(color=BLUE if label.startswith(AGENTREFINE) else "0.15", parse_math=False)

@@ -133,7 +133,7 @@ def errors_by_position(turns: pd.DataFrame) -> Figure:
     counts = turns.assign(errors=turns["share"] * turns["n"]).groupby("error")[["errors", "n"]].sum()
     shares = (100 * counts["errors"] / counts["n"]).sort_values(ascending=False)
     said = ", ".join(f"{kind} {share:.1f} %" for kind, share in shares.items())
-    return tell(figure, f"Errors, in percent of the turns: {said or 'none'}", "A dot: a tenth of all plays.")
+    return tell(figure, f"Share of turns with an error: {said or 'none'}", "A dot: a tenth of the way through a play.")
 
 
 def error_runs(table: pd.DataFrame) -> Figure:
@@ -141,8 +141,8 @@ def error_runs(table: pd.DataFrame) -> Figure:
     order = list(table["metric"].unique())
     shown = table.sort_values("metric", key=lambda names: names.map(order.index), kind="stable")
     totals = table.groupby("source", sort=False)["value"].agg(["first", "sum"])
-    alone = [f"{who} {100 * row['first'] / row['sum']:.0f} %" for who, row in totals.iterrows() if row["sum"] > 0]
-    finding = f"Of the turns with errors, so many stand alone: {', '.join(alone)}" if alone else "No errors at all"
+    alone = [f"{who}: {100 * row['first'] / row['sum']:.0f} %" for who, row in totals.iterrows() if row["sum"] > 0]
+    finding = f"Share of error turns that stand alone, {', '.join(alone)}" if alone else "No errors at all"
     return _percents(shown, "metric", "share of Player turns in runs of so many errors (%)", finding)
 
 
@@ -150,7 +150,7 @@ def agreement(table: pd.DataFrame) -> Figure:
     """fig_judge: share of turns that the judge labels as the dungeon master did, beside the paper's."""
     shown = table[table["value"].notna()]
     said = ", ".join(f"{row.judge} {row.value:.1f} %" for row in shown.itertuples())
-    return _percents(shown, "judge", "turns labelled alike (%)", f"Labelled as the teacher did: {said or 'none'}")
+    return _percents(shown, "judge", "labelled alike (% of turns)", f"Agreement with the teacher: {said or 'none'}")
 
 
 def _percents(table: pd.DataFrame, names: str, what: str, finding: str) -> Figure:
@@ -160,5 +160,6 @@ def _percents(table: pd.DataFrame, names: str, what: str, finding: str) -> Figur
         for row in table.to_dict("records")
     ]
     bars(ax, table.assign(method=labels), labels)
-    ax.set(xlabel=what)
+    top = 100 if table["value"].max() > 20 else 20
+    ax.set(xlabel=what, xlim=(0, 1.46 * top), xticks=(0, top / 2, top))
     return tell(figure, finding, "Filled: this run, lines: 95 % intervals; hollow: the paper's.")

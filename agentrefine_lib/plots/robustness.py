@@ -7,8 +7,8 @@ from matplotlib.figure import Figure
 
 from agentrefine_lib.environments import titles
 from agentrefine_lib.metrics import UNPERTURBED
-from agentrefine_lib.plots.findings import compared
-from agentrefine_lib.plots.looks import panels, sheet, tell
+from agentrefine_lib.plots.findings import changed
+from agentrefine_lib.plots.looks import AGENTREFINE, panels, sheet, tell
 from agentrefine_lib.plots.marks import change, name_rows
 from agentrefine_lib.plots.paper import OURS, PAPER
 
@@ -33,7 +33,9 @@ def perturbed(table: pd.DataFrame) -> Figure:
         for tick, (*_, who) in zip(ax.get_yticklabels(), rows, strict=False):
             tick.set_fontweight("normal" if who else "bold")
         ax.set(xlim=(-4, 146), xticks=(0, 50, 100))
-    reading = "Tick: commands as they are; dot: mean over renamed ones, band: its 95 % interval. Hollow: the paper's."
+    played = sorted({"P1", "P2", "P3"} & set(table.loc[table["source"] == OURS, "perturbation"]))
+    told = f"dot: mean over {', '.join(played) or 'renamed ones'}, band: its 95 % interval"
+    reading = f"Tick: commands as they are; {told}. Hollow: the paper's (P1 to P3)."
     return tell(figure, _cost(moves[(moves["source"] == OURS) & (moves["metric"] == "progress")]), reading)
 
 
@@ -52,7 +54,7 @@ def _cost(moves: pd.DataFrame) -> str:
     if not home[["value", "value_after"]].any(axis=None):
         return f"Nobody makes progress on {where}, with old or with renamed commands: nothing can be lost"
     said = [f"{row.method} from {row.value:.1f} % to {row.value_after:.1f} %" for row in home.itertuples()]
-    return f"Renamed commands take progress on {where}, where a model was trained: {', '.join(said)}"
+    return f"Progress on {where} when commands are renamed (n = {home['n'].min():.0f}): {', '.join(said)}"
 
 
 def mended(table: pd.DataFrame) -> Figure:
@@ -65,5 +67,8 @@ def mended(table: pd.DataFrame) -> Figure:
         change(ax, place, row)
     name_rows(ax, list(moves["method"]))
     ax.set(xlim=(-4, 146), xticks=range(0, 101, 25), xlabel="replies that the world accepts (%)")
-    finding = compared(percent[percent["reply"] == after], f"rate of accepted replies {after}")
+    ours = percent[percent["method"] == AGENTREFINE].set_index("reply")
+    finding = "AgentRefine was not played before and after a mistake"
+    if {before, after} <= set(ours.index):
+        finding = changed(ours.loc[before], ours.loc[after], "AgentRefine's rate of accepted replies", after)
     return tell(figure, finding, f"Tick: {before}; dot: {after}, band: its 95 % interval.")

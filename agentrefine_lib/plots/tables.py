@@ -97,7 +97,7 @@ def agreement_table(
     percent = 100 * paper.loc[alike, "turns"].sum() / paper["turns"].sum()
     ends = {"value": "", "low": "_low", "high": "_high"}
     own = {"source": OURS, "judge": judge, **ours} | {k: 100 * ours[f"agreement{end}"] for k, end in ends.items()}
-    told = {"source": PAPER, "judge": "people, of GPT-4's (paper)", "value": percent}
+    told = {"source": PAPER, "judge": "people (paper)", "value": percent}
     told |= {"turns": paper["turns"].sum(), "citation": f"computed from {paper['citation'].iloc[0]}"}
     counted = pd.DataFrame(
         [{"labels": name, "turns": turns} for name, turns in people.items()] or [{"labels": NO_LABELS}]

@@ -43,7 +43,7 @@ async def answer_all(model: Answerer, questions: Sequence[Question], path: Path)
     """
     with Journal(path, Answer, key=lambda answer: answer.id) as journal:
         groups = [questions[start : start + TOGETHER] for start in range(0, len(questions), TOGETHER)]
-        for group in tqdm(groups, desc=model.name, unit="group"):
+        for group in tqdm(groups, desc=model.name, unit="group", leave=False):
             missing = {_id(model, question) for question in group} - journal.done
             for answer in await _answers(model, group) if missing else ():  # whole: what is read together rounds alike
                 if answer.id in missing:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +17,7 @@ from agentrefine_lib.runner import repository
 from agentrefine_lib.viewers.page import escape, html_page, table
 
 MOST = 6  # sentences about a chapter
-UNTESTED = "not tested in this run"
+UNTESTED = "not tested"  # one side is missing in the run
 SAID = {  # of one claim, of several
     YES: ("holds in this run:", "hold in this run:"),
     NO: ("fails in this run, where the opposite is seen:", "fail in this run, where the opposite is seen:"),
@@ -40,16 +40,21 @@ def told_claims(artefacts: list[Artefact], tested: pd.DataFrame) -> list[dict[st
     for artefact in artefacts:
         for claim in artefact.claims:
             row = tested.loc[claim.id].to_dict() if claim.id in tested.index else {}
-            found = {"verdict": row.get("verdict", OPEN), "compared": row.get("compared", "")}
+            found = {"verdict": holds(row), "compared": row.get("compared", "")}
             found |= {"needed": row["needed"] if pd.notna(row.get("needed")) else math.inf}
             told.append(claim.model_dump() | found | {"numbers": numbers(row), "artefact": artefact.id})
     return told
 
 
+def holds(row: Mapping[Any, Any]) -> str:
+    """The verdict of a row of ``claims_*.csv``, or UNTESTED."""
+    return UNTESTED if pd.isna(row.get("difference")) else str(row["verdict"])
+
+
 def numbers(row: dict[Any, Any]) -> str:
     """A test in words: difference [interval], p, n, seeds, and the n that would decide what is not decided."""
     if pd.isna(row.get("difference")):
-        return UNTESTED
+        return "one side is missing here"
     p = f", p = {row['p']:.2g}" if pd.notna(row["p"]) else ""
     seeds = f", {row['seeds']:.0f} seed{'s' * (row['seeds'] != 1)}" if pd.notna(row["seeds"]) else ""
     needed = f"; about n = {row['needed']:,.0f} would decide" if pd.notna(row.get("needed")) else ""
@@ -64,7 +69,7 @@ def show_claims(tested: pd.DataFrame, root: Path | None = None) -> HTML:
     """
     known = {c.id: c for artefact in load_artefacts(root or repository()) for c in artefact.claims}
     rows = [
-        (known[name].says if name in known else name, row["verdict"], numbers(row), row["compared"])
+        (known[name].says if name in known else name, holds(row), numbers(row), row["compared"])
         for name, row in tested.set_index("claim").to_dict("index").items()
     ]
     return html_page(table(("claim", "holds", "difference [95 %]", "compared"), rows), "claims")
@@ -86,8 +91,8 @@ def judgements(claims: list[dict[str, Any]]) -> Iterator[str]:
     """A sentence for each verdict: how many claims, and which, with their numbers; of open ones the nearest to one."""
     nearest = sorted(claims, key=lambda claim: claim["needed"])
     for verdict, (one, several) in SAID.items():
-        of = [claim for claim in nearest if verdict == (UNTESTED if claim["numbers"] == UNTESTED else claim["verdict"])]
-        told = [f"“{claim['says']}” ({claim['numbers']})".removesuffix(f" ({UNTESTED})") for claim in of]
+        of = [claim for claim in nearest if claim["verdict"] == verdict]
+        told = [f"“{claim['says']}”" + f" ({claim['numbers']})" * (verdict != UNTESTED) for claim in of]
         if told:
             shown = "; ".join(told if verdict in (YES, NO) else told[:1])
             yield f"{count(len(of), 'claim')} {one if len(of) == 1 else several} {shown}"

@@ -20,7 +20,7 @@ import pandas as pd
 from agentrefine_lib.dataset.card import templates
 from agentrefine_lib.metrics.verdicts import VERDICTS
 from agentrefine_lib.results.artefacts import Artefact, alt_text, load_artefacts, read_claims, read_table
-from agentrefine_lib.results.claims import told_claims
+from agentrefine_lib.results.claims import UNTESTED, told_claims
 from agentrefine_lib.runner import repository
 from agentrefine_lib.schema import atomic_write_text
 
@@ -49,7 +49,7 @@ def write_pages(figures: Path, root: Path) -> list[Path]:
 def _told(figures: Path, artefacts: list[Artefact], root: Path) -> dict[str, Any]:
     """Everything that the templates say."""
     manifest = json.loads((figures / "manifest.json").read_text(encoding="utf-8"))
-    claims = told_claims(artefacts, read_claims(figures))
+    claims = sorted(told_claims(artefacts, read_claims(figures)), key=lambda claim: claim["verdict"] == UNTESTED)
     entries = [_entry(artefact, figures, manifest) | _defined(artefact, root) for artefact in artefacts]
     verdicts = Counter(claim["verdict"] for claim in claims)
     done = [record for record in manifest["notebooks"].values() if record]
@@ -57,7 +57,7 @@ def _told(figures: Path, artefacts: list[Artefact], root: Path) -> dict[str, Any
         "manifest": manifest,
         "entries": entries,
         "claims": claims,
-        "verdicts": {word: verdicts[word] for word in VERDICTS},
+        "verdicts": {word: verdicts[word] for word in (*VERDICTS, UNTESTED)},
         "made": sum(entry["there"] for entry in entries),
         "minutes": sum(record["wall_s"] for record in done) / 60,
         "notebooks": f"{len(done)} of {len(manifest['notebooks'])}",
@@ -128,8 +128,8 @@ def score(row: dict[Any, Any]) -> str:
     if pd.isna(row["value"]):
         return "not run here"
     star = "*" if row.get("held_in") is True else ""
-    interval = f" [{_number(row['low'])}, {_number(row['high'])}]" if pd.notna(row.get("low")) else ""
-    wins = f"{row['k']:.0f}/" if pd.notna(row.get("k")) else "n = "
+    interval = f" [{_number(row['low'])},\u00a0{_number(row['high'])}]" if pd.notna(row.get("low")) else ""
+    wins = f"{row['k']:.0f}/" if pd.notna(row.get("k")) else "n\u00a0=\u00a0"
     seeds = f", {row['seeds']:.0f} seeds" if pd.notna(row.get("seeds")) and row["seeds"] > 1 else ""
     size = f" ({wins}{row['n']:.0f}{seeds})" if pd.notna(row.get("n")) else ""
     return f"{_number(row['value'])}{star}{interval}{size}"

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pandas as pd
 
-from agentrefine_lib.metrics.verdicts import OPEN
 from agentrefine_lib.results.artefacts import load_artefacts, read_claims
+from agentrefine_lib.results.claims import told_claims
 from agentrefine_lib.runner import repository
 
 BEGIN, END = "<!-- findings: made by make reproduce, do not edit -->", "<!-- end of findings -->"
@@ -35,11 +35,10 @@ def findings(figures: Path, root: Path) -> str:
             p = f", p = {row['p']:.2g}" if pd.notna(row["p"]) else ""
             needed = f" (about n = {row['needed']:,.0f} would decide)" if pd.notna(row.get("needed")) else ""
             lines.append(f"| {compared} | {value:.1f}{unit} [{low:.1f}, {high:.1f}]{p} | {row['verdict']}{needed} |")
-    of_all = [claim.id for artefact in load_artefacts(root) for claim in artefact.claims]
-    tested = Counter(claims["verdict"].reindex(of_all).fillna(OPEN))
-    told = ", ".join(f"{count} {verdict}" for verdict, count in tested.most_common())
+    verdicts = Counter(claim["verdict"] for claim in told_claims(load_artefacts(root), claims))
+    told = ", ".join(f"{count} {verdict}" for verdict, count in verdicts.most_common())
     run = f"Profile `{manifest['profile']}`, {minutes:.0f} minutes, commit `{(manifest['commit'] or 'none')[:7]}`"
-    return "\n".join([*lines, "", f"{run}. All {len(of_all)} claims: {told}. Intervals are 95 %."])
+    return "\n".join([*lines, "", f"{run}. All {verdicts.total()} claims: {told}. Intervals are 95 %."])
 
 
 def _won(table: pd.DataFrame) -> str:

@@ -41,7 +41,7 @@ def roll_out_on_ray(
         waiting = [task for key, task in wanted.items() if key not in journal.done]
         batches = [waiting[i : i + batch] for i in range(0, len(waiting), batch)]
         work = partial(play_batch, make_policy, limits, make)
-        with tqdm(total=len(wanted), initial=len(wanted) - len(waiting), desc=name, unit="episode") as bar:
+        with tqdm(total=len(wanted), initial=len(wanted) - len(waiting), desc=name, unit="episode", leave=False) as bar:
             for _, (lines, reasons) in map_on_ray(work, batches, in_flight, str(path)):
                 for line in lines:
                     journal.append(Episode.model_validate_json(line))

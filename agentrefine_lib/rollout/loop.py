@@ -61,7 +61,9 @@ async def roll_out(
     lender = nullcontext(engines) if engines else EnginePool(make, limits.time)
     with Journal(path, Episode, key=lambda e: e.id) as journal, lender as pool:
         waiting = [task for name, task in wanted.items() if name not in journal.done]
-        with tqdm(total=len(wanted), initial=len(wanted) - len(waiting), desc=policy.name, unit="episode") as bar:
+        with tqdm(
+            total=len(wanted), initial=len(wanted) - len(waiting), desc=policy.name, unit="episode", leave=False
+        ) as bar:
             run = _Run(policy, limits, journal, pool, bar)
             for batch in batches_of(policy, list(wanted.values()), waiting, limits.in_flight):
                 await run.play_all(batch)

@@ -1,6 +1,7 @@
 """Who won which task, and what two policies did in one of them, side by side."""
 
 import html
+from itertools import groupby
 from typing import NamedTuple
 
 from agentrefine_lib.schema import Episode
@@ -23,10 +24,11 @@ class _Outcome(NamedTuple):
 class CompareViewer(Panel):
     """``CompareViewer(run / "episodes")``: a matrix of outcomes; a click shows two policies on that task.
 
-    Tasks where the two policies differ come first in the list. Raises ValueError when no task was played by two.
+    It opens with the policies ``a`` and ``b``, else the first two. Tasks where the two differ come first in the list.
+    Raises ValueError when no task was played by two.
     """
 
-    def __init__(self, source: Source) -> None:
+    def __init__(self, source: Source, a: str = "", b: str = "") -> None:
         self._index = Index(source)
         self._played: dict[tuple[str, str], _Outcome] = {}  # by policy and task
         for number in range(len(self._index)):
@@ -41,7 +43,7 @@ class CompareViewer(Panel):
             )
         self._tasks = list(dict.fromkeys(task for _, task in self._played))
         self._a, self._b = dropdown("A", policies, "16em"), dropdown("B", policies, "16em")
-        self._b.value = policies[1]
+        self._a.value, self._b.value = a or policies[0], b or policies[1]
         self._task = dropdown("task", [], "34em")
         self._matrix, self._pair = Pane(name="outcomes", height=240), Pane(name="A and B", height=560)
         super().__init__("comparison", [self._matrix, toolbar(self._a, self._b, self._task), self._pair])
@@ -95,7 +97,13 @@ class CompareViewer(Panel):
             cells = "".join(f"<td>{self._cell(policy, n)}</td>" for n in range(len(self._tasks)))
             won = [outcome.success for (who, _), outcome in self._played.items() if who == policy]
             rows.append(f'<tr><th scope="row">{escape(policy)}</th><td>{sum(won)}/{len(won)}</td>{cells}</tr>')
-        top = f'<tr><th scope="col">policy</th><th scope="col">won</th>{head}</tr>'
+        engines = [
+            (engine, len(list(tasks))) for engine, tasks in groupby(self._tasks, lambda task: task.partition("/")[0])
+        ]
+        groups = "".join(f'<th scope="colgroup" colspan="{size}">{escape(engine)}</th>' for engine, size in engines)
+        top = (
+            f'<tr><th colspan="2"></th>{groups}</tr><tr><th scope="col">policy</th><th scope="col">won</th>{head}</tr>'
+        )
         return f'<div class="ar-label">{HINT}</div><table><thead>{top}</thead><tbody>{"".join(rows)}</tbody></table>'
 
     def _cell(self, policy: str, number: int) -> str:

@@ -86,5 +86,5 @@ def html_page(body: str, name: str, height: int | None = None) -> HTML:
 def document(body: str, title: str) -> str:
     """A file of its own that opens from disk."""
     head = f'<meta charset="utf-8"><meta name="viewport" content="width=device-width"><title>{escape(title)}</title>'
-    style = "<style>:root{color-scheme:light dark}body{margin:1em auto;max-width:70em}</style>"
+    style = "<style>:root{color-scheme:light dark}body{margin:1em auto;max-width:70em;padding:0 1em}</style>"
     return f'<!doctype html><html lang="en"><head>{head}{style}</head><body>{page(body, title)}</body></html>\n'

@@ -89,11 +89,11 @@ def test_the_page_shows_ours_beside_the_papers_escaped_and_every_claim(root):
     assert 'href="errata.html"' in page and "(errata.html)" in text
     assert "Figure 9 · A figure" in page and "Figure 9: A figure" in text
     assert "<b>ours</b>" not in page and "&lt;b&gt;ours&lt;/b&gt;" in page
-    assert page.index("37.5") < page.index("25 [10, 40] (1/4)")  # the paper's table, then ours
-    assert "0.125 (n = 4)" in page and "their page" in page
+    assert page.index("37.5") < page.index("25 [10,\u00a040] (1/4)")  # the paper's table, then ours
+    assert "0.125 (n\u00a0=\u00a04)" in page and "their page" in page
     for told in (page, text):
         assert "0.5 [0, 0.75], p = 0.06, n = 8, 3 seeds; about n = 12 would decide" in told
-        assert "not tested in this run" in told
+        assert "one side is missing here" in told
         assert "1 of 1 artefacts" in told
     assert "src=" not in page and "http" not in page.replace("http-equiv", "")
 
@@ -104,7 +104,7 @@ def test_a_chapter_shows_what_is_claimed_and_not_an_id(root):
     page = BeautifulSoup(show_claims(claims(up, nothing, {"claim": "<i>mine</i>"}), root).data, "html.parser")
     rows = [[cell.text for cell in row.select("td")] for row in page.select("tbody tr")]
     assert rows[0] == ["It goes up.", "yes", "0.5 [0.25, 0.75], n = 8, 1 seed", "a - b"]
-    assert rows[1][:3] == ["Who knows.", "not decided", "not tested in this run"]
+    assert rows[1][:3] == ["Who knows.", "not tested", "one side is missing here"]
     assert rows[2][0] == "<i>mine</i>"
 
 
@@ -138,7 +138,7 @@ def test_what_a_run_showed_is_said_for_every_verdict(root, row, told):
     plots.save(plots.agreement(table.assign(low=80.0, high=90.0)), table, root / "figures", "fig")
     page = BeautifulSoup(show_findings("02_draw", root / "figures", "First this", root=root).data, "html.parser")
     first, figure, *judged = [item.text for item in page.select("li")]
-    assert (first, figure) == ("First this.", "Labelled as the teacher did: <i>it</i> 88.0 %.")
+    assert (first, figure) == ("First this.", "Agreement with the teacher: <i>it</i> 88.0 %.")
     assert any(told in sentence for sentence in judged)
     assert len(judged) == (2 if row else 1)
 
