@@ -1,7 +1,5 @@
 """The data set card: a README.md in which every number was measured on the data that it lies beside."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -82,7 +80,7 @@ def _row(trajectory: Trajectory) -> dict[str, Any]:
     }
 
 
-def _measurements(table: pd.DataFrame) -> dict[str, Any]:
+def _measurements(table: "pd.DataFrame") -> dict[str, Any]:
     columns = list(PER_TRAJECTORY)
     summary = table[columns].agg(["mean", "min", "median", "max", "sum"])
     return {
@@ -97,7 +95,7 @@ def _measurements(table: pd.DataFrame) -> dict[str, Any]:
     }
 
 
-def _shares(column: pd.Series[str]) -> list[tuple[str, int]]:
+def _shares(column: "pd.Series[str]") -> list[tuple[str, int]]:
     """Values with their counts, most frequent first, ties by name."""
     counts = column.value_counts().sort_index().sort_values(ascending=False, kind="stable")
     return [(str(name), int(count)) for name, count in counts.items()]

@@ -3,8 +3,6 @@
 To publish a data set, use what ``datasets`` has: ``to_datasets(conversations).push_to_hub("name/of-the-set")``.
 """
 
-from __future__ import annotations
-
 # mypy: disable-error-code="import-untyped"
 from collections.abc import Callable, Iterable, Iterator
 from itertools import islice
@@ -69,7 +67,7 @@ def _arrow_schema() -> Any:
     return pa.schema({"id": pa.string(), "conversations": pa.list_(message)})
 
 
-def to_datasets(conversations: Iterable[Conversation]) -> datasets.Dataset:
+def to_datasets(conversations: Iterable[Conversation]) -> "datasets.Dataset":
     """The conversations as a ``datasets.Dataset`` in memory, with the released columns."""
     from datasets import Dataset, Features
 

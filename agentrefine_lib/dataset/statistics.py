@@ -1,7 +1,5 @@
 """What is in a training set: the measurements behind tab_data and the data set card."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 from itertools import groupby
 from typing import TYPE_CHECKING
@@ -16,7 +14,7 @@ BINS = 10  # of positions in a play
 LONGEST = 3  # run of errors with a bar of its own, as in the paper's figure 13
 
 
-def statistics(trajectories: Iterable[Trajectory]) -> pd.DataFrame:
+def statistics(trajectories: Iterable[Trajectory]) -> "pd.DataFrame":
     """tab_data: one row per trajectory, to be described or plotted (turns, errors by flag, refinements, characters)."""
     import pandas as pd
 
@@ -40,7 +38,7 @@ def measure(trajectory: Trajectory) -> dict[str, str | int]:
     }
 
 
-def error_runs(trajectories: Iterable[Trajectory]) -> pd.DataFrame:
+def error_runs(trajectories: Iterable[Trajectory]) -> "pd.DataFrame":
     """fig13_error_runs: one row per trajectory: its answered ``turns``, and how many lie in runs of errors of a length.
 
     A run is of consecutive Player turns with any flag. Columns "run of 1", "run of 2", "run of 3" and "run of more than
@@ -61,7 +59,7 @@ def error_runs(trajectories: Iterable[Trajectory]) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def error_positions(trajectories: Iterable[Trajectory]) -> pd.DataFrame:
+def error_positions(trajectories: Iterable[Trajectory]) -> "pd.DataFrame":
     """Share of Player turns with each flag, by position in the play: columns position (in [0, 1)), error, share, n."""
     import pandas as pd
 

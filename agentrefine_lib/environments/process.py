@@ -5,8 +5,6 @@ one, or that raises, or whose process dies, kills the process and raises EngineF
 again in a fresh one. What an engine raises crosses as text: its type may not exist here. Engines see no GPU.
 """
 
-from __future__ import annotations
-
 import asyncio
 import contextlib
 import signal
@@ -37,7 +35,7 @@ class EngineFailure(RuntimeError):  # noqa: N818  (an event of the run, like a s
     The first line says what happened, in which task; ``engine`` is the process that it happened to.
     """
 
-    def __init__(self, told: str, engine: EngineProcess) -> None:
+    def __init__(self, told: str, engine: "EngineProcess") -> None:
         super().__init__(told)
         self.engine = engine
 
@@ -178,7 +176,7 @@ def _serve(pipe: Connection, make_environment: MakeEnvironment) -> None:
     player.close()
 
 
-def _answer(player: _Player, method: str, *arguments: Any) -> tuple[Any, str]:
+def _answer(player: "_Player", method: str, *arguments: Any) -> tuple[Any, str]:
     """What the engine gives, checked; or None and why not: one line, then the traceback."""
     try:
         given = getattr(player, method)(*arguments)

@@ -1,7 +1,5 @@
 """Commands by signature: ``"take {object} from {receptacle}"`` read as a pattern, and written with other arguments."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterable
 from functools import lru_cache
@@ -54,7 +52,7 @@ def _most_specific_first(signatures: tuple[str, ...]) -> list[str]:
 
 
 @lru_cache(maxsize=4096)
-def _pattern(signature: str) -> re2.Pattern:
+def _pattern(signature: str) -> "re2.Pattern":
     parts = _SLOT.split(signature)  # literal, name, literal, name, …, literal
     body = "".join(re2.escape(part) if i % 2 == 0 else "(.+?)" for i, part in enumerate(parts))
     return re2.compile(f"(?i){body}")

@@ -1,17 +1,12 @@
 """The training data in numbers: what the rules turned back, how many errors come in a row, a second judge."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 import pandas as pd
 
 from agentrefine_lib.metrics.intervals import share_interval
-
-if TYPE_CHECKING:
-    from agentrefine_lib.verify import Rejection
-    from agentrefine_lib.verify.judge import Agreement
+from agentrefine_lib.verify import Rejection
+from agentrefine_lib.verify.judge import Agreement
 
 OF_PLAYS = ("too_few_refinements", "given_up")  # reasons without a turn that are no script's
 

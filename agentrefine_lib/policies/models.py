@@ -1,7 +1,5 @@
 """The models of a run as policies, as the sections of a chapter say: local ones, and those behind a URL."""
 
-from __future__ import annotations
-
 from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
@@ -29,7 +27,7 @@ class Models:
     its URL, and so does its own; answers are kept in ``run/recorded/<record>.jsonl`` and not paid for twice."""
 
     run: Path
-    table: pd.DataFrame
+    table: "pd.DataFrame"
     prompting: Prompting
     decoding: Decoding
     endpoint: Served

@@ -1,7 +1,5 @@
 """The checkpoints of a training at play: the one that plays best is kept; one task at each of them."""
 
-from __future__ import annotations
-
 import shutil
 from pathlib import Path
 from statistics import fmean
@@ -52,7 +50,7 @@ async def replay(base: Path | str, model: Path, task: Task, folder: Path, limits
     return episodes
 
 
-async def keep_best(folder: Path, how: Selection, root: Path) -> pd.DataFrame:
+async def keep_best(folder: Path, how: Selection, root: Path) -> "pd.DataFrame":
     """Play every checkpoint in a tuned model's folder and put the best one's weights in the place of the last one's.
 
     Best has the highest mean of success and progress over the tasks; of equals the later. Episodes and the table that

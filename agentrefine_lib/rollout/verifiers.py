@@ -6,8 +6,6 @@ did not accept) are metrics; ``trace.info["episode"]`` is the suite's record. It
 ``verifiers`` 0.4.0 wants an older openai than constraints.txt has (docs/environments.md).
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from pathlib import Path
 

@@ -1,10 +1,9 @@
 """Pydantic models of the paper's records. JSON keys follow the paper (its Figure 4) and its released data sets."""
 
-from __future__ import annotations
-
 import json
 import operator
 from itertools import pairwise
+from typing import Self
 
 from pydantic import Field, JsonValue, field_validator, model_validator
 
@@ -69,7 +68,7 @@ class Trajectory(Record):
     turns: list[Turn] = Field(alias="trajectory", min_length=1)
 
     @model_validator(mode="after")
-    def turns_alternate(self) -> Trajectory:
+    def turns_alternate(self) -> Self:
         for before, turn in pairwise(self.turns):
             if turn.role == before.role:
                 raise ValueError(f"turn {turn.turn} ({turn.role}) comes right after turn {before.turn} ({before.role})")
@@ -88,7 +87,7 @@ class Task(Record):
         return f"{self.engine}/{self.name}/{self.seed}"
 
     @classmethod
-    def from_id(cls, text: str) -> Task:
+    def from_id(cls, text: str) -> Self:
         """The task that an id names. Raises ValueError for anything that is not engine/name/seed."""
         engine, _, rest = text.partition("/")
         name, _, seed = rest.rpartition("/")
@@ -157,7 +156,7 @@ class Episode(Record):
         return format_example(self.goal, self.observation, shown, thoughts=thoughts)
 
     @model_validator(mode="after")
-    def progress_is_the_last_steps(self) -> Episode:
+    def progress_is_the_last_steps(self) -> Self:
         if self.steps and abs(self.progress - self.steps[-1].progress) > 1e-9:
             raise ValueError(f"progress {self.progress} differs from that of the last step {self.steps[-1].progress}")
         return self

@@ -1,7 +1,5 @@
 """Answers to open questions, graded by a language model, as MT-bench grades single answers (arXiv 2306.05685)."""
 
-from __future__ import annotations
-
 import asyncio
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
@@ -18,7 +16,7 @@ GRADE = """Below is a conversation. Grade the last answer of the assistant from 
 right, does it do what was asked, is it clear? Answer with one JSON object and nothing else: {"grade": 7}."""
 
 
-async def grade(endpoint: Endpoint, questions: Iterable[Question], answers: Iterable[Answer]) -> pd.DataFrame:
+async def grade(endpoint: "Endpoint", questions: Iterable[Question], answers: Iterable[Answer]) -> pd.DataFrame:
     """One row per reply, as MT-bench grades single answers: model, question, turn, grade (None: no usable answer)."""
     turns = {question.id: question.turns for question in questions}
     every = [(answer, turn) for answer in answers for turn in range(len(answer.replies))]

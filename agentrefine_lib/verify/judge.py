@@ -5,8 +5,6 @@ In the paper, people label turns that GPT-4, its dungeon master, has labelled. `
 floor that a language model should beat.
 """
 
-from __future__ import annotations
-
 import asyncio
 import json
 import random
@@ -71,7 +69,7 @@ class ReaderJudge:
 class EndpointJudge:
     """A language model is asked about each turn, without seeing the dungeon master's answer to it."""
 
-    def __init__(self, endpoint: Endpoint) -> None:
+    def __init__(self, endpoint: "Endpoint") -> None:
         self.endpoint = endpoint
         self.name = endpoint.settings.model
 
@@ -84,7 +82,7 @@ class EndpointJudge:
         return verdict if isinstance(verdict, bool) else None
 
 
-async def ask_for_json(endpoint: Endpoint, text: str) -> JsonValue:
+async def ask_for_json(endpoint: "Endpoint", text: str) -> JsonValue:
     """The JSON in a judge's answer; None where it has nothing to say."""
     try:
         answer = await endpoint.complete([{"role": "user", "content": text}])

@@ -1,7 +1,5 @@
 """The verifier at work on one play, turn by turn: what a reader of Algorithm 1 wants to see."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Sequence
 from itertools import pairwise
 from typing import TYPE_CHECKING
@@ -25,7 +23,7 @@ def _first_flag(turns: Sequence[Turn]) -> int:
     return next((i for i, turn in enumerate(turns) if getattr(turn, "parameter_error", False)), 0)
 
 
-def trace(script: Script, turns: Sequence[Turn]) -> pd.DataFrame:
+def trace(script: Script, turns: Sequence[Turn]) -> "pd.DataFrame":
     """One row per Player turn up to the first fault: turn, action, script (its check), dm (its flags), verdict."""
     import pandas as pd
 
