@@ -6,7 +6,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from agentrefine_lib.environments import titles
-from agentrefine_lib.metrics import UNPERTURBED
+from agentrefine_lib.metrics.robustness import FIGURE_3, TABLE_3, UNPERTURBED
 from agentrefine_lib.plots.findings import changed
 from agentrefine_lib.plots.looks import AGENTREFINE, panels, sheet, tell
 from agentrefine_lib.plots.marks import change, name_rows
@@ -33,9 +33,10 @@ def perturbed(table: pd.DataFrame) -> Figure:
         for tick, (*_, who) in zip(ax.get_yticklabels(), rows, strict=False):
             tick.set_fontweight("normal" if who else "bold")
         ax.set(xlim=(-4, 146), xticks=(0, 50, 100))
-    played = sorted({"P1", "P2", "P3"} & set(table.loc[table["source"] == OURS, "perturbation"]))
-    told = f"dot: mean over {', '.join(played) or 'renamed ones'}, band: its 95 % interval"
-    reading = f"Tick: commands as they are; {told}. Hollow: the paper's (P1 to P3)."
+    played = table.loc[table["source"] == OURS, "perturbation"].drop_duplicates()
+    papers = played[played.isin(FIGURE_3)], played[~played.isin([*TABLE_3, *PERTURBED])]
+    over = ", elsewhere over ".join(" and ".join(names) for names in papers if len(names)) or "renamed ones"
+    reading = f"Tick: commands as they are; dot: mean over {over}; band: its 95 % interval. Hollow: the paper's."
     return tell(figure, _cost(moves[(moves["source"] == OURS) & (moves["metric"] == "progress")]), reading)
 
 
