@@ -114,12 +114,16 @@ def spread(
 def spread_claim(
     name: str, episodes: pd.DataFrame, method: str, baseline: str, metric: str, seed: int = 0
 ) -> dict[str, object]:
-    """A row for ``claims``: does the method's ``metric`` vary more over wordings than the baseline's? No p."""
+    """A row for ``claims``: does the method's ``metric`` vary more over wordings than the baseline's? No p.
+
+    Nothing is compared where one of the two has nothing without a perturbation: it cannot vary much.
+    """
     found: dict[str, object] = {"claim": name, "compared": f"{method} - {baseline}, standard deviation of {metric}"}
     if not {method, baseline} <= set(episodes["method"]):
         return found
     (ours, draws), (theirs, others) = (spread(episodes, who, metric, "std", seed) for who in (method, baseline))
-    if not np.isfinite([ours, theirs]).all():
+    plain = [spread(episodes, who, metric, UNPERTURBED, seed)[0] for who in (method, baseline)]
+    if not np.isfinite([ours, theirs]).all() or not min(plain) > 0:
         return found
     low, high = percentiles(draws - others)
     seeds = int(episodes[episodes["method"].isin([method, baseline])].groupby("method")["seed"].nunique().min())

@@ -81,6 +81,21 @@ def test_p5_is_the_model_without_held_in_data_and_table_3_has_six_columns():
     assert spread["agentrefine", "perturbed"] == 0.6
 
 
+def test_a_method_without_progress_is_not_called_steady():
+    rows = [
+        ("expert_only", "none", 1.0),
+        ("expert_only", "P1", 0.4),
+        ("agentrefine", "none", 0.5),
+        ("agentrefine", "P1", 0.5),
+    ]
+    table = pd.DataFrame(rows, columns=["method", "perturbation", "progress"])
+    table = table.assign(policy=table["method"], seed=0, engine="alfworld", task="alfworld/a/0")
+    asked = ("tab3", table, "expert_only", "agentrefine", "progress")
+    assert metrics.spread_claim(*asked)["difference"] == pytest.approx(0.3)
+    table["progress"] *= table["method"] != "agentrefine"
+    assert "difference" not in metrics.spread_claim(*asked)
+
+
 def test_table_11_compares_agentrefine_of_the_ablations_size_with_half_of_it():
     sizes = {"agentrefine": 32000, "agentrefine_8000": 8000, "agentrefine_4000": 3990, "no_refinement": 7990}
     variants = [name.split("_")[0] if name[-1] == "0" else name for name in sizes]

@@ -47,12 +47,16 @@ def test_the_task_that_differs_most_comes_first(tmp_path):
 
 def test_the_slider_shows_the_same_task_at_each_checkpoint():
     first, last = (episode(said, policy=name) for said, name in (("wait", "untuned"), ("go", "step-4")))
-    slider = CheckpointSlider([first, last])
+    elsewhere = Task(engine="babyai", name="GoToDoor", seed=2)
+    others = [e.model_copy(update={"task": elsewhere, "goal": "Elsewhere."}) for e in (first, last)]
+    slider = CheckpointSlider([first, last, *others])
     assert "untuned" in slider._page.body and "&gt; wait" in slider._page.body
     slider._slider.value = 1
     assert "step-4" in slider._page.body and "&gt; go" in slider._page.body
     told = slider._repr_mimebundle_()["text/html"]
     assert "<td>untuned</td>" in told and "&gt; go" in told
+    slider._task.value = elsewhere.id
+    assert "Elsewhere." in slider._page.body and "step-4" in slider._page.body
     with pytest.raises(ValueError, match="found none"):
         CheckpointSlider([])
 
