@@ -1,7 +1,5 @@
 """The registry ``params/artefacts.yaml``: each figure and table, and the claims that it lets anybody test."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Literal
 

@@ -4,8 +4,6 @@ Every page opens from disk, holds all that it needs and fetches nothing. What a 
 goes through nbconvert's sanitiser, and a page runs no script but ours, which its security policy names by its hash.
 """
 
-from __future__ import annotations
-
 import argparse
 import base64
 import hashlib

@@ -1,7 +1,5 @@
 """The paper's claims in words, and what became of each in a run."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Iterator, Mapping
 from pathlib import Path

@@ -3,8 +3,6 @@
 Parameters that differ, the tables of figures, and paired tests where both played the same tasks.
 """
 
-from __future__ import annotations
-
 import argparse
 import json
 import os

@@ -4,8 +4,6 @@
 says the same where Markdown is read. Both are made from the CSVs, the registry and the manifest, and from nothing else.
 """
 
-from __future__ import annotations
-
 import argparse
 import base64
 import json

@@ -1,7 +1,5 @@
 """What the run found, as a short table in the README: ``python -m agentrefine_lib.results.readme``."""
 
-from __future__ import annotations
-
 import argparse
 import json
 from collections import Counter

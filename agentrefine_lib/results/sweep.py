@@ -5,8 +5,6 @@ value is a list although its parameter takes none (or a list of lists). Each get
 profile's; after a stop, the same command goes on.
 """
 
-from __future__ import annotations
-
 import json
 import re
 import sys

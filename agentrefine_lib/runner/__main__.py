@@ -1,7 +1,5 @@
 """``python -m agentrefine_lib.runner laptop``. Exit: 0 done, 1 a notebook failed, 2 refused, 130 interrupted."""
 
-from __future__ import annotations
-
 import argparse
 import signal
 import subprocess

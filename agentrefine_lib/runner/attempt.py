@@ -1,7 +1,5 @@
 """One notebook: executed in a fresh kernel, and accepted only when it wrote the outputs that it declares."""
 
-from __future__ import annotations
-
 import logging
 import os
 import sys

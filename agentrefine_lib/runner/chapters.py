@@ -1,7 +1,5 @@
 """Runs the notebooks of a profile in order and skips what is up to date."""
 
-from __future__ import annotations
-
 import fcntl
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager

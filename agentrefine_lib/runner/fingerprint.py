@@ -3,8 +3,6 @@
 Imports are followed from the source; a module reached only through ``importlib`` is not seen.
 """
 
-from __future__ import annotations
-
 import ast
 import hashlib
 import json
@@ -57,7 +55,7 @@ class State(BaseModel):
         return profile.run_dir / ".state" / f"{notebook.name}.json"
 
     @classmethod
-    def load(cls, profile: Profile, notebook: Notebook) -> State | None:
+    def load(cls, profile: Profile, notebook: Notebook) -> "State | None":
         """The state on disk; None where there is none that can be read."""
         try:
             return cls.model_validate_json(cls.file(profile, notebook).read_bytes())

@@ -4,8 +4,6 @@
 installed here, so that a line is as true as the package's own metadata.
 """
 
-from __future__ import annotations
-
 import argparse
 import csv
 import sys

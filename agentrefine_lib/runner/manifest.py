@@ -4,8 +4,6 @@
 for hidden ones. A notebook that was skipped keeps the record of the run that made its outputs.
 """
 
-from __future__ import annotations
-
 import json
 import os
 import platform

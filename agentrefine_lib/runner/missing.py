@@ -1,7 +1,5 @@
 """Engines that cannot be played here: told before anything runs, with what takes their place."""
 
-from __future__ import annotations
-
 import textwrap
 from collections.abc import Container, Iterator, Mapping, Sequence
 from dataclasses import replace

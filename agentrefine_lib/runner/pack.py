@@ -3,8 +3,6 @@
 It holds all episodes and the first trajectories; its models are the released ones, whose weights are not packed.
 """
 
-from __future__ import annotations
-
 import argparse
 import io
 import sys

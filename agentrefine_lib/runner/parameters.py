@@ -1,7 +1,5 @@
 """What notebooks declare in their parameters cells, and whether the values handed to them fit."""
 
-from __future__ import annotations
-
 import ast
 import json
 from pathlib import Path

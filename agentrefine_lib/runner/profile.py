@@ -5,8 +5,6 @@ What the notebooks read and write stands in one list for all profiles, ``params/
 Everything that is wrong with a profile is collected and shown at once: where it is, what was found, what was expected.
 """
 
-from __future__ import annotations
-
 from collections.abc import Container, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path

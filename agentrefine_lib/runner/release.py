@@ -3,8 +3,6 @@
 python -m agentrefine_lib.runner.release runs/overnight agentrefine-0 agentrefine --hours 1.4 --device "a Xeon core"
 """
 
-from __future__ import annotations
-
 import argparse
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """Sections of parameters: which model checks which, and their fields as values of their own: ``recipe.lora_rank``."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Mapping
 from importlib import import_module
 from types import MappingProxyType

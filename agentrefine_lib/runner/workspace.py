@@ -1,7 +1,5 @@
 """For a notebook opened by hand: its run folder from wherever it was started, and its inputs made when missing."""
 
-from __future__ import annotations
-
 import shutil
 import tarfile
 from pathlib import Path

@@ -1,7 +1,5 @@
 """Adapters that were trained before and lie with the repository: played in place of a training of hours."""
 
-from __future__ import annotations
-
 import hashlib
 import json
 import logging
@@ -75,7 +73,7 @@ def release(model: Path, conversations: Sequence[Conversation], folder: Path, **
     return said
 
 
-def take(released: Path, folder: Path, base: Path | str, conversations: Sequence[Conversation]) -> pd.DataFrame:
+def take(released: Path, folder: Path, base: Path | str, conversations: Sequence[Conversation]) -> "pd.DataFrame":
     """Copy a released adapter to ``folder`` with its base's tokenizer; returns its loss log.
 
     Warns where ``conversations`` are not what it was trained on. Raises FileNotFoundError where there is none, and
