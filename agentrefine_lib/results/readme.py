@@ -17,12 +17,13 @@ COMPARED = {  # claim: what its difference is between, and the factor and unit o
     "unseen_worlds": ("Progress in new synthetic worlds, AgentRefine minus the held-in expert", 100, " points"),
     "tab1_main": ("Progress on the engines that neither was trained on, the same two", 100, " points"),
     "fig3_perturbation": ("What renaming the commands costs the held-in model more than AgentRefine", 100, " points"),
+    "mask_refinements": ("Log-likelihood per token of a refinement, AgentRefine minus a model without that loss", 1, ""),
     "fig_thoughts": ("Vendi score of the training set's thoughts, AgentRefine's minus the expert's", 1, ""),
 }
 
 
 def findings(figures: Path, root: Path) -> str:
-    """Markdown, from the CSVs and the manifest of a run: tasks won, five comparisons, and how many claims hold."""
+    """Markdown, from the CSVs and the manifest of a run: tasks won, six comparisons, and how many claims hold."""
     claims, manifest = read_claims(figures), json.loads((figures / "manifest.json").read_text(encoding="utf-8"))
     minutes = sum(record["wall_s"] for record in manifest["notebooks"].values() if record) / 60
     lines = ["| | this run | verdict |", "|---|---|---|", _won(pd.read_csv(figures / "tab1_main.csv"))]
