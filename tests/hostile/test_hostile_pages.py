@@ -30,7 +30,7 @@ TAGS = {
     *["details", "summary", "table", "thead", "tbody", "tr", "th", "td"],
 }
 ATTRIBUTES = {
-    *["class", "role", "tabindex", "scope", "style", "charset", "name", "content", "lang", "type", "title"],
+    *["class", "colspan", "role", "tabindex", "scope", "style", "charset", "name", "content", "lang", "type", "title"],
     *["aria-label", "aria-pressed", "data-pick", "data-error"],
 }
 STYLES = {"max-height:520px", None}

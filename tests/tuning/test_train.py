@@ -177,7 +177,9 @@ def test_the_card_says_what_the_model_was_made_from(tiny, trajectories, tmp_path
     card = (tmp_path / "m" / "README.md").read_text()
     lines = "".join(conversation.to_json() + "\n" for conversation in data)
     assert hashlib.sha256(lines.encode()).hexdigest() in card
-    assert f"{log['examples'].iloc[0]} conversations; {log['dropped'].iloc[0]} of 4 were left out" in card
+    examples, read, dropped = log.iloc[0][["examples", "read", "dropped"]].astype(int)
+    told = f"{examples} conversations, of which the steps read {read}; {dropped} of 4 were left out"
+    assert told in card
     row = log.iloc[-1]
     assert f"| 2 | {row.loss:.3f} | {row.loss_refinement:.3f} | {row.loss_ordinary:.3f} |" in card
     for name, value in RECIPE.model_copy(update={"train_steps": 2, "max_tokens": 1300}).model_dump().items():
