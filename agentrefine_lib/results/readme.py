@@ -17,7 +17,7 @@ COMPARED = {  # claim: what its difference is between, and the factor and unit o
     "unseen_worlds": ("Progress in new synthetic worlds, AgentRefine minus the held-in expert", 100, " points"),
     "tab1_main": ("Progress on the engines that neither was trained on, the same two", 100, " points"),
     "fig3_perturbation": ("What renaming the commands costs the held-in model more than AgentRefine", 100, " points"),
-    "mask_refinements": ("Log-likelihood per token of a refinement, AgentRefine minus a model without that loss", 1, ""),
+    "mask_refinements": ("Log-likelihood of a refinement, per token, AgentRefine minus no loss on them", 1, ""),
     "fig_thoughts": ("Vendi score of the training set's thoughts, AgentRefine's minus the expert's", 1, ""),
 }
 
