@@ -51,13 +51,8 @@ def likelihood(read: pd.DataFrame) -> Figure:
         sns.pointplot(part, x="nats", y="method", order=labels, ax=ax, legend=False, markersize=5, err_kws=line, **dots)
         name_rows(ax, labels)
         ax.set(xlim=(0, 1.08 * read["nats"].max()), xlabel="nats per token", ylabel="")
-    means = (
-        shown.groupby(["method", "turn"])["nats"]
-        .mean()
-        .unstack("method")
-        .reindex(["refinement", "erroneous"])
-        .dropna(how="all")
-    )
+    means = shown.pivot_table(index="turn", columns="method", values="nats")
+    means = means.reindex(["refinement", "erroneous"]).dropna(how="all")
     finding = "AgentRefine was not tuned here"
     if {"untuned", AGENTREFINE} <= set(means):
         moves = (f"{turn} turns from {m['untuned']:.2f} to {m[AGENTREFINE]:.2f}" for turn, m in means.iterrows())

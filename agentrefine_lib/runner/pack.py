@@ -18,8 +18,8 @@ from agentrefine_lib.schema import atomic_write
 from agentrefine_lib.tuning.base import UNTUNED
 
 WHOLE = ("episodes", "ladder", "perturbed", "mended", "sampled", "reflexion", "general")
-BEGUN = ("synthesis", "conversations", "expert")  # of each of their files the first lines
-LINES = 200
+BEGUN = ("synthesis", "conversations", "expert")
+LINES: dict[str, int | None] = dict.fromkeys(WHOLE) | dict.fromkeys(BEGUN, 200)  # folder → of each file; none: all
 
 
 def pack(profile: Profile) -> Path:
@@ -32,7 +32,7 @@ def pack(profile: Profile) -> Path:
     kept = models["policy"].isin([UNTUNED, *(path.name for path in (profile.root / ADAPTERS).glob("*"))])
     left = set(models.loc[~kept, "policy"])
     files = {MODELS: models[kept].to_csv(index=False).encode()}
-    for folder, lines in (*dict.fromkeys(WHOLE).items(), *dict.fromkeys(BEGUN, LINES).items()):
+    for folder, lines in LINES.items():
         for path in sorted((run / folder).rglob("*.jsonl")):
             if path.stem.partition("@")[0] not in left:
                 with open(path, "rb") as read:

@@ -1,5 +1,6 @@
 """For a notebook opened by hand: its run folder from wherever it was started, and its inputs made when missing."""
 
+import csv
 import shutil
 import tarfile
 from pathlib import Path
@@ -29,17 +30,16 @@ def workspace(run_dir: str, root: Path | None = None) -> Path:
     """
     root = root or repository()
     folder, reading = root / run_dir, root / READING
-    made = [name for name in SOURCES if name.endswith(PACKED) or (root / name / MODELS).exists()]
-    made = [name for name in made if (root / name).exists()]
+    made = next((name for name in SOURCES if (root / name).is_file() or (root / name / MODELS).exists()), "")
     if made and folder.is_relative_to(reading) and not reading.exists():
         part = reading.with_name("reading.part")
         shutil.rmtree(part, ignore_errors=True)
-        if made[0].endswith(PACKED):
-            unpack(root / made[0], part, root)
+        if (root / made).is_file():
+            unpack(root / made, part, root)
         else:
-            shutil.copytree(root / made[0], part, ignore=NOT_COPIED)
+            shutil.copytree(root / made, part, ignore=NOT_COPIED)
         part.rename(reading)
-        print(f"{READING} starts as a copy of {made[0]}; delete it to start from a newer one", flush=True)
+        print(f"{READING} starts as a copy of {made}; delete it to start from a newer one", flush=True)
     folder.mkdir(parents=True, exist_ok=True)
     return folder
 
@@ -51,8 +51,9 @@ def unpack(packed: Path, folder: Path, root: Path) -> None:
 
     with tarfile.open(packed) as archive:
         archive.extractall(folder, filter="data")
-    for line in (folder / MODELS).read_text(encoding="utf-8").splitlines()[1:]:
-        policy, base = line.split(",")[0], line.split(",")[-1]
+    with open(folder / MODELS, encoding="utf-8", newline="") as table:
+        models = {row["policy"]: row["base"] for row in csv.DictReader(table)}
+    for policy, base in models.items():
         if (released := root / ADAPTERS / policy).exists():
             place(released, folder / "models" / policy, base_folder(base))
 

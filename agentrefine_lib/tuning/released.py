@@ -86,9 +86,9 @@ def take(released: Path, folder: Path, base: Path | str, conversations: Sequence
     if now.base_version != job.base_version:
         told = f"{released} was trained on {job.base} ({job.base_version[:12]}), not on {now.base}"
         raise ValueError(f"{told}; tune models of your own: PROFILE=overnight, or models without `released`")
-    place(released, folder, base)
+    tokenizer = place(released, folder, base)
     said = Release.model_validate_json((released / "release.json").read_text(encoding="utf-8"))
-    if said.ids_sha256 != ids_hash(prepare(conversations, load_tokenizer(folder), job.recipe.max_tokens)[0]):
+    if said.ids_sha256 != ids_hash(prepare(conversations, tokenizer, job.recipe.max_tokens)[0]):
         log.warning(
             "%s was trained on other ids or labels than this run makes: its data are those of commit %s",
             released,
@@ -97,11 +97,13 @@ def take(released: Path, folder: Path, base: Path | str, conversations: Sequence
     return read_log(folder)
 
 
-def place(released: Path, folder: Path, base: Path | str) -> None:
-    """Copy a released adapter to ``folder``, with its base's tokenizer."""
+def place(released: Path, folder: Path, base: Path | str) -> Any:
+    """Copy a released adapter to ``folder``, with its base's tokenizer, which is returned."""
     shutil.copytree(released, folder, dirs_exist_ok=True)
     _set_base(folder, str(base))
-    load_tokenizer(base).save_pretrained(folder)
+    tokenizer = load_tokenizer(base)
+    tokenizer.save_pretrained(folder)
+    return tokenizer
 
 
 def _set_base(folder: Path, base: str) -> None:

@@ -1,10 +1,10 @@
 """The models of an experiment as data: training set, size and seeds of each; several are tuned side by side."""
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
-from unittest.mock import patch
 
 import pandas as pd
 from joblib import Parallel, delayed
@@ -90,10 +90,21 @@ def tune_all(
     if accelerate_config or processes == 1:
         logs = [launch(*job, accelerate_config) for job in jobs]
     else:
-        with patch.dict(os.environ, KEPT_MEMORY | os.environ):  # of the processes that are started
+        with _environment(KEPT_MEMORY):  # of the processes that are started
             logs = Parallel(n_jobs=processes, batch_size=1)(delayed(tune)(*job) for job in jobs)
     found = taken | {model.policy: log for model, log in zip(tuned, logs, strict=True)}
     return {model.policy: found[model.policy] for model in planned}
+
+
+@contextmanager
+def _environment(values: Mapping[str, str]) -> Iterator[None]:
+    before = dict(os.environ)
+    os.environ.update({**values, **before})
+    try:
+        yield
+    finally:
+        for name in values.keys() - before.keys():
+            del os.environ[name]
 
 
 def chosen(data: Mapping[str, Sequence[Conversation]], model: Planned) -> list[Conversation]:

@@ -7,7 +7,7 @@ import ipywidgets as widgets
 from agentrefine_lib.schema import Episode
 from agentrefine_lib.viewers.page import table
 from agentrefine_lib.viewers.pane import Pane, Panel, dropdown, toolbar
-from agentrefine_lib.viewers.play import as_play
+from agentrefine_lib.viewers.play import Play, as_play
 from agentrefine_lib.viewers.render import play_page
 
 HEADER = ("after", "actions", "refused", "corrected", "progress", "outcome")
@@ -22,11 +22,11 @@ class CheckpointSlider(Panel):
     def __init__(self, episodes: Sequence[Episode]) -> None:
         if not episodes:
             raise ValueError("episodes: found none, expected one for each checkpoint")
-        self._tasks: dict[str, list[Episode]] = {}
+        self._tasks: dict[str, list[tuple[Episode, Play]]] = {}
         for episode in episodes:
-            self._tasks.setdefault(episode.task.id, []).append(episode)
+            self._tasks.setdefault(episode.task.id, []).append((episode, as_play(episode)))
         self._task = dropdown("task", list(self._tasks))
-        steps = [(episode.policy, number) for number, episode in enumerate(self._tasks[self._task.value])]
+        steps = [(episode.policy, number) for number, (episode, _) in enumerate(self._tasks[self._task.value])]
         wide = widgets.Layout(width="38em", max_width="99%")
         self._slider = widgets.SelectionSlider(options=steps, description="after", layout=wide)
         self._page, self._every = Pane(name="the episode", height=520), Pane(name="all of them")
@@ -36,11 +36,10 @@ class CheckpointSlider(Panel):
         self._show()
 
     def _show(self) -> None:
-        episodes = self._tasks[self._task.value]
-        plays = [as_play(episode) for episode in episodes]
+        played = self._tasks[self._task.value]
         rows = [
             (p.player, len(p.exchanges), len(p.errors), p.refinements, f"{episode.progress:.2f}", p.outcome)
-            for p, episode in zip(plays, episodes, strict=True)
+            for episode, p in played
         ]
-        self._page.body = play_page(plays[self._slider.value])
+        self._page.body = play_page(played[self._slider.value][1])
         self._every.body = table(HEADER, rows)

@@ -4,6 +4,7 @@ import html
 from itertools import groupby
 from typing import NamedTuple
 
+from agentrefine_lib.metrics.paired import engine_of
 from agentrefine_lib.schema import Episode
 from agentrefine_lib.viewers.index import Index, Source
 from agentrefine_lib.viewers.page import escape
@@ -19,10 +20,6 @@ class _Outcome(NamedTuple):
     number: int  # of the episode
     success: bool
     progress: float | None
-
-
-def _engine(task: str) -> str:
-    return task.partition("/")[0]
 
 
 class CompareViewer(Panel):
@@ -45,7 +42,7 @@ class CompareViewer(Panel):
             raise ValueError(
                 f"source: found episodes of {policies or 'nobody'}, expected those of two policies or more"
             )
-        self._tasks = sorted(dict.fromkeys(task for _, task in self._played), key=_engine)
+        self._tasks = sorted(dict.fromkeys(task for _, task in self._played), key=engine_of)
         self._a, self._b = dropdown("A", policies, "16em"), dropdown("B", policies, "16em")
         self._a.value, self._b.value = a or policies[0], b or policies[1]
         self._task = dropdown("task", [], "34em")
@@ -101,7 +98,7 @@ class CompareViewer(Panel):
             cells = "".join(f"<td>{self._cell(policy, n)}</td>" for n in range(len(self._tasks)))
             won = [outcome.success for (who, _), outcome in self._played.items() if who == policy]
             rows.append(f'<tr><th scope="row">{escape(policy)}</th><td>{sum(won)}/{len(won)}</td>{cells}</tr>')
-        engines = [(engine, len(list(tasks))) for engine, tasks in groupby(self._tasks, _engine)]
+        engines = [(engine, len(list(tasks))) for engine, tasks in groupby(self._tasks, engine_of)]
         groups = "".join(f'<th scope="colgroup" colspan="{size}">{escape(engine)}</th>' for engine, size in engines)
         top = (
             f'<tr><th colspan="2"></th>{groups}</tr><tr><th scope="col">policy</th><th scope="col">won</th>{head}</tr>'

@@ -20,7 +20,7 @@ from agentrefine_lib.viewers.play import as_play
 from agentrefine_lib.viewers.render import play_page
 from agentrefine_lib.viewers.script_explorer import verdict_page
 
-Playable = str | Task | Trajectory | Script | Episode
+What = str | Task | Trajectory | Script | Episode
 
 
 class PlayGround(Panel):
@@ -35,7 +35,7 @@ class PlayGround(Panel):
     the policy. What it reads last can be edited, which changes nothing in the engine.
     """
 
-    def __init__(self, what: Playable, policy: Policy | None = ExpertPolicy(), turn: int = 0) -> None:  # noqa: B008
+    def __init__(self, what: What, policy: Policy | None = ExpertPolicy(), turn: int = 0) -> None:  # noqa: B008
         task, make, self._script = _stage(what)
         self._policy = policy
         self._past = what.steps if isinstance(what, Episode) else []
@@ -96,12 +96,13 @@ class PlayGround(Panel):
     async def _go_on(self, steps: int = 10) -> None:
         if self._live is None or self._policy is None or self.go_on.disabled:
             return
-        self.act.disabled = self.suggest.disabled = self.go_on.disabled = True
+        self._disable(True)
         try:
-            while steps and not self._over:
+            for _ in range(steps):
+                if self._over:
+                    break
                 [said] = await self._policy.act([self._live])
                 self._over = self._live.stopped or await advance(self._live, said)
-                steps -= 1
             await self._show()
         except (EngineFailure, ValueError) as error:
             self._fail(error)
@@ -146,8 +147,11 @@ class PlayGround(Panel):
         self._scene.body = end + rules + play_page(play) + judged
         self.action.options = () if self._over else tuple(await live.engine.valid_actions())
         self.observation.value = _last_read(live)
-        self.act.disabled = self._over
-        self.suggest.disabled = self.go_on.disabled = self._over or self._policy is None
+        self._disable(self._over)
+
+    def _disable(self, all_of_them: bool) -> None:
+        self.act.disabled = all_of_them
+        self.suggest.disabled = self.go_on.disabled = all_of_them or self._policy is None
 
     @property
     def episode(self) -> Episode:
@@ -163,7 +167,8 @@ class PlayGround(Panel):
         super().close()
 
     def _fail(self, error: Exception) -> None:
-        self._over = self.act.disabled = self.suggest.disabled = self.go_on.disabled = True
+        self._over = True
+        self._disable(True)
         self._scene.body = block("✗ the engine failed", text(str(error)), "bad") + self._scene.body
 
 
@@ -171,7 +176,7 @@ def _last_read(live: LiveEpisode) -> str:
     return live.steps[-1].observation if live.steps else live.opening.observation
 
 
-def _stage(what: Playable) -> tuple[Task, MakeEnvironment, Script | None]:
+def _stage(what: What) -> tuple[Task, MakeEnvironment, Script | None]:
     """The task, what plays it, and the script whose rules judge commands."""
     if isinstance(what, Trajectory) and (world := world_of(what)):
         return *world, what.script

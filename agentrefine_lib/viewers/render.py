@@ -128,7 +128,7 @@ def tokens_page(example: Example, tokenizer: Any) -> str:
     tokens = zip(example.input_ids, example.labels, example.message, strict=True)
     spans = []
     for (trained, owned), run in groupby(tokens, key=lambda t: (t[1] != IGNORED, t[2] >= 0)):
-        texts = (escape(tokenizer.decode([token])).replace("\n", "⏎\n") for token, *_ in run)
+        texts = (_token(tokenizer, token) for token, *_ in run)
         if trained or owned:
             name = "ins" if trained else "s"
             spans += [f"<{name}>{piece}</{name}>" for piece in texts]
@@ -137,11 +137,15 @@ def tokens_page(example: Example, tokenizer: Any) -> str:
     return f'<div class="ar-label">{KEY}</div><div class="ar-tokens ar-code"><pre>{"".join(spans)}</pre></div>'
 
 
+def _token(tokenizer: Any, token: int) -> str:
+    return escape(tokenizer.decode([token])).replace("\n", "⏎\n")
+
+
 def change_page(example: Example, tokenizer: Any, before: Sequence[float], after: Sequence[float]) -> str:
     """The body of ``show_change``; a token's tooltip has both numbers."""
     spans = []
     for token, owner, old, new in zip(example.input_ids, example.message, before, after, strict=True):
-        piece = escape(tokenizer.decode([token])).replace("\n", "⏎\n")
+        piece = _token(tokenizer, token)
         if owner < 0:
             spans.append(f"<span>{piece}</span>")
             continue
