@@ -30,7 +30,7 @@ class CheckpointSlider(Panel):
         wide = widgets.Layout(width="38em", max_width="99%")
         self._slider = widgets.SelectionSlider(options=steps, description="after", layout=wide)
         self._page, self._every = Pane(name="the episode", height=520), Pane(name="all of them")
-        super().__init__("checkpoints", [toolbar(self._task, self._slider), self._page, self._every])
+        super().__init__("checkpoints", [toolbar(self._task, self._slider), self._every, self._page])
         for control in (self._task, self._slider):
             control.observe(lambda _: self._show(), "value")
         self._show()
