@@ -142,7 +142,7 @@ def _token(tokenizer: Any, token: int) -> str:
 
 
 def change_page(example: Example, tokenizer: Any, before: Sequence[float], after: Sequence[float]) -> str:
-    """The body of ``show_change``; a token's tooltip has both numbers."""
+    """The body of ``show_change``; a token's tooltip has both numbers, what is read before the first turn is folded."""
     spans = []
     for token, owner, old, new in zip(example.input_ids, example.message, before, after, strict=True):
         piece = _token(tokenizer, token)
@@ -152,7 +152,11 @@ def change_page(example: Example, tokenizer: Any, before: Sequence[float], after
         mood = "" if abs(new - old) < 0.5 else "good" if new < old else "bad"
         strong = " strong" if mood and abs(new - old) > 2 else ""
         spans.append(f'<b class="{mood}{strong}" title="{old:.2f} → {new:.2f} nats">{piece}</b>')
-    return f'<div class="ar-label">{CHANGE}</div><div class="ar-tokens ar-code"><pre>{"".join(spans)}</pre></div>'
+    first = next((place for place, owner in enumerate(example.message) if owner >= 0), 0)
+    prompt, turns = (
+        f'<div class="ar-tokens ar-code"><pre>{"".join(part)}</pre></div>' for part in (spans[:first], spans[first:])
+    )
+    return f'<div class="ar-label">{CHANGE}</div>{folded("what it reads first", prompt)}{turns}'
 
 
 def pair_page(ours: Episode, theirs: Episode) -> str:
