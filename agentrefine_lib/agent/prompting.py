@@ -96,6 +96,14 @@ class Prompts(Section):
         """How an episode is shown; the folder of ``examples`` counts from ``root``."""
         return Prompting(self.layout, read_examples(root / self.examples) if self.examples else ())
 
+    def rungs(self, prompting: Prompting) -> dict[str, tuple[int, Prompting]]:
+        """The ways in which the ladder shows a real engine's task, nearest to training first: the actions that are
+        listed at most, and how an episode is shown. ``ladder`` 0: only the way of all other tables."""
+        main = (self.valid_actions, prompting)
+        listed = {f"with an example and {self.ladder} actions listed": (self.ladder, prompting)} if self.ladder else {}
+        ways = listed | {"with an example": (0, prompting), "with neither": (0, Prompting(self.layout))}
+        return ways if self.ladder else {next((way for way in ways if ways[way] == main), "as in table 1"): main}
+
 
 def read_examples(folder: Path) -> tuple[Episode, ...]:
     """The plays of a folder's JSONL files, in the order of their names: what ``Prompting`` takes as ``examples``.

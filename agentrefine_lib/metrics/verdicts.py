@@ -39,23 +39,47 @@ def verdict(found: Difference) -> str:
     return YES if found.low > ZERO else NO if found.high < -ZERO else OPEN
 
 
-def tasks_needed(found: Difference) -> float:
+def tasks_needed(found: Difference, more_than: int = 0) -> float:
     """How many tasks would decide, with POWER, a difference as large as this one; NaN where none was seen.
 
     The paired t test's number for a two-sided test of ALPHA: ((z₁₋α⸝₂ + z₁₋β) s / d)² + z²₁₋α⸝₂ / 2 (Guenther 1981,
     *The American Statistician* 35(4)), with s / √n read off the 95 % interval, so that engines and seeds weigh as they
-    do there. At least so many that FEWEST differ, at the share that differs now, and more than were played.
+    do there. At least so many that FEWEST differ, at the share that differs now, and ``more_than`` were played.
     """
-    z = float(norm.isf(ALPHA / 2))
-    error = (found.high - found.low) / (2 * z)
-    if not abs(found.difference) > ZERO or not np.isfinite(error):
+    effect = size_of(found)
+    if not abs(effect) > 0:
         return float("nan")
-    normal = found.n * ((z + norm.isf(1 - POWER)) * error / found.difference) ** 2 + z**2 / 2
+    normal = ((norm.isf(ALPHA / 2) + norm.isf(1 - POWER)) / effect) ** 2 + norm.isf(ALPHA / 2) ** 2 / 2
     share = found.differ / found.n if found.differ else 1.0
-    return float(np.ceil(max(normal, FEWEST / share, found.n + 1)))
+    return float(np.ceil(max(normal, FEWEST / share, more_than + 1)))
+
+
+def power(found: Difference, tasks: int) -> float:
+    """The chance that a claim is decided on so many tasks, if they are like those of ``found``: same test as above.
+
+    NaN where the two did not differ, or were not both there; 0 where FEWEST tasks that differ are not to be expected.
+    """
+    effect = abs(size_of(found))
+    if not effect > 0:
+        return float("nan")
+    if found.differ and found.differ / found.n * tasks < FEWEST:
+        return 0.0
+    return float(norm.sf(norm.isf(ALPHA / 2) - effect * np.sqrt(tasks)))
+
+
+def size_of(found: Difference) -> float:
+    """The difference in standard deviations of one task's, which are read off the 95 % interval; NaN without one."""
+    spread = (found.high - found.low) / (2 * norm.isf(ALPHA / 2)) * np.sqrt(found.n)
+    if not abs(found.difference) > ZERO or not np.isfinite(spread):
+        return float("nan")
+    return float(np.divide(found.difference, spread) if spread else np.copysign(np.inf, found.difference))
 
 
 def judged(found: Difference) -> dict[str, object]:
     """The fields of a difference, its ``verdict``, and for one that is not decided the tasks ``needed``."""
     word = verdict(found)
-    return {**found._asdict(), "verdict": word, "needed": tasks_needed(found) if word == OPEN else float("nan")}
+    return {
+        **found._asdict(),
+        "verdict": word,
+        "needed": tasks_needed(found, found.n) if word == OPEN else float("nan"),
+    }

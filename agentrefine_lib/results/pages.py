@@ -19,6 +19,7 @@ from agentrefine_lib.dataset.card import templates
 from agentrefine_lib.metrics.verdicts import VERDICTS
 from agentrefine_lib.results.artefacts import Artefact, alt_text, load_artefacts, read_claims, read_table
 from agentrefine_lib.results.claims import UNTESTED, told_claims
+from agentrefine_lib.results.power import read_power
 from agentrefine_lib.runner import repository
 from agentrefine_lib.schema import atomic_write_text
 
@@ -48,13 +49,14 @@ def _told(figures: Path, artefacts: list[Artefact], root: Path) -> dict[str, Any
     """Everything that the templates say."""
     manifest = json.loads((figures / "manifest.json").read_text(encoding="utf-8"))
     claims = sorted(told_claims(artefacts, read_claims(figures)), key=lambda claim: claim["verdict"] == UNTESTED)
+    planned = read_power(root) if manifest["profile"] == "laptop" else {}
     entries = [_entry(artefact, figures, manifest) | _defined(artefact, root) for artefact in artefacts]
     verdicts = Counter(claim["verdict"] for claim in claims)
     done = [record for record in manifest["notebooks"].values() if record]
     return {
         "manifest": manifest,
         "entries": entries,
-        "claims": claims,
+        "claims": [claim | {"planned": planned.get(claim["id"], "")} for claim in claims],
         "verdicts": {word: verdicts[word] for word in (*VERDICTS, UNTESTED)},
         "made": sum(entry["there"] for entry in entries),
         "minutes": sum(record["wall_s"] for record in done) / 60,

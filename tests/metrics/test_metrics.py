@@ -9,7 +9,7 @@ import pytest
 from agentrefine_lib.metrics import claim, claims, compare, episode_table, summarise
 from agentrefine_lib.metrics.intervals import mean_interval, resampled_means, success_interval, task_weights
 from agentrefine_lib.metrics.paired import difference, paired_permutation, sign_test
-from agentrefine_lib.metrics.verdicts import Difference, judged, tasks_needed, verdict
+from agentrefine_lib.metrics.verdicts import Difference, judged, power, tasks_needed, verdict
 from agentrefine_lib.rollout import for_inspect, to_datasets
 from agentrefine_lib.schema import SCORE_UNKNOWN, Episode, Step, Task, write_jsonl
 from agentrefine_lib.viewers.play import as_play
@@ -192,9 +192,12 @@ def test_what_is_not_decided_says_how_many_tasks_would():
     half = Difference(0.5, 0.5 - 1.96 / 10**0.5, 0.5 + 1.96 / 10**0.5, 0.1, 10, 1, differ=10)  # of one deviation
     assert tasks_needed(half) == 34  # as tables of the paired t test have it
     assert tasks_needed(half._replace(differ=1)) == 60  # six that differ are wanted, and one of ten does
-    assert tasks_needed(half._replace(low=0.5, high=0.5)) == 11
+    assert tasks_needed(half._replace(low=0.5, high=0.5), more_than=10) == 11
     assert np.isnan(tasks_needed(half._replace(difference=0.0)))
     assert judged(half)["needed"] == 34
+    assert power(half, 34) == pytest.approx(0.83, abs=0.01) and power(half, 10) < 0.4
+    assert power(half._replace(differ=1), 50) == 0  # five that differ decide nothing
+    assert np.isnan(power(Difference(), 50))
     assert np.isnan(judged(half._replace(low=0.2, p=0.01))["needed"])
 
 
