@@ -215,6 +215,13 @@ def test_a_task_is_never_its_own_example():
         Prompting(examples=(example("heat", 2),)).chat(Task(engine="kitchen", name="heat", seed=2), OPENING, [])
 
 
+def test_the_ladder_goes_from_an_example_and_a_list_to_neither():
+    shown = Prompting(examples=(example("heat", 2),))
+    assert list(Prompts(ladder=20).rungs(shown).values()) == [(20, shown), (0, shown), (0, Prompting())]
+    assert Prompts().rungs(shown) == {"with an example": (0, shown)}  # no ladder: what all other tables show
+    assert Prompts(valid_actions=5).rungs(shown) == {"as in table 1": (5, shown)}
+
+
 def test_an_unknown_layout_is_named():
     with pytest.raises(ValueError, match="layout"):
         Prompts(layout="plain")

@@ -32,6 +32,7 @@ ENGINE = Engine(
     panel={mechanic: [0] for mechanic in MECHANICS},
     expected={"random": Score(0.5, 0.5), "expert": Score(1.0, 1.0)},
     plain_english=True,
+    lists_itself=True,
 )
 ANY = "any"  # part of a task's name: whatever is drawn
 ERRORS = {"malformed": "format", "wrong_name": "parameter", "absent": "parameter"}  # the rest is logic

@@ -1,14 +1,14 @@
 """An environment that says after every observation what is possible now.
 
 The list reads and stands as in those of the embedded teacher's worlds that have one: the last line of an observation,
-"You can: …; ….". Being part of the observation, it is kept with the episode, and shown and played again with it. A
-world that lists some by itself goes on doing so.
+"You can: …; ….". Being part of the observation, it is kept with the episode, and shown and played again with it. Those
+worlds list by themselves, or do not, and are left as they are: models were trained on both kinds.
 """
 
 import random
 from collections.abc import Callable
 
-from agentrefine_lib.environments import make_environment
+from agentrefine_lib.environments import engines, make_environment
 from agentrefine_lib.environments.protocol import Environment, StepResult, Wrapper
 from agentrefine_lib.schema import Task
 from agentrefine_lib.teachers.embedded.names import load_words
@@ -52,5 +52,10 @@ class Listed(Wrapper):
 
 
 def make_listed(at_most: int, task: Task, *, make: Callable[[Task], Environment] = make_environment) -> Environment:
-    """What ``make`` makes, with a list of at most ``at_most`` valid actions after every observation; 0: none."""
-    return Listed(make(task), at_most) if at_most else make(task)
+    """What ``make`` makes, with a list of at most ``at_most`` valid actions after every observation; 0: none.
+
+    An engine whose record says ``lists_itself`` stays as it is.
+    """
+    known = engines().get(task.engine)
+    left = not at_most or (known is not None and known.lists_itself)
+    return make(task) if left else Listed(make(task), at_most)

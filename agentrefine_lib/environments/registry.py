@@ -47,6 +47,7 @@ class Engine:
     perturbations: Path | Mapping[str, Mapping[str, str]] | None = None  # name → {old signature: new}, or such a YAML
     commands_by_task: bool = False  # a task has only some of the commands that the perturbations rename
     plain_english: bool = False  # its commands are no sign that a synthetic script was copied from it
+    lists_itself: bool = False  # its tasks differ in whether they list what is possible, and no list is added
     preload: bool = False  # importing it is harmless before a fork, and worth it
     at_most: int | None = None  # processes at a time, where memory is short
 

@@ -19,16 +19,18 @@ from agentrefine_lib.plots.paper import OURS, PAPER
 READING = "{} (%), lines: 95 % intervals. Hatched, *: trained on this engine; hollow: the paper's, {}."
 
 
-def overall(table: pd.DataFrame, family: str) -> tuple[Figure, pd.DataFrame]:
+def overall(table: pd.DataFrame, family: str, listed: int = 0) -> tuple[Figure, pd.DataFrame]:
     """fig1_overall: progress per method, a panel per engine; this run above, one model family of the paper below.
 
-    Returns the figure and the rows of ``table`` that it shows.
+    ``listed``: the valid actions that this run's prompts list at most. Returns the figure and the rows of ``table``
+    that it shows.
     """
     shown = table[(table["metric"] == "progress") & ((table["source"] == OURS) | (table["family"] == family))]
     ours = shown[shown["source"] == OURS]
     sizes = ours.groupby("engine")["n"].max()
     names = {name: f"{title}\nn = {sizes.get(name, 0):.0f}" for name, title in titles(shown["engine"]).items()}
-    reading = READING.format(f"Progress of {', '.join(ours['family'].unique())}", family)
+    told = f", which reads a list of at most {listed} valid actions" if listed else ""
+    reading = READING.format(f"Progress of {', '.join(ours['family'].unique())}{told}", family)
     return tell(_scores(shown, "engine", names, columns=4), leads(ours, "progress"), reading), shown
 
 

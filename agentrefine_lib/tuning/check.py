@@ -50,6 +50,7 @@ def per_reply(
 
 def load(model: Path | str) -> Any:
     """A model to read with: a folder or hub name, or the folder of an adapter; on a GPU where there is one."""
+    logging.disable_progress_bar()  # seconds, and a line for every model that is compared
     device = torch.accelerator.current_accelerator() or "cpu"
     return AutoModelForCausalLM.from_pretrained(model, dtype="auto", trust_remote_code=False).to(device).eval()
 

@@ -54,6 +54,11 @@ def test_it_reads_as_in_a_world_of_the_teacher_that_lists_what_is_possible():
     pytest.fail("no such world among these seeds")
 
 
+def test_a_world_of_the_teacher_says_what_it_says():
+    task = Task(engine="embedded", name="places", seed=0)
+    assert make_listed(20, task).reset(task) == make_environment(task).reset(task)
+
+
 def test_nothing_is_listed_when_the_play_is_over_and_the_checker_finds_no_fault():
     told, said = make_listed(3, TASK), []
     told.reset(TASK)
