@@ -13,6 +13,8 @@ SUPPLY := .supply-chain
 TOOLS := .venv/tools/bin
 REPRODUCE = $(BIN)/python -m agentrefine_lib.runner $(PROFILE) $(if $(ONLY),--only $(ONLY)) $(if $(P),-p $(P)) $(ARGS)
 
+# what JupyterLab adds to a notebook that it saves
+EXTRA := $(addprefix metadata.language_info.,codemirror_mode file_extension mimetype nbconvert_exporter pygments_lexer version)
 NODE := .venv/gpu-node
 NODE_PYTHON ?= 3.12
 
@@ -50,7 +52,8 @@ sweep: .venv/ready .venv/base ## one value after the other, then side by side (P
 book: .venv/ready ## the executed chapters of a profile as a site that opens from disk
 	@$(BIN)/python -m agentrefine_lib.results.book $(PROFILE)
 
-lab: .venv/ready .venv/base ## open the notebooks in JupyterLab
+lab: .venv/ready .venv/base ## open the notebooks in JupyterLab; git sees them without outputs
+	@if [ -e .git ]; then git config filter.nbstripout.clean "'$(CURDIR)/$(BIN)/nbstripout' --keep-id --extra-keys '$(EXTRA)'"; fi
 	$(BIN)/jupyter lab --LabApp.default_url=/lab/tree/notebooks/00_walkthrough.ipynb
 
 test: check ## lint, types, and all tests, two files at a time
