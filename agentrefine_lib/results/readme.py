@@ -64,5 +64,5 @@ def fill_in(readme: Path, text: str) -> None:
 
 
 if __name__ == "__main__":
-    argparse.ArgumentParser(prog="readme", description=__doc__).parse_args()
+    argparse.ArgumentParser(prog="readme", description="Write into README.md what the default run found.").parse_args()
     fill_in(repository() / "README.md", findings(repository() / "figures", repository()))
