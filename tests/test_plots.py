@@ -120,10 +120,11 @@ def test_findings_over_engines_and_sizes():
         for engine, value in zip("abc", values, strict=True)
     ]
     rows = pd.DataFrame(rows)
-    said = "than every other model on 2 of 3 engines, beyond the intervals on 1, as much as the best of them on 1"
-    assert leads(rows, "progress") == f"AgentRefine has more progress {said}"
-    told = leads(rows.assign(value=[9.0, 0.0, 0.0, 1.0, 0.0, 0.0]), "progress")
-    assert told.endswith("than every other model on 1 of 3 engines, beyond the intervals on 1; no model has any on 2")
+    told = "Of the trained models, AgentRefine has the most progress on a (9.0 %, the next 1.0 %)"
+    assert leads(rows, "progress") == f"{told} and b (5.0 %, the next 4.5 %, intervals overlap)"
+    lucky = pd.DataFrame([{"method": "random valid action", "engine": "c", "value": 5.0}])
+    told = leads(pd.concat([rows.assign(value=[9.0, 0.0, 0.0, 1.0, 0.0, 0.0]), lucky]), "progress")
+    assert told.endswith(" on a (9.0 %, the next 1.0 %); random valid actions have more on 1 of 3 engines")
     assert leads(rows.assign(value=0.0), "progress") == "No trained model has any progress on 3 engines"
     one, other = (pd.Series({"value": value, "low": value - 2, "high": value + 2}) for value in (10.0, 12.0))
     falls = changed(other, one, "Progress", "at night")

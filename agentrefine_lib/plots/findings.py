@@ -2,6 +2,7 @@
 
 import pandas as pd
 
+from agentrefine_lib.environments import titles
 from agentrefine_lib.metrics.verdicts import FEWEST
 from agentrefine_lib.plots.looks import AGENTREFINE, NOT_TRAINED
 
@@ -33,7 +34,7 @@ def compared(scores: pd.DataFrame, what: str) -> str:
 
 
 def leads(scores: pd.DataFrame, what: str) -> str:
-    """On how many engines AgentRefine has more than every other model, and on how many beyond the intervals."""
+    """Where AgentRefine has more than every other model, and how often random actions have more than it does."""
     models = scores[~scores["method"].isin(NOT_TRAINED) & scores["value"].notna()]
     ours = models[models["method"] == AGENTREFINE].set_index("engine")[["value", "low"]]
     rest = models[~models["method"].str.startswith(AGENTREFINE)].groupby("engine")[["value", "high"]].max()
@@ -42,14 +43,16 @@ def leads(scores: pd.DataFrame, what: str) -> str:
         return "AgentRefine was not played beside another model"
     if not both[["value", "value_best"]].any(axis=None):
         return f"No trained model has any {what} on {count(len(both), 'engine')}"
-    none = both[["value", "value_best"]].eq(0).all(axis=1).sum()
-    more, ties = (both["value"] > both["value_best"]).sum(), (both["value"] == both["value_best"]).sum() - none
-    told = f"AgentRefine has more {what} than every other model on {more or 'none'} of {count(len(both), 'engine')}"
-    told += f", beyond the intervals on {(both['low'] > both['high']).sum()}" if more else ""
-    told += f", as much as the best of them on {ties}" if ties else ""
+    ahead = both[both["value"] > both["value_best"]].sort_values("value", ascending=False, kind="stable")
+    named, where = titles(ahead.index), []
+    for engine, row in ahead.iterrows():
+        doubt = ", intervals overlap" if row["low"] <= row["high"] else ""
+        where.append(f"{named[engine]} ({row['value']:.1f} %, the next {row['value_best']:.1f} %{doubt})")
+    told = f"Of the trained models, AgentRefine has the most {what} on {' and '.join(where[:2]) or 'no engine'}"
+    told += f" and {len(where) - 2} more" if len(where) > 2 else ""
     chance = scores[scores["method"] == NOT_TRAINED[0]].set_index("engine")["value"].reindex(both.index)
-    told += f"; no model has any on {none}" if none else ""
-    return told + (f"; random actions have more than it on {luck}" if (luck := (chance > both["value"]).sum()) else "")
+    luck = (chance > both["value"]).sum()
+    return told + (f"; random valid actions have more on {luck} of {count(len(both), 'engine')}" if luck else "")
 
 
 def changed(first: pd.Series, last: pd.Series, what: str, when: str) -> str:
