@@ -18,7 +18,7 @@ from agentrefine_lib.environments.registry import Engine, Score
 from agentrefine_lib.schema import COMPLETED, Task, Trajectory
 from agentrefine_lib.teachers.embedded import MECHANICS, load_costumes
 from agentrefine_lib.teachers.embedded.errors import draw_blunder
-from agentrefine_lib.teachers.embedded.game import KIND, PLAIN, Game, Recipe, draw_game, purpose_of
+from agentrefine_lib.teachers.embedded.game import ANY, KIND, KINDS, PLAIN, Game, Recipe, draw_game, purpose_of
 from agentrefine_lib.teachers.embedded.grammar import EXTRAS, FORMS
 from agentrefine_lib.teachers.embedded.mechanic import Step
 from agentrefine_lib.teachers.embedded.names import load_words
@@ -34,7 +34,6 @@ ENGINE = Engine(
     plain_english=True,
     lists_itself=True,
 )
-ANY = "any"  # part of a task's name: whatever is drawn
 ERRORS = {"malformed": "format", "wrong_name": "parameter", "absent": "parameter"}  # the rest is logic
 
 
@@ -92,7 +91,7 @@ class Embedded(TextEnvironment):
             game, step, refused = self._game, self._game.expert.next(), self._refused
             action = game.speech.grammar.write(step.command)
             purpose = ("mend" if refused.fault else "baffled") if refused else self._purpose(step)
-            yield game.speech.voice.think(self._rng, purpose, step, action, self._last, refused), action
+            yield game.speech.voice.think(self._rng, purpose, game.known(step), action, self._last, refused), action
 
     def mistake(self) -> tuple[str, str]:
         """What the teacher's Player would do wrong now: (thought, action). The same in every play of a task."""
@@ -101,7 +100,9 @@ class Embedded(TextEnvironment):
         if blunder is None:
             raise ValueError(f"{game.script.goal}: there is nothing to do wrong here")
         meant = step._replace(command=blunder.command or step.command)
-        return game.speech.voice.think(self._blunders, "tried", meant, blunder.action, self._last), blunder.action
+        return game.speech.voice.think(
+            self._blunders, "tried", game.known(meant), blunder.action, self._last
+        ), blunder.action
 
     def _purpose(self, step: Step) -> str:
         """What a step is for; whether it is the last shows in a copy of the world."""
@@ -116,18 +117,19 @@ class Embedded(TextEnvironment):
 
 def recipe_of(task: Task) -> Recipe:
     """What the world of a task is drawn from. Raises ValueError where a part of its name is unknown."""
-    mechanic, costume, form, plain = [*task.name.split("-", 3), ANY, ANY, ANY][:4]
+    mechanic, costume, form, plain, kinds = [*task.name.split("-", 4), ANY, ANY, ANY, ANY][:5]
     for part, parts in (
         (mechanic, MECHANICS),
         (costume, (ANY, *load_costumes())),
         (form, (ANY, *FORMS)),
         (plain, (ANY, PLAIN)),
+        (kinds, (ANY, KINDS)),
     ):
         if part not in parts:
             raise ValueError(f"unknown world {task.name!r}: found {part!r}, expected one of {', '.join(sorted(parts))}")
     if costume == ANY:
         costume = random.Random(f"costume {task.id}").choice(sorted(load_costumes()))
-    return Recipe(task.id, mechanic, costume, "" if form == ANY else form, plain=plain == PLAIN)
+    return Recipe(task.id, mechanic, costume, "" if form == ANY else form, plain=plain == PLAIN, kinds=kinds == KINDS)
 
 
 def first_mistake(task: Task) -> tuple[str, str]:

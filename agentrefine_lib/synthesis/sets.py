@@ -26,6 +26,7 @@ class Synthesis(Section):
     errors: tuple[int, int] = (2, 6)  # embedded teacher: mistakes that a play is meant to hold, least and most
     loops: float = 0.1  # embedded teacher: share of mistakes that are repeated, as small models do
     plain: float = 0.0  # embedded teacher: share of games told and thought of in few words
+    kinds: float = 0.0  # embedded teacher: share of games whose goals name kinds, and whose things are numbered
     slip_rate: float = 0.1  # embedded teacher: how often it breaks a rule itself, as a language model would
 
     def teacher(self, **changes: Any) -> EmbeddedTeacher:

@@ -10,7 +10,7 @@ from collections.abc import Iterable
 
 from agentrefine_lib.schema import DMTurn, PlayerTurn, Step, Trajectory, Turn
 from agentrefine_lib.teachers.embedded.errors import FLAG_OF
-from agentrefine_lib.teachers.embedded.game import KIND, PLAIN, Game, Recipe, draw_game
+from agentrefine_lib.teachers.embedded.game import KIND, KINDS, PLAIN, Game, Recipe, draw_game
 from agentrefine_lib.teachers.embedded.grammar import FORMS
 from agentrefine_lib.teachers.embedded.mechanics import MECHANICS
 from agentrefine_lib.teachers.embedded.names import load_costumes, load_words
@@ -19,11 +19,11 @@ from agentrefine_lib.teachers.protocol import Brief
 
 def recipe_behind(trajectory: Trajectory) -> Recipe | None:
     """What the embedded teacher drew the world of a trajectory from; None for another teacher's."""
-    mechanic, costume, form, plain = [*str(trajectory.script.environment.get(KIND)).split("-"), "", "", ""][:4]
+    mechanic, costume, form, *flags = [*str(trajectory.script.environment.get(KIND)).split("-"), "", ""]
     if mechanic not in MECHANICS or costume not in load_costumes() or form not in FORMS:
         return None
     key = Brief(trajectory.persona, trajectory.seed).world_key
-    recipe = Recipe(key, mechanic, costume, form, trajectory.script.example != "", plain == PLAIN)
+    recipe = Recipe(key, mechanic, costume, form, trajectory.script.example != "", PLAIN in flags, KINDS in flags)
     return recipe if draw_game(recipe).script == trajectory.script else None
 
 

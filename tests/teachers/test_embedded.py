@@ -340,6 +340,26 @@ def test_there_are_at_least_sixteen_costumes():
 
 
 @every_mechanic
+def test_a_goal_may_name_kinds_of_numbered_things(mechanic):
+    """Such a game is found again; until a thing was seen, its number is in no thought."""
+    teacher, named = EmbeddedTeacher([mechanic], kinds=1.0, slip_rate=0.0, examples=0.0), 0
+    for seed in range(4):
+        trajectory, *_ = asyncio.run(synthesize_one(teacher, Job("p", embedded_persona(seed), seed), Limits()))
+        recipe = recipe_behind(trajectory)
+        assert recipe.kinds and draw_game(recipe).script == trajectory.script
+        game, told = draw_game(recipe), trajectory.script.rules
+        assert not set(game._kinds).intersection(re.findall(r"[^.,:;]+? \d+", trajectory.script.goal))
+        named += any(kind in trajectory.script.goal for kind in game._kinds.values())
+        for turn in trajectory.turns:
+            if turn.role == "DM":
+                told += turn.observation
+            else:
+                unseen = [name for name in game._kinds if name.lower() not in told.lower()]
+                assert not [name for name in unseen if re.search(rf"\b{name}\b", turn.thought, re.IGNORECASE)]
+    assert named or mechanic not in ("places", "cells", "rooms", "sorting", "routes")
+
+
+@every_mechanic
 def test_plain_games_are_told_in_few_words_and_found_again(mechanic):
     teacher = EmbeddedTeacher([mechanic], plain=1.0)
     for seed in range(3):

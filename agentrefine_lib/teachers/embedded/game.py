@@ -12,14 +12,15 @@ from agentrefine_lib.teachers.embedded.goals import condition, draw_form, put_go
 from agentrefine_lib.teachers.embedded.grammar import EXTRAS, Grammar
 from agentrefine_lib.teachers.embedded.mechanic import Command, Expert, Fact, NoPlanError, Refusal, Rule, Step, World
 from agentrefine_lib.teachers.embedded.mechanics import Mechanic, load_mechanic
-from agentrefine_lib.teachers.embedded.names import STYLES, Names, Noun
+from agentrefine_lib.teachers.embedded.names import NUMBERED_TRAITS, STYLES, Names, Noun, kinds_of
 from agentrefine_lib.teachers.embedded.rendering import Rendering, sentence
 from agentrefine_lib.teachers.embedded.thoughts import Refused, Voice
 
 MOVES = range(4, 21)  # commands that an error-free play takes
 DRAWS = 60  # worlds drawn for one game until one is of that length
 SHORT = 0.7  # of the games are the shorter of two worlds
-PLAIN = "plain"  # in a name: a plain game, see Recipe
+ANY = "any"  # in a name: whatever is drawn
+PLAIN, KINDS = "plain", "kinds"  # in a name: a plain game, a game whose goal names kinds; see Recipe
 KIND = "kind"  # key of a script's environment: mechanic, costume and grammar that it was drawn from
 LISTED = 9  # commands that a list of what is possible names, at most
 MIXED = 0.3  # of the games draw their names from all costumes
@@ -35,6 +36,13 @@ class Recipe(NamedTuple):
     form: str = ""  # of the grammar; "" for any
     example: bool = False
     plain: bool = False  # few ways to say things; commands, names and goals differ all the same
+    kinds: bool = False  # the goal names kinds, the world numbered things: "the red key" is red key 1
+
+    @property
+    def name(self) -> str:
+        """Its parts, as in the name of a task."""
+        flags = [PLAIN if self.plain else ANY, KINDS] if self.kinds else [PLAIN] * self.plain
+        return "-".join([*self[1:4], *flags])
 
 
 class Speech:
@@ -45,7 +53,8 @@ class Speech:
         self.mechanic: Mechanic = load_mechanic(recipe.mechanic)
         self.plain = recipe.plain
         words = self.mechanic.words
-        self.names = rng.choices(list(STYLES), list(STYLES.values()))[0]
+        drawn = rng.choices(list(STYLES), list(STYLES.values()))[0]
+        self.kinds, self.names = recipe.kinds, NUMBERED_TRAITS if recipe.kinds else drawn
         self.costume = "" if rng.random() < MIXED else recipe.costume
         self.variant = rng.random()
         self.goal = draw_form(rng)
@@ -69,6 +78,11 @@ class Speech:
             world = self.mechanic.world(rng, random.Random(self.variant), Names(rng, self.costume, self.names))
             self._drawn[seed] = pickle.dumps(world)
         return pickle.loads(self._drawn[seed])
+
+    def kinds_in(self, world: World) -> dict[str, str]:
+        """Name → kind, of the things that the goal calls by their kind."""
+        slots = {slot for slots in self.mechanic.slots.values() for slot in slots} if self.kinds else ()
+        return kinds_of({name for slot in slots for name in world.names(slot)})
 
     def count_moves(self, world: World, limit: int) -> int:
         """How many commands the expert needs; ``limit`` if it is more, 0 if it sees no way. Plays the world."""
@@ -113,7 +127,9 @@ class Game:
         self.seen: set[str] = set()
         self._rng = random.Random(f"answers {seed}")
         self._operation_of = {form.signature: form for form in speech.grammar.forms.values()}
-        self._hear([*self.world.aims, *(rule for rule in self.world.rules if not isinstance(rule, Rule))])
+        self._kinds = speech.kinds_in(self.world)
+        aims = [_renamed(aim, self._kinds) for aim in self.world.aims]
+        self._hear([*aims, *(rule for rule in self.world.rules if not isinstance(rule, Rule))])
         self.observation = self._observe(self.world.opening())  # the first
 
     @property
@@ -173,6 +189,12 @@ class Game:
         plain = answer.informed or refusal.seen
         return Refused(action, answer.observation, self.speech.rendering.clause(refusal.fact) if plain else "")
 
+    def known(self, step: Step) -> Step:
+        """A step in the Player's words: what was not seen yet is called as the goal calls it."""
+        unseen = {name: kind for name, kind in self._kinds.items() if name not in self.seen}
+        told = [_renamed(part, unseen) if isinstance(part, tuple) else part for part in step]
+        return Step(*told)._replace(target=unseen.get(step.target, step.target)) if unseen else step
+
     def valid_actions(self, told: bool = False) -> list[str]:
         """Every command that would be accepted now, sorted; ``told``: only about what the Player was told of."""
         if self.done:
@@ -231,6 +253,10 @@ class Game:
         self.seen.update(name for fact in facts for name in fact[1:])
 
 
+def _renamed(parts: tuple[str, ...], names: dict[str, str]) -> tuple[str, ...]:
+    return tuple(names.get(part, part) for part in parts)
+
+
 class _Drawn(NamedTuple):
     speech: Speech
     seed: str
@@ -278,8 +304,8 @@ def _script(recipe: Recipe, speech: Speech, seed: str, example: str = "") -> Scr
         for rule in world.rules
     ]
     return Script(
-        environment={KIND: "-".join([*recipe[1:4], *[PLAIN] * recipe.plain]), **world.layout()},
-        goal=put_goal(rng, speech.goal, words, world.aims),
+        environment={KIND: recipe.name, **world.layout()},
+        goal=put_goal(rng, speech.goal, words, [_renamed(aim, speech.kinds_in(world)) for aim in world.aims]),
         completion_conditions=[condition(words, aim) for aim in world.aims],
         available_actions=dict(actions),
         rules=("\n" if any(isinstance(rule, Rule) for rule in world.rules) else " ").join(rules),
@@ -300,8 +326,8 @@ def _example(recipe: Recipe, speech: Speech) -> str:
     for _ in range(moves[seed]):
         step = game.expert.next()
         action = speech.grammar.write(step.command)
-        said = game.answer(action).observation
-        thought = speech.voice.think(rng, purpose_of(game, step), step, action, last)
+        known, said = game.known(step), game.answer(action).observation
+        thought = speech.voice.think(rng, purpose_of(game, step), known, action, last)
         shown.append((thought, action, said))
         last = said
     return format_example(game.script.goal, game.observation, shown)

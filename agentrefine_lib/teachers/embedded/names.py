@@ -2,6 +2,7 @@
 
 import random
 import re
+from collections import Counter
 from collections.abc import Iterable
 from functools import lru_cache
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import Any
 import yaml
 
 STYLES = {"traits": 45, "bare": 15, "mixed": 15, "numbered": 15, "invented": 10}  # how names are made, and how often
+NUMBERED_TRAITS = "numbered traits"  # of games whose goals name kinds
 ONSETS = (*"bdfgklmnprstvz", "br", "dr", "gl", "kr", "pl", "st", "tr")
 RIMES = (*"aeiou", "ab", "ad", "al", "an", "el", "en", "er", "et", "ib", "il", "im", "on", "or", "um", "us")
 _ALONE = re.compile(r"\d|[_./#]|^[A-Z]|^(?:the|a|an|your|my) ")  # names that stand without an article
@@ -95,6 +97,13 @@ def _all_words(kind: str) -> list[str]:
     return sorted({word for costume in load_costumes().values() for word in costume.get(kind, ())} | set(own))
 
 
+def kinds_of(names: Iterable[str]) -> dict[str, str]:
+    """Numbered name → its kind, for names that are the only one of theirs: "red key 1" → "red key"."""
+    kinds = {name: name.rpartition(" ")[0] for name in names if re.fullmatch(r"\D+ \d+", name)}
+    counts = Counter(kinds.values())
+    return {name: kind for name, kind in kinds.items() if counts[kind] == 1}
+
+
 class Names:
     """Distinct names for one world. ``style`` comes from STYLES; ``costume`` "" draws from all of them."""
 
@@ -131,7 +140,9 @@ class Names:
             if tried > 40:  # a small list: any word will do, told apart by a trait
                 word, style = rng.choice(_all_words(kind)), "traits" if style == "bare" else style
             name = self._styled(word, style, kind)
-            if name not in self._used and (style == "numbered" or word not in self._used or rng.random() < 0.2):
+            if name not in self._used and (
+                style.startswith("numbered") or word not in self._used or rng.random() < 0.2
+            ):
                 self._used |= {name, word}
                 return name
         raise ValueError(f"{kind}: no name is left, {len(self._used)} are used")
@@ -140,7 +151,9 @@ class Names:
         rng = self._rng
         if style == "mixed":
             style = rng.choice(("traits", "bare", "bare"))
-        if style == "numbered" and not re.search(r"[./]", word):
+        if style == NUMBERED_TRAITS and kind != "rooms" and rng.random() < 0.5:
+            word = f"{rng.choice(self.words('traits'))} {word}"
+        if style.startswith("numbered") and not re.search(r"[./]", word):
             self._numbers[word] = self._numbers.get(word, 0) + 1
             return f"{word} {self._numbers[word]}"
         if style == "invented" and rng.random() < 0.7:

@@ -36,6 +36,7 @@ class EmbeddedTeacher:
     ``loops``: the share of mistakes that are repeated one to three times before they are mended, as small models do.
     ``examples``: the share of scripts that show the first steps of another world's play.
     ``plain``: the share of games told and thought of in few words, which small models learn first.
+    ``kinds``: the share of games whose goals name kinds while the world numbers things, as the paper's engines do.
     ``held_out``: mechanics, costumes and grammars that it does not use where none are asked for by name.
     """
 
@@ -51,13 +52,15 @@ class EmbeddedTeacher:
         loops: float = 0.0,
         examples: float = 0.5,
         plain: float = 0.0,
+        kinds: float = 0.0,
         held_out: Sequence[str] = (),
     ) -> None:
         _known("held_out", held_out, {*MECHANICS, *load_costumes(), *FORMS})
         self.mechanics = _known("mechanics", mechanics, MECHANICS, held_out)
         self.costumes = _known("costumes", costumes, load_costumes(), held_out)
         self.grammars = _known("grammars", grammars, FORMS, held_out)
-        self.errors, self.slip_rate, self.loops, self.examples, self.plain = errors, slip_rate, loops, examples, plain
+        self.errors, self.slip_rate, self.loops, self.examples = errors, slip_rate, loops, examples
+        self.plain, self.kinds = plain, kinds
 
     def game(self, brief: Brief) -> Game:
         """The world and script of a brief, as at the start of the play."""
@@ -71,7 +74,8 @@ class EmbeddedTeacher:
         example, plain = rng.random() < self.examples, rng.random() < self.plain
         if plain and NATURAL in self.grammars:
             form = NATURAL
-        return Recipe(brief.world_key, self.domain(brief), costume, form, example, plain)
+        kinds = random.Random(f"kinds {brief.world_key}").random() < self.kinds
+        return Recipe(brief.world_key, self.domain(brief), costume, form, example, plain, kinds)
 
     def domain(self, brief: Brief) -> str:
         return random.Random(f"mechanic {brief.world_key}").choice(self.mechanics)
@@ -176,6 +180,7 @@ class _Play:
 
     def _intend(self, step: Step, blunder: Blunder, refused: Refused | None) -> str:
         voice, last = self.game.speech.voice, self.last
+        step = self.game.known(step)
         if refused is None and blunder.command is None:
             return voice.think(self.rng, "explore" if step.explores else "act", step, blunder.action, last)
         meant = step._replace(command=blunder.command or step.command)
@@ -200,7 +205,10 @@ class _Play:
             self._act(step, "mend" if refused.fault else "baffled", refused)
             return
         action = forms[extra].signature
-        self._player(voice.think(rng, "ask" if extra == "help" else "review", step, action, self.last, refused), action)
+        self._player(
+            voice.think(rng, "ask" if extra == "help" else "review", self.game.known(step), action, self.last, refused),
+            action,
+        )
         self.last = self.game.answer(action).observation
         self._dm(self._judging("accept"), self.last)
         self._act(step, "listed" if extra == "help" else "")
@@ -209,9 +217,9 @@ class _Play:
         """Play the expert's step; what it was for shows in its thought."""
         game, last = self.game, self.last
         action = game.speech.grammar.write(step.command)
-        answer = game.answer(action)
+        known, answer = game.known(step), game.answer(action)
         purpose = purpose or purpose_of(game, step)
-        self._player(game.speech.voice.think(self.rng, purpose, step, action, last, refused), action)
+        self._player(game.speech.voice.think(self.rng, purpose, known, action, last, refused), action)
         self.last = answer.observation
         self._dm(self._judging("done" if game.done else "accept"), self.last)
 
