@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 
 from agentrefine_lib.environments import titles
 from agentrefine_lib.plots.findings import compared, count, leads
-from agentrefine_lib.plots.looks import AGENTREFINE, BLUE, INK, panels, sheet, tell
+from agentrefine_lib.plots.looks import AGENTREFINE, BLUE, INK, METHOD_NAMES, panels, sheet, tell
 from agentrefine_lib.plots.marks import bars, curves, name_rows
 from agentrefine_lib.plots.paper import OURS, PAPER
 
@@ -77,18 +77,25 @@ def _scores(table: pd.DataFrame, by: str, names: dict[str, str], columns: int, s
 
 
 def ladder(table: pd.DataFrame, labels: dict[str, str]) -> Figure:
-    """fig_ladder: a line per method over the rungs of ``metrics.ladder``; n of the smallest method."""
+    """fig_ladder: a line per method over the rungs of ``metrics.ladder``; n of the smallest method.
+
+    The scripted expert, which is far above all models, is told of in the caption.
+    """
     rungs, counts = list(table["rung"].unique()), table.groupby("rung")["n"].min()
     shown = pd.concat([table[table["method"] == method] for method in labels] or [table])
     shown = shown.assign(method=shown["method"].map(labels), place=shown["rung"].map(rungs.index))
     shown = shown.assign(**(100 * shown[["value", "low", "high"]])).sort_values("place", kind="stable")
+    ceiling = shown.loc[shown["method"] == METHOD_NAMES["expert"], "value"]
+    shown = shown[shown["method"] != METHOD_NAMES["expert"]]
+    ours = shown[(shown["method"] == AGENTREFINE) & shown["value"].notna()]
+    top = min(100.0, np.ceil(1.1 * np.nanmax([10, *shown["value"], *ours["high"]]) / 10) * 10)
     figure, ax = sheet(4.2)
-    ax.set(ylim=(-3, 103), ylabel="progress (%)")
+    ax.set(ylim=(-0.03 * top, 1.03 * top), ylabel="progress (%)")
     ax.set_xticks(range(len(rungs)), [f"{fill(rung, 12)}\nn = {counts[rung]}" for rung in rungs], fontsize=7.5)
     curves(ax, shown, "place", "value", "method", height=2.8)
-    ours = shown[(shown["method"] == AGENTREFINE) & shown["value"].notna()]
     said = [f"{row.value:.1f} % on {row.rung}" for row in ours.itertuples()]
     reading = "From left to right, tasks move away from training; engines weigh the same. Band: 95 % interval."
+    reading += f" The scripted expert: {ceiling.min():.0f} to {ceiling.max():.0f} %." if len(ceiling) else ""
     return tell(figure, f"AgentRefine's progress: {'; '.join(said[:1] + said[1:][-1:]) or 'none'}", reading)
 
 
