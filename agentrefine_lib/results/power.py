@@ -43,14 +43,13 @@ def expected(pilot: Path, profile: str, root: Path) -> pd.DataFrame:
 
 
 def read_power(root: Path) -> dict[str, str]:
-    """In words, for each claim that was planned: its tasks, and the chance that they would decide it."""
+    """In words, for each claim that the pilot tested: the tasks planned, and the chance that they would decide it."""
     if not (root / FILE).is_file():
         return {}
-    table = pd.read_csv(root / FILE).set_index("claim")
-    unknown = "the pilot saw no difference"
+    table = pd.read_csv(root / FILE).query("pilot > 0").set_index("claim")
     return {
         str(name): f"planned: {row['planned']:.0f} tasks, "
-        + (f"power {row['power']:.2f}" if pd.notna(row["power"]) else unknown)
+        + (f"power {row['power']:.2f}" if pd.notna(row["power"]) else "the pilot saw no difference")
         for name, row in table.iterrows()
     }
 
