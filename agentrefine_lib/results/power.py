@@ -9,6 +9,7 @@ import argparse
 import sys
 from collections import Counter
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
@@ -33,12 +34,13 @@ def expected(pilot: Path, profile: str, root: Path) -> pd.DataFrame:
     sizes = Counter(task.engine for task in panel(given[0]["panel"]))
     rows = []
     for claim in (claim for artefact in load_artefacts(root) for claim in artefact.claims if claim.engines):
-        row = tested.loc[claim.id] if claim.id in tested.index else pd.Series(dtype=float)
-        found = Difference(**{name: row[name] for name in Difference._fields if pd.notna(row.get(name))})
+        row: dict[Any, Any] = tested.loc[claim.id].dropna().to_dict() if claim.id in tested.index else {}
+        found = Difference(**{name: row[name] for name in Difference._fields if name in row})
         planned = sum(sizes[engine] for engine in claim.engines)
+        chance = power(found, planned)
         told = {"claim": claim.id, "pilot": found.n, "differ": found.differ, "difference": found.difference}
-        told |= {"planned": planned, "power": power(found, planned), "needed": tasks_needed(found)}
-        rows.append(told | {"suffices": told["power"] >= POWER})
+        told |= {"planned": planned, "power": chance, "needed": tasks_needed(found), "suffices": chance >= POWER}
+        rows.append(told)
     return pd.DataFrame(rows)
 
 

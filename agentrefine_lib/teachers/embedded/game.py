@@ -4,7 +4,7 @@ import pickle
 import random
 from functools import lru_cache
 from operator import contains
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from agentrefine_lib.schema import COMPLETED, EXAMPLE_DRAWS, EXAMPLE_STEPS, Script, format_example
 from agentrefine_lib.schema.actions import MAX_ACTION_CHARS, is_plain, placeholders, read_arguments
@@ -192,8 +192,9 @@ class Game:
     def known(self, step: Step) -> Step:
         """A step in the Player's words: what was not seen yet is called as the goal calls it."""
         unseen = {name: kind for name, kind in self._kinds.items() if name not in self.seen}
-        told = [_renamed(part, unseen) if isinstance(part, tuple) else part for part in step]
-        return Step(*told)._replace(target=unseen.get(step.target, step.target)) if unseen else step
+        told: dict[str, Any] = step._asdict() if unseen else {}
+        told = {field: _renamed(part, unseen) if isinstance(part, tuple) else part for field, part in told.items()}
+        return step._replace(**told | {"target": unseen.get(step.target, step.target)})
 
     def valid_actions(self, told: bool = False) -> list[str]:
         """Every command that would be accepted now, sorted; ``told``: only about what the Player was told of."""
