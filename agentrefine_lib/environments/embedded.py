@@ -100,9 +100,8 @@ class Embedded(TextEnvironment):
         if blunder is None:
             raise ValueError(f"{game.script.goal}: there is nothing to do wrong here")
         meant = step._replace(command=blunder.command or step.command)
-        return game.speech.voice.think(
-            self._blunders, "tried", game.known(meant), blunder.action, self._last
-        ), blunder.action
+        thought = game.speech.voice.think(self._blunders, "tried", game.known(meant), blunder.action, self._last)
+        return thought, blunder.action
 
     def _purpose(self, step: Step) -> str:
         """What a step is for; whether it is the last shows in a copy of the world."""

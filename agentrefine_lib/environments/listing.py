@@ -8,7 +8,7 @@ worlds list by themselves, or do not, and are left as they are: models were trai
 import random
 from collections.abc import Callable
 
-from agentrefine_lib.environments import engines, make_environment
+from agentrefine_lib.environments import get_engine, make_environment
 from agentrefine_lib.environments.protocol import Environment, StepResult, Wrapper
 from agentrefine_lib.schema import Task
 from agentrefine_lib.teachers.embedded.names import load_words
@@ -56,6 +56,5 @@ def make_listed(at_most: int, task: Task, *, make: Callable[[Task], Environment]
 
     An engine whose record says ``lists_itself`` stays as it is.
     """
-    known = engines().get(task.engine)
-    left = not at_most or (known is not None and known.lists_itself)
+    left = not at_most or get_engine(task.engine).lists_itself
     return make(task) if left else Listed(make(task), at_most)

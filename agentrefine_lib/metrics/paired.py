@@ -8,7 +8,7 @@ import pandas as pd
 from scipy.stats import binomtest, permutation_test
 
 from agentrefine_lib.metrics.intervals import RESAMPLES, fixed_weights, percentiles, resampled_means, task_weights
-from agentrefine_lib.metrics.verdicts import Difference, judged
+from agentrefine_lib.metrics.verdicts import Difference, difference_of, judged
 
 SCORES = ("success", "progress", "accepted", "free")  # of an episode, from 0 to 1, where 1 is best
 
@@ -135,6 +135,6 @@ def claim(
 
 def claims(*rows: dict[str, Any]) -> pd.DataFrame:
     """A chapter's claims: ``claim`` (its id in params/artefacts.yaml), what was ``compared``, and ``judged``."""
-    found = [Difference(**{name: row[name] for name in Difference._fields if name in row}) for row in rows]
-    told = [{key: row.get(key) for key in ("claim", "compared")} for row in rows]
-    return pd.DataFrame([row | judged(one) for row, one in zip(told, found, strict=True)])
+    return pd.DataFrame(
+        [{key: row.get(key) for key in ("claim", "compared")} | judged(difference_of(row)) for row in rows]
+    )

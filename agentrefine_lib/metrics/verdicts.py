@@ -1,6 +1,7 @@
 """What a test decides of a claim, and, where it decides nothing, how many tasks would."""
 
-from typing import NamedTuple
+from collections.abc import Mapping
+from typing import Any, NamedTuple
 
 import numpy as np
 from scipy.stats import norm
@@ -23,6 +24,11 @@ class Difference(NamedTuple):
     seeds: int = 0  # models of the method that has fewer
     differ: int = 0  # tasks whose means over seeds differ, where that was looked at
     level: float = float("nan")  # mean score of both: 0 where no method scored, 1 where all did
+
+
+def difference_of(row: Mapping[Any, Any]) -> Difference:
+    """The difference in a row of ``claims``; what the row lacks stays unknown."""
+    return Difference(**{name: row[name] for name in Difference._fields if name in row})
 
 
 def verdict(found: Difference) -> str:

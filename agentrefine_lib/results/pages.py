@@ -49,7 +49,7 @@ def _told(figures: Path, artefacts: list[Artefact], root: Path) -> dict[str, Any
     """Everything that the templates say."""
     manifest = json.loads((figures / "manifest.json").read_text(encoding="utf-8"))
     claims = sorted(told_claims(artefacts, read_claims(figures)), key=lambda claim: claim["verdict"] == UNTESTED)
-    planned = read_power(root) if manifest["profile"] == "laptop" else {}
+    planned = read_power(root, manifest["profile"])
     entries = [_entry(artefact, figures, manifest) | _defined(artefact, root) for artefact in artefacts]
     verdicts = Counter(claim["verdict"] for claim in claims)
     done = [record for record in manifest["notebooks"].values() if record]

@@ -14,7 +14,7 @@ from typing import Any
 import pandas as pd
 
 from agentrefine_lib.environments import panel
-from agentrefine_lib.metrics.verdicts import POWER, Difference, power, tasks_needed
+from agentrefine_lib.metrics.verdicts import POWER, difference_of, power, tasks_needed
 from agentrefine_lib.results.artefacts import load_artefacts, read_claims
 from agentrefine_lib.runner import ProfileError, load_profile, repository
 
@@ -22,8 +22,9 @@ FILE = Path("params") / "power.csv"
 
 
 def expected(pilot: Path, profile: str, root: Path) -> pd.DataFrame:
-    """One row per claim whose ``engines`` the registry names: what the pilot found, ``planned`` (tasks of the profile's
-    panel on these engines), ``power``, the tasks ``needed`` for a power of 80 %, and whether that ``suffices``.
+    """One row per claim whose ``engines`` the registry names: ``profile``, what the pilot found, ``planned`` (tasks of
+    the profile's panel on these engines), ``power``, the tasks ``needed`` for a power of 80 %, and whether that
+    ``suffices``.
 
     Raises ProfileError for a profile that is none, or plays no chapter 4.
     """
@@ -35,20 +36,21 @@ def expected(pilot: Path, profile: str, root: Path) -> pd.DataFrame:
     rows = []
     for claim in (claim for artefact in load_artefacts(root) for claim in artefact.claims if claim.engines):
         row: dict[Any, Any] = tested.loc[claim.id].dropna().to_dict() if claim.id in tested.index else {}
-        found = Difference(**{name: row[name] for name in Difference._fields if name in row})
+        found = difference_of(row)
         planned = sum(sizes[engine] for engine in claim.engines)
         chance = power(found, planned)
-        told = {"claim": claim.id, "pilot": found.n, "differ": found.differ, "difference": found.difference}
-        told |= {"planned": planned, "power": chance, "needed": tasks_needed(found), "suffices": chance >= POWER}
-        rows.append(told)
+        told = {"claim": claim.id, "profile": profile, "pilot": found.n, "differ": found.differ}
+        told |= {"difference": found.difference, "planned": planned, "power": chance, "needed": tasks_needed(found)}
+        rows.append(told | {"suffices": chance >= POWER})
     return pd.DataFrame(rows)
 
 
-def read_power(root: Path) -> dict[str, str]:
-    """In words, for each claim that the pilot tested: the tasks planned, and the chance that they would decide it."""
+def read_power(root: Path, profile: str) -> dict[str, str]:
+    """In words, for each claim that the pilot tested: the tasks that the profile plans, and the chance that they would
+    decide it. Empty for a profile that nobody planned."""
     if not (root / FILE).is_file():
         return {}
-    table = pd.read_csv(root / FILE).query("pilot > 0").set_index("claim")
+    table = pd.read_csv(root / FILE).query("pilot > 0 and profile == @profile").set_index("claim")
     return {
         str(name): f"planned: {row['planned']:.0f} tasks, "
         + (f"power {row['power']:.2f}" if pd.notna(row["power"]) else "the pilot saw no difference")

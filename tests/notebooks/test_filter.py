@@ -10,7 +10,7 @@ SAVED = {"codemirror_mode": {"name": "ipython", "version": 3}, "file_extension":
 SAVED |= {"name": "python", "nbconvert_exporter": "python", "pygments_lexer": "ipython3", "version": "3.11.9"}
 
 
-def test_a_notebook_that_was_run_is_committed_as_it_was_written(tmp_path):
+def test_a_notebook_that_was_run_is_committed_as_it_was_written():
     """The filter that `make lab` sets gives back the committed bytes."""
     assert "notebooks/*.ipynb filter=nbstripout" in (ROOT / ".gitattributes").read_text(encoding="utf-8")
     told = subprocess.run(["make", "-n", "lab"], cwd=ROOT, capture_output=True, text=True, check=True).stdout

@@ -19,13 +19,14 @@ def test_a_claim_is_planned_on_the_tasks_of_its_engines(tmp_path):
 
 
 def test_what_was_planned_is_told_in_words(tmp_path):
-    assert power.read_power(tmp_path) == {}
+    assert power.read_power(tmp_path, "laptop") == {}
     (tmp_path / "params").mkdir()
     (tmp_path / power.FILE).write_text(
-        "claim,pilot,planned,power\na,22,39,0.924\nb,22,39,\nc,0,39,\n", encoding="utf-8"
+        "claim,profile,pilot,planned,power\na,laptop,22,39,0.924\nb,laptop,22,39,\nc,laptop,0,39,\n", encoding="utf-8"
     )
     told = {"a": "planned: 39 tasks, power 0.92", "b": "planned: 39 tasks, the pilot saw no difference"}
-    assert power.read_power(tmp_path) == told
+    assert power.read_power(tmp_path, "laptop") == told
+    assert power.read_power(tmp_path, "smoke") == {}
 
 
 def test_a_profile_without_chapter_4_has_no_panel(tmp_path):

@@ -192,9 +192,11 @@ class Game:
     def known(self, step: Step) -> Step:
         """A step in the Player's words: what was not seen yet is called as the goal calls it."""
         unseen = {name: kind for name, kind in self._kinds.items() if name not in self.seen}
-        told: dict[str, Any] = step._asdict() if unseen else {}
-        told = {field: _renamed(part, unseen) if isinstance(part, tuple) else part for field, part in told.items()}
-        return step._replace(**told | {"target": unseen.get(step.target, step.target)})
+        if not unseen:
+            return step
+        fields: dict[str, Any] = step._asdict()
+        told = {name: _renamed(part, unseen) for name, part in fields.items() if isinstance(part, tuple)}
+        return Step(**fields | told)._replace(target=unseen.get(step.target, step.target))
 
     def valid_actions(self, told: bool = False) -> list[str]:
         """Every command that would be accepted now, sorted; ``told``: only about what the Player was told of."""
@@ -295,6 +297,7 @@ def _draw(recipe: Recipe) -> _Drawn:
 
 def _script(recipe: Recipe, speech: Speech, seed: str, example: str = "") -> Script:
     world, words = speech.world(seed), speech.mechanic.words
+    kinds = speech.kinds_in(world)
     rng = random.Random(f"goal {seed}")
     actions = list(speech.grammar.specs(world).items())
     random.Random(f"order {recipe.key}").shuffle(actions)
@@ -306,7 +309,7 @@ def _script(recipe: Recipe, speech: Speech, seed: str, example: str = "") -> Scr
     ]
     return Script(
         environment={KIND: recipe.name, **world.layout()},
-        goal=put_goal(rng, speech.goal, words, [_renamed(aim, speech.kinds_in(world)) for aim in world.aims]),
+        goal=put_goal(rng, speech.goal, words, [_renamed(aim, kinds) for aim in world.aims]),
         completion_conditions=[condition(words, aim) for aim in world.aims],
         available_actions=dict(actions),
         rules=("\n" if any(isinstance(rule, Rule) for rule in world.rules) else " ").join(rules),
