@@ -25,7 +25,7 @@ help: ## list the commands
 
 reproduce: .venv/ready .venv/base ## run the notebooks of a profile and write its figures
 	$(REPRODUCE)
-	@if [ "$(PROFILE)" = laptop ] && [ -e figures/tab1_main.csv ]; then $(BIN)/python -m agentrefine_lib.results.readme && \
+	@if [ "$(PROFILE)$(findstring _dir=,$(P))" = laptop ] && [ -e runs/laptop/models/models.csv ]; then $(BIN)/python -m agentrefine_lib.results.readme && \
 	  $(BIN)/python -m agentrefine_lib.runner.pack laptop && $(BIN)/python -m agentrefine_lib.results.book laptop; fi
 
 base: .venv/base ## fetch the base model, SmolLM2-135M-Instruct (93 MB, once) and convert it

@@ -11,8 +11,8 @@ from agentrefine_lib.diversity.scores import distinct, half_samples, nearest, se
 from agentrefine_lib.diversity.texts import episode_thoughts, training_thoughts
 
 COLUMNS = ["of", "method", "measure", "value", "low", "high", "n"]
-FEWEST = 5  # thoughts of a set that is compared
 TAUGHT, PLAYED, SYNTHESISED = "training data", "models at play", "synthesised"
+FEWEST = 5  # thoughts of a set that is compared
 DRAWS = 9_999
 
 
@@ -20,10 +20,12 @@ def thoughts(
     taught: Mapping[str, Path], played: Mapping[str, Sequence[Path]], number: int, seed: int = 0
 ) -> pd.DataFrame:
     """At most ``number`` thoughts of each training set and of each method's models, in columns of, method, group, text
-    and told. Every set is cut to the size of the smallest beside it; one with fewer than FEWEST is left out."""
+    and told. Every set is cut to the size of the smallest beside it; one with fewer than FEWEST, or less than a quarter
+    of the largest's, is left out, so that a model with little to say does not cut the others."""
     sets = {(TAUGHT, name): training_thoughts(path, number, seed) for name, path in taught.items()}
     sets |= {(PLAYED, name): episode_thoughts(paths, number, seed) for name, paths in played.items()}
-    sets = {key: found for key, found in sets.items() if len(found) >= FEWEST}
+    most = {of: max(len(found) for (other, _), found in sets.items() if other == of) for of, _ in sets}
+    sets = {key: found for key, found in sets.items() if len(found) >= max(FEWEST, most[key[0]] / 4)}
     least = {of: min(len(found) for (other, _), found in sets.items() if other == of) for of, _ in sets}
     cut = [found.head(least[of]).assign(of=of, method=method) for (of, method), found in sets.items()]
     return pd.concat(cut, ignore_index=True)

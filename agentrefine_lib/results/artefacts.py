@@ -22,6 +22,7 @@ class Claim(BaseModel):
     id: str
     says: str
     test: str
+    tried: str = ""  # what did not help, where it does not hold
     engines: list[str] = []  # of the panel of chapter 4, whose tasks decide it: results.power
 
 

@@ -10,7 +10,8 @@ from agentrefine_lib.schema import atomic_write_text
 PAGE = Path("docs") / "definitions.md"
 HEAD = """# What the paper defines, and where it is here
 
-Made from `params/artefacts.yaml` by `python -m agentrefine_lib.results.definitions`; the definitions are in our words.
+Made from `params/artefacts.yaml` by `.venv/bin/python -m agentrefine_lib.results.definitions`; the definitions are in
+our words.
 The page of results, [figures/index.html](../figures/index.html), has the line of each function.
 
 | paper | artefact | defined as | chapter | code |

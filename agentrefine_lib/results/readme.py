@@ -14,16 +14,17 @@ from agentrefine_lib.runner import repository
 BEGIN, END = "<!-- findings: made by make reproduce, do not edit -->", "<!-- end of findings -->"
 COMPARED = {  # claim: what its difference is between, and the factor and unit of that
     "fig1_overall": ("Progress on the five engines of table 1, AgentRefine minus the untuned model", 100, " points"),
-    "unseen_worlds": ("Progress in new synthetic worlds, AgentRefine minus the held-in expert", 100, " points"),
-    "tab1_main": ("Progress on the engines that neither was trained on, the same two", 100, " points"),
-    "fig3_perturbation": ("What renaming the commands costs the held-in model more than AgentRefine", 100, " points"),
-    "mask_refinements": ("Log-likelihood of a refinement, per token, AgentRefine minus no loss on them", 1, ""),
-    "fig_thoughts": ("Vendi score of the training set's thoughts, AgentRefine's minus the expert's", 1, ""),
+    "chance": ("The same, AgentRefine minus random valid actions", 100, " points"),
+    "unseen_worlds": ("Progress in new synthetic worlds, AgentRefine minus expert only", 100, " points"),
+    "tab1_main": ("The same on the engines that neither was trained on", 100, " points"),
+    "fig3_perturbation": ("How much more renaming commands costs expert only than AgentRefine", 100, " points"),
+    "mask_refinements": ("Log-likelihood of refinements, minus that of the twin without the loss", 1, " nats a token"),
+    "fig_thoughts": ("Vendi score of the thoughts trained on, AgentRefine minus expert only", 1, ""),
 }
 
 
 def findings(figures: Path, root: Path) -> str:
-    """Markdown, from the CSVs and the manifest of a run: tasks won, six comparisons, and how many claims hold."""
+    """Markdown, from the CSVs and the manifest of a run: tasks won, seven comparisons, and how many claims hold."""
     claims, manifest = read_claims(figures), json.loads((figures / "manifest.json").read_text(encoding="utf-8"))
     minutes = sum(record["wall_s"] for record in manifest["notebooks"].values() if record) / 60
     lines = ["| | this run | verdict |", "|---|---|---|", _won(pd.read_csv(figures / "tab1_main.csv"))]

@@ -34,7 +34,9 @@ try:
     from starlette.routing import Route
     from starlette.types import Receive, Scope, Send
 except ImportError as missing:
-    raise ImportError(f'the teacher server needs {missing.name}: pip install "agentrefine_lib[server]"') from missing
+    raise ImportError(
+        f'the teacher server needs {missing.name}: .venv/bin/pip install -c constraints.txt -e ".[server]"'
+    ) from missing
 
 START_TIMEOUT_S = 10.0
 STOP_TIMEOUT_S = 5.0

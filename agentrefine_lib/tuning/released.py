@@ -25,6 +25,22 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 CONFIG = "adapter_config.json"
 FILES = (CONFIG, "job.json", "loss.csv", "README.md")
+USE = """## Use
+
+In a clone of the repository, where the base is found by its name:
+
+```python
+from pathlib import Path
+
+from peft import AutoPeftModelForCausalLM
+
+from agentrefine_lib.tuning import base_folder
+from agentrefine_lib.tuning.released import place
+
+place(Path("{adapter}"), Path("model"), base_folder("{base}"))  # with its base's tokenizer
+model = AutoPeftModelForCausalLM.from_pretrained("model")
+```
+"""
 
 
 class Release(BaseModel):
@@ -64,8 +80,8 @@ def release(model: Path, conversations: Sequence[Conversation], folder: Path, **
     folder.mkdir(parents=True, exist_ok=True)
     for name in FILES:
         shutil.copyfile(model / name, folder / name)
-    card = (folder / "README.md").read_text(encoding="utf-8").replace(str(model), f"params/adapters/{folder.name}")
-    atomic_write_text(folder / "README.md", card)
+    told, _, _ = (folder / "README.md").read_text(encoding="utf-8").partition("## Use")
+    atomic_write_text(folder / "README.md", told + USE.format(adapter=f"params/adapters/{folder.name}", base=job.base))
     _set_base(folder, job.base)
     weights = {name: value.to(torch.bfloat16) for name, value in load_file(model / "adapter_model.safetensors").items()}
     save_file(weights, folder / "adapter_model.safetensors", metadata={"format": "pt"})

@@ -51,6 +51,16 @@ def test_thoughts_of_trained_replies_are_drawn_and_null_means_trained(tmp_path):
     assert set(diversity.training_thoughts(tmp_path / "c.jsonl", 9)["text"]) == {"one", "two"}
 
 
+def test_a_model_that_says_little_does_not_cut_the_sets_of_others(tmp_path):
+    counts = {"much": 40, "less": 10, "little": 9}
+    for name, count in counts.items():
+        said = [Message(sender="gpt", value=format_reply(f"thought {number}", "look")) for number in range(count)]
+        messages = [Message(sender="human", value="Goal: x."), *said]
+        write_jsonl(tmp_path / f"{name}.jsonl", [Conversation(id=name, conversations=messages)])
+    table = diversity.thoughts({name: tmp_path / f"{name}.jsonl" for name in counts}, {}, 200)
+    assert table.groupby("method")["text"].nunique().to_dict() == {"much": 10, "less": 10}
+
+
 def test_similarity_by_hand():
     axes = np.eye(3)
     assert diversity.similarity(axes) == 0

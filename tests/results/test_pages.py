@@ -23,7 +23,9 @@ REGISTRY = """\
   notebook: 02_draw
   columns: [source, method, engine, metric, value]
   reported: read off bars
-  claims: [{id: up, says: It goes up., test: a sign test}, {id: untested, says: Who knows., test: none}]
+  claims:
+    - {id: up, says: It goes up., test: a sign test, tried: "<i>more</i> tasks"}
+    - {id: untested, says: Who knows., test: none}
 """
 MANIFEST = """\
 {"profile": "tiny", "commit": null, "dirty": null, "python": "3.11", "cpu_count": 2,
@@ -94,7 +96,9 @@ def test_the_page_shows_ours_beside_the_papers_escaped_and_every_claim(root):
     for told in (page, text):
         assert "0.5 [0, 0.75], p = 0.06, n = 8, 3 seeds; about n = 12 would decide" in told
         assert "one side is missing here" in told
+        assert "ried: " in told
         assert "1 of 1 artefacts" in told
+    assert "<i>more</i>" not in page and "&lt;i&gt;more&lt;/i&gt; tasks" in page
     assert "src=" not in page and "http" not in page.replace("http-equiv", "")
 
 
