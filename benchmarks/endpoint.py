@@ -3,7 +3,7 @@
     python benchmarks/endpoint.py
 
 Prints one line of JSON. ``ratio`` is throughput over the ideal of concurrency / latency, the median of three rounds of
-640 requests; ``bare_ratio`` is the same for 64 sockets and hand-written HTTP, taken in turn with the client: the most
+2,560 requests; ``bare_ratio`` is the same for 64 sockets and hand-written HTTP, taken in turn with the client: the most
 that the machine allows at that moment. The server is a process of its own and completions are recorded as in a real
 run. One request goes before the clock starts; the other 63 connections are opened within the first round.
 """

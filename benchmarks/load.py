@@ -101,9 +101,11 @@ class Notes:
 
         thread = threading.Thread(target=watch)
         thread.start()
-        yield
-        over.set()
-        thread.join()
+        try:
+            yield
+        finally:
+            over.set()
+            thread.join()
         self.take(count())
 
 

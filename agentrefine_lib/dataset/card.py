@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from agentrefine_lib.dataset.statistics import measure
-from agentrefine_lib.schema import Trajectory, answers
+from agentrefine_lib.schema import Trajectory, answers, atomic_write_text
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -65,9 +65,8 @@ def write_card(
         size=next((name for limit, name in SIZES if len(table) < limit), "n>1M"),
         **_measurements(table),
     )
-    folder.mkdir(parents=True, exist_ok=True)
     path = folder / "README.md"
-    path.write_text(text, encoding="utf-8")
+    atomic_write_text(path, text)
     return path
 
 

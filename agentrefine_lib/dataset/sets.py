@@ -27,7 +27,7 @@ def held_in_sets(
 ) -> dict[str, list[Conversation]]:
     """The expert's training sets (``held_in``: name → engines), each of its engines in turn; all of one size."""
     shown = {engine: from_episodes(episodes) for engine, episodes in won.items()}
-    count = min(most, *(sum(len(won[engine]) for engine in engines) for engines in held_in.values()))
+    count = min([most, *(sum(len(won[engine]) for engine in engines) for engines in held_in.values())])
     return {name: interleave([shown[engine] for engine in engines], count) for name, engines in held_in.items()}
 
 

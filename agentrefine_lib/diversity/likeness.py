@@ -76,7 +76,7 @@ def likeness(script: Script, vocabularies: Iterable[Vocabulary]) -> Likeness:
 
 def most_alike(trajectories: Iterable[Trajectory], vocabularies: Sequence[Vocabulary]) -> pd.DataFrame:
     """For each mechanic, the script that is most like a test engine, and whether it is too much so."""
-    alike = [(t.domain, likeness(t.script, vocabularies)) for t in trajectories]
+    alike = [(t.domain, likeness(t.script, vocabularies)) for t in trajectories if vocabularies]
     rows = [(domain, x.task, len(x.signatures), x.objects, x.too_alike) for domain, x in alike]
     table = pd.DataFrame(rows, columns=["domain", "task", "shared signatures", "share of its objects", "too alike"])
     return table.sort_values(list(table.columns[:1:-1]), ascending=False).drop_duplicates("domain")

@@ -21,6 +21,7 @@ FILTERED = ("content_filter", "refusal")  # what a server gives as its reason to
 CHANGE = "change the request as the server says: temperature, max_tokens_name and extra are endpoint settings"
 ADVICE = {
     401: "put a valid key into the environment variable {key_variable}",
+    402: "the account behind {key_variable} is out of credit; top it up and run again",
     403: "use a key in {key_variable} that may use this model",
     404: "check the model's name and the URL, which ends in /v1 nearly everywhere",
     429: "the account behind {key_variable} is out of credit; top it up and run again",

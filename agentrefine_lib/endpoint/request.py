@@ -2,7 +2,6 @@
 
 import json
 import os
-import re
 from collections.abc import Mapping, Sequence
 from hashlib import sha256
 from ipaddress import ip_address
@@ -11,10 +10,9 @@ from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, field_validator
 
-from agentrefine_lib.schema import Ending, Record, Section
+from agentrefine_lib.schema import SPECIAL_TOKEN, Ending, Record, Section, without_reasoning
 
 AT_LIMIT = ("length", "max_tokens")  # what servers call an answer that was cut
-_NO_ANSWER = re.compile(r"<think>.*?(?:</think>|\Z)|<[|｜][^<>|｜\n]{1,40}[|｜]>|</s>", re.DOTALL)
 FORMATS = ("json_schema", "json_object", "text")  # how a schema is asked for; each falls back to the next
 OURS = {  # fields of a request → who sets them
     **{name: name for name in ("model", "temperature", "top_p", "max_tokens")},
@@ -146,7 +144,8 @@ class Completion(Record):
 
 def is_blank(text: str) -> bool:
     """Nothing that can be seen, apart from a model's reasoning and the special tokens of its template."""
-    return not any(letter.isprintable() and not letter.isspace() for letter in _NO_ANSWER.sub("", text))
+    said = SPECIAL_TOKEN.sub("", without_reasoning(text))
+    return not any(letter.isprintable() and not letter.isspace() for letter in said)
 
 
 class Message(BaseModel):

@@ -16,5 +16,14 @@ from agentrefine_lib.metrics.held_in import OUT, old_wording, old_wording_table,
 from agentrefine_lib.metrics.intervals import share_interval
 from agentrefine_lib.metrics.ladder import ladder
 from agentrefine_lib.metrics.paired import claim, claims, compare, grid, over_engines
-from agentrefine_lib.metrics.robustness import TABLE_3, UNPERTURBED, kept, reliance, robustness, spread_claim, table_11
+from agentrefine_lib.metrics.robustness import (
+    RETRAINED,
+    TABLE_3,
+    UNPERTURBED,
+    kept,
+    reliance,
+    robustness,
+    spread_claim,
+    table_11,
+)
 from agentrefine_lib.metrics.trends import by_size, growth, halves, rank_correlation, self_refinement, slope

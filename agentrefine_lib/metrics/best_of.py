@@ -29,21 +29,22 @@ def best_of_table(samples: pd.DataFrame, metric: str, sizes: Sequence[int]) -> p
     ``samples`` has a row per episode, several per policy and task. Tasks with fewer samples than k are left out of k.
     """
     rows = []
-    for (policy, method, engine, task), group in samples.groupby(["policy", "method", "engine", "task"], sort=False):
-        key = {"policy": policy, "method": method, "engine": engine, "task": task, "metric": metric}
+    keys = ["policy", "method", "seed", "engine", "task"]
+    for found, group in samples.groupby(keys, sort=False):
+        key = dict(zip(keys, found, strict=True)) | {"metric": metric}
         values = group[metric].astype(float).tolist()
         rows += [key | {"best_of": k, "value": best_of(values, k)} for k in sizes if k <= len(values)]
-    return pd.DataFrame(rows).assign(seed=0)
+    return pd.DataFrame(rows)
 
 
 def best_of_scores(expected: pd.DataFrame, seed: int = 0) -> pd.DataFrame:
-    """Means of ``best_of_table`` over tasks: a row per method, engine, metric and size, with a bootstrap over tasks."""
+    """Means of ``best_of_table``: a row per method, engine, metric and size, with a bootstrap over tasks and seeds."""
     keys = ["method", "engine", "metric", "best_of"]
     rows = []
     for key, part in expected.groupby(keys, sort=False):
-        values = part["value"].to_numpy(float)
+        values = part.pivot_table(index="seed", columns="task", values="value").to_numpy(float)
         low, high = mean_interval(values, seed)
-        rows.append([*key, values.mean(), low, high, len(values)])
+        rows.append([*key, part["value"].mean(), low, high, len(part)])
     return pd.DataFrame(rows, columns=[*keys, "value", "low", "high", "n"]).sort_values(keys, ignore_index=True)
 
 

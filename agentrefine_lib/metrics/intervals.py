@@ -3,7 +3,8 @@
 Every model of a method plays the same tasks, so tasks and training seeds are crossed, not nested. The bootstrap draws
 both anew, each on its own, and averages the cells that meet (the pigeonhole bootstrap: Owen 2007, *Annals of Applied
 Statistics* 1(2); McCullagh 2000). It answers for other tasks and other seeds. With one seed it is the plain bootstrap
-over tasks. With few seeds it is too narrow: the spread of S seeds is underestimated by the factor (S - 1) / S.
+over tasks. Of n tasks or seeds it draws n - 1, so that the variance is not too small by (n - 1) / n where an engine has
+few (McCarthy and Snowden 1985; Rao and Wu 1988). What there is one of cannot vary: the interval is for that one alone.
 """
 
 from collections import Counter
@@ -49,8 +50,7 @@ def percentiles(draws: np.ndarray) -> tuple[float, float]:
 
 def resampled_means(cells: np.ndarray, tasks: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """Weighted means of ``cells`` (seeds, tasks) for task weights (resamples, tasks), the seeds drawn anew each."""
-    count = len(cells)
-    seeds = rng.multinomial(count, np.full(count, 1 / count), size=len(tasks)) / count
+    seeds = resamples(len(cells), rng, len(tasks))
     there = np.isfinite(cells)
     total = ((seeds @ np.where(there, cells, 0.0)) * tasks).sum(1)
     weight = ((seeds @ there) * tasks).sum(1)
@@ -68,9 +68,14 @@ def task_weights(
     weights = np.zeros((RESAMPLES, count))
     for label in dict.fromkeys(labels):
         (members,) = (labels == label).nonzero()
-        size = len(members)
-        weights[:, members] = rng.multinomial(size, np.full(size, 1 / size), size=RESAMPLES) / size
+        weights[:, members] = resamples(len(members), rng)
     return weights * _shares(list(labels), sizes)
+
+
+def resamples(count: int, rng: np.random.Generator, times: int = RESAMPLES) -> np.ndarray:
+    """Weights of ``count`` things in each resample, (times, count): each row draws one fewer than there are."""
+    size = max(1, count - 1)
+    return rng.multinomial(size, np.full(count, 1 / count), size=times) / size
 
 
 def fixed_weights(strata: Sequence[str], sizes: Mapping[str, float] | None = None) -> np.ndarray:

@@ -8,7 +8,7 @@ import pandas as pd
 from scipy.stats import binomtest, permutation_test
 
 from agentrefine_lib.metrics.intervals import RESAMPLES, fixed_weights, percentiles, resampled_means, task_weights
-from agentrefine_lib.metrics.verdicts import Difference, difference_of, judged
+from agentrefine_lib.metrics.verdicts import ZERO, Difference, difference_of, judged
 
 SCORES = ("success", "progress", "accepted", "free")  # of an episode, from 0 to 1, where 1 is best
 
@@ -76,39 +76,41 @@ def difference(
     low, high = percentiles(resampled_means(cells[0], drawn, rng) - resampled_means(cells[1], drawn, rng))
     p = sign_test(change) if metric == "success" else paired_permutation(change * weights, seed)
     level = float(np.nanmean(np.vstack(cells))) if metric in SCORES else np.nan
-    return Difference(float(change @ weights), low, high, p, len(tasks), seeds, int((change != 0).sum()), level)
+    return Difference(float(change @ weights), low, high, p, len(tasks), seeds, int((abs(change) > ZERO).sum()), level)
 
 
 def over_engines(
     episodes: pd.DataFrame, metric: str, seed: int = 0, sizes: Mapping[str, float] | None = None
 ) -> pd.DataFrame:
-    """One row per method: the mean of ``metric`` over engines, as in ``summarise``.
+    """One row per method: the mean of ``metric`` over engines, as in ``summarise``; none where nobody knows it.
 
     All engines weigh the same, or as ``sizes`` says: with the numbers of tasks that the paper played, its own score.
     """
     rows = []
     for method, group in episodes.groupby("method", sort=False):
         table = grid(group, str(method), metric).dropna(axis=1, how="all")  # a task whose progress nobody knows
+        if table.empty:
+            continue
         cells, engines = table.to_numpy(float), [engine_of(str(task)) for task in table.columns]
         rng = np.random.default_rng(seed)
         low, high = percentiles(resampled_means(cells, task_weights(len(engines), rng, engines, sizes), rng))
         value = float(np.nanmean(cells, axis=0) @ fixed_weights(engines, sizes))
         # with one task of each engine all three are the same but for their last digit
         low, high = min(low, value), max(high, value)
-        found = {"value": value, "low": low, "high": high, "n": cells.size, "seeds": len(cells)}
+        found = {"value": value, "low": low, "high": high, "n": int(np.isfinite(cells).sum()), "seeds": len(cells)}
         rows.append({"method": method, "engine": "all", "metric": metric, **found})
     return pd.DataFrame(rows, columns=["method", "engine", "metric", "value", "low", "high", "n", "seeds"])
 
 
 def sign_test(change: np.ndarray) -> float:
     """Two-sided p of McNemar's exact test from paired differences; 1.0 when no pair differs."""
-    gained, lost = int((change > 0).sum()), int((change < 0).sum())
+    gained, lost = int((change > ZERO).sum()), int((change < -ZERO).sum())
     return float(binomtest(gained, gained + lost).pvalue) if gained + lost else 1.0
 
 
 def paired_permutation(change: np.ndarray, seed: int = 0) -> float:
     """Two-sided p that the sum of paired differences is zero, under random signs; exact up to 13 that differ."""
-    moved = change[change != 0]
+    moved = change[abs(change) > ZERO * abs(change).max(initial=0)]
     if len(moved) < 2:
         return 1.0
 

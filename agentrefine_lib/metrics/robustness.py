@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from agentrefine_lib.metrics.intervals import fixed_weights, percentiles, task_weights
+from agentrefine_lib.metrics.intervals import fixed_weights, percentiles, resamples, task_weights
 from agentrefine_lib.metrics.paired import engine_of, grid, over_engines, shared_tasks
 
 UNPERTURBED = "none"
@@ -22,11 +22,11 @@ def kept(episodes: pd.DataFrame, metric: str) -> pd.DataFrame:
     keys = ["policy", "method", "seed", "engine", "task"]
     if episodes.empty:  # nobody played where a method was trained
         return pd.DataFrame(columns=[*keys, "kept"])
-    values = episodes.assign(value=episodes[metric].astype(float)).pivot_table(
-        index=keys, columns="perturbation", values="value"
-    )
-    change = values[columns_of("perturbed", values.columns.tolist())].mean(axis=1) - values[UNPERTURBED]
-    return change.rename("kept").dropna().reset_index()
+    changes = []
+    for _, part in episodes.assign(value=episodes[metric].astype(float)).groupby("engine", sort=False):
+        values = part.pivot_table(index=keys, columns="perturbation", values="value")
+        changes.append(values[columns_of("perturbed", values.columns.tolist())].mean(axis=1) - values[UNPERTURBED])
+    return pd.concat(changes).rename("kept").dropna().reset_index()
 
 
 def robustness(episodes: pd.DataFrame, metric: str, seed: int = 0) -> pd.DataFrame:
@@ -95,17 +95,17 @@ def spread(
 ) -> tuple[float, np.ndarray]:
     """A measure of one method (one of MEASURES, or a perturbation), and its values in resamples of tasks and seeds.
 
-    Every seed must have played every task under every perturbation. The same ``seed`` draws the same tasks, so that two
-    methods are compared draw by draw.
+    Of the seeds and tasks that were played under every perturbation. The same ``seed`` draws the same tasks, so that
+    two methods are compared draw by draw.
     """
     grids = {str(name): grid(part, method, metric) for name, part in episodes.groupby("perturbation")}
     tasks = shared_tasks(*grids.values())
     engines = [engine_of(task) for task in tasks]
     rng = np.random.default_rng(seed)
     weights = task_weights(len(tasks), rng, engines)
-    cells = {name: table[tasks].to_numpy(float) for name, table in grids.items()}
-    count = max(len(table) for table in cells.values())
-    seeds = rng.multinomial(count, np.full(count, 1 / count), size=len(weights)) / count
+    common = sorted(set.intersection(*(set(table.index) for table in grids.values())))
+    cells = {name: table.loc[common, tasks].to_numpy(float) for name, table in grids.items()}
+    seeds = resamples(len(common), rng, len(weights))
     plain = {name: np.array([table.mean(0) @ fixed_weights(engines)]) for name, table in cells.items()}
     drawn = {name: ((seeds @ table) * weights).sum(1) for name, table in cells.items()}
     return float(_measure(plain, measure)[0]), _measure(drawn, measure)
@@ -127,7 +127,8 @@ def spread_claim(
         return found
     low, high = percentiles(draws - others)
     seeds = int(episodes[episodes["method"].isin([method, baseline])].groupby("method")["seed"].nunique().min())
-    n = episodes["task"].nunique()
+    played = episodes[episodes["method"].isin([method, baseline])].groupby("task")["perturbation"].nunique()
+    n = int((played == played.max()).sum())  # the tasks that were played under all of them
     return found | {"difference": ours - theirs, "low": low, "high": high, "n": n, "seeds": seeds}
 
 

@@ -17,15 +17,15 @@ from agentrefine_lib.metrics.intervals import (
     resampled_means,
     task_weights,
 )
-from agentrefine_lib.metrics.paired import engine_of, grid, over_engines, shared_tasks
-from agentrefine_lib.metrics.verdicts import Difference
+from agentrefine_lib.metrics.paired import engine_of, grid, over_engines, paired_permutation, shared_tasks
+from agentrefine_lib.metrics.verdicts import ZERO, Difference
 
 
 def slope(grids: Mapping[int, pd.DataFrame], seed: int = 0, sizes: Mapping[str, float] | None = None) -> Difference:
-    """Least-squares slope of mean values on log2 of the size, for a ``grid`` (seeds by tasks) per size; no p.
+    """Least-squares slope of mean values on log2 of the size, for a ``grid`` (seeds by tasks) per size.
 
-    The interval draws tasks (the same for all sizes) and each size's seeds anew. Sizes must differ: fewer than two
-    give a row of nothing. Engines weigh the same, or as ``sizes`` says.
+    The interval draws tasks (the same for all sizes) and each size's seeds anew; p is over signs of the tasks' slopes.
+    Sizes must differ: fewer than two give a row of nothing. Engines weigh the same, or as ``sizes`` says.
     """
     tasks, seeds = shared_tasks(*grids.values()), min((len(table) for table in grids.values()), default=0)
     if len(grids) < 2 or not tasks:
@@ -37,8 +37,9 @@ def slope(grids: Mapping[int, pd.DataFrame], seed: int = 0, sizes: Mapping[str, 
     rng = np.random.default_rng(seed)
     drawn = task_weights(len(tasks), rng, engines, sizes)
     low, high = percentiles(pull @ np.array([resampled_means(table, drawn, rng) for table in cells]))
-    value = pull @ np.array([np.nanmean(table, axis=0) @ fixed_weights(engines, sizes) for table in cells])
-    return Difference(float(value), low, high, n=len(tasks), seeds=seeds)
+    change = pull @ np.array([np.nanmean(table, axis=0) for table in cells]) * fixed_weights(engines, sizes)
+    differ = int((abs(change) > ZERO).sum())
+    return Difference(float(change.sum()), low, high, paired_permutation(change, seed), len(tasks), seeds, differ)
 
 
 def by_size(

@@ -1,13 +1,15 @@
 """What a test decides of a claim, and, where it decides nothing, how many tasks would."""
 
+from bisect import bisect_left
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
-from scipy.stats import norm
+from scipy.stats import binom, norm
 
 ALPHA, POWER = 0.05, 0.8
 ZERO = 1e-9  # what rounding leaves of a difference of nothing
+MOST = 1_000_000  # tasks that are thought of
 FEWEST = 6  # tasks that differ: the two-sided p of sign flips of five is 2 / 2⁵ = 0.06 at best
 YES, NO, NONE, ALL, OPEN = "yes", "no", "no method scored", "all scored", "not decided"
 VERDICTS = (YES, NO, NONE, ALL, OPEN)
@@ -34,43 +36,43 @@ def difference_of(row: Mapping[Any, Any]) -> Difference:
 def verdict(found: Difference) -> str:
     """One of VERDICTS on the claim that a difference is above zero.
 
-    "yes": the interval lies above zero, p, where there is a test, is at most ALPHA, and there are FEWEST tasks or more;
+    "yes": the interval lies above zero, p, where there is a test, is at most ALPHA, and FEWEST tasks or more differ;
     "no": the interval lies below, and the same. "no method scored", "all scored": both have zero, or one, on every
     task, which no number of such tasks decides. ALPHA is not corrected for the number of claims.
     """
     if found.level in (0, 1):
         return ALL if found.level else NONE
-    if not np.isfinite([found.low, found.high]).all() or found.p > ALPHA or found.n < FEWEST:
+    if not np.isfinite([found.low, found.high]).all() or found.p > ALPHA or (found.differ or found.n) < FEWEST:
         return OPEN
     return YES if found.low > ZERO else NO if found.high < -ZERO else OPEN
 
 
 def tasks_needed(found: Difference, more_than: int = 0) -> float:
-    """How many tasks would decide, with POWER, a difference as large as this one; NaN where none was seen.
+    """The smallest number of tasks, above ``more_than``, whose ``power`` is POWER; NaN where there is none.
 
-    The paired t test's number for a two-sided test of ALPHA: ((z₁₋α⸝₂ + z₁₋β) s / d)² + z²₁₋α⸝₂ / 2 (Guenther 1981,
-    *The American Statistician* 35(4)), with s / √n read off the 95 % interval, so that engines and seeds weigh as they
-    do there. At least so many that FEWEST differ, at the share that differs now, and ``more_than`` were played.
+    None where no difference was seen, and with several seeds, whose own spread no number of tasks makes smaller.
     """
-    effect = size_of(found)
-    if not abs(effect) > 0:
+    sizes = range(more_than + 1, MOST)
+    if np.isnan(power(found, MOST)):
         return float("nan")
-    normal = ((norm.isf(ALPHA / 2) + norm.isf(1 - POWER)) / effect) ** 2 + norm.isf(ALPHA / 2) ** 2 / 2
-    share = found.differ / found.n if found.differ else 1.0
-    return float(np.ceil(max(normal, FEWEST / share, more_than + 1)))
+    enough = bisect_left(sizes, POWER, key=lambda tasks: power(found, tasks))
+    return float(sizes[enough]) if enough < len(sizes) else float("nan")
 
 
 def power(found: Difference, tasks: int) -> float:
-    """The chance that a claim is decided on so many tasks, if they are like those of ``found``: same test as above.
+    """The chance that a claim is decided on so many tasks, if they are like those of ``found``: the smaller one of two.
 
-    NaN where the two did not differ, or were not both there; 0 where FEWEST tasks that differ are not to be expected.
+    That a two-sided paired t test of ALPHA finds the difference, by the normal approximation of Guenther (1981, *The
+    American Statistician* 35(4)): n = ((z₁₋α⸝₂ + z₁₋β) s / d)² + z²₁₋α⸝₂ / 2, with s / √n read off the 95 % interval,
+    so that engines weigh as they do there. And that FEWEST tasks or more differ, if as many do as now (binomial). NaN
+    where the two did not differ, or were not both there, or for several seeds.
     """
-    effect = abs(size_of(found))
-    if not effect > 0:
+    effect, z = abs(size_of(found)), norm.isf(ALPHA / 2)
+    if not effect > 0 or found.seeds > 1:
         return float("nan")
-    if found.differ and found.differ / found.n * tasks < FEWEST:
-        return 0.0
-    return float(norm.sf(norm.isf(ALPHA / 2) - effect * np.sqrt(tasks)))
+    seen = norm.sf(z - effect * np.sqrt(max(tasks - z**2 / 2, 0)))
+    share = found.differ / found.n if found.differ else 1.0
+    return float(min(seen, binom.sf(FEWEST - 1, tasks, share)))
 
 
 def size_of(found: Difference) -> float:

@@ -1,6 +1,7 @@
 """vLLM, started for whoever plays on a GPU and stopped again: one server for the adapters of a run."""
 
 import atexit
+import gc
 import json
 import os
 import shutil
@@ -109,6 +110,7 @@ def vllm_server(
 def _memory() -> list[str]:
     if not torch.cuda.is_available():
         return []
+    gc.collect()  # models and their caches hold on to each other
     torch.cuda.empty_cache()
     free, whole = torch.cuda.mem_get_info()
     return ["--gpu-memory-utilization", f"{SHARE * free / whole:.2f}"]
@@ -137,14 +139,20 @@ class _Running(NamedTuple):
 _running: _Running | None = None  # one at a time: a card has room for one
 
 
+def stop_vllm() -> None:
+    """End the server, if one runs, and give its memory back."""
+    global _running
+    if _running:
+        _running.stop.close()
+        _running = None
+
+
 def _url_of(serves: tuple[str, int, str], adapters: dict[str, Adapter]) -> str:
     """Of the server that runs, where it serves this; else of a new one in its place, which runs until we end."""
     global _running
     if _running and _running.serves == serves and adapters.items() <= _running.adapters.items():
         return _running.url
-    if _running:
-        _running.stop.close()
-        _running = None
+    stop_vllm()
     stop = ExitStack()
     base, context, dtype = serves
     _running = _Running(serves, adapters, stop.enter_context(vllm_server(base, adapters, context, dtype)), stop)

@@ -19,7 +19,7 @@ COMPARED = {  # claim: what its difference is between, and the factor and unit o
     "tab1_main": ("The same on the engines that neither was trained on", 100, " points"),
     "fig3_perturbation": ("How much more renaming commands costs expert only than AgentRefine", 100, " points"),
     "mask_refinements": ("Log-likelihood of refinements, minus that of the twin without the loss", 1, " nats a token"),
-    "fig_thoughts": ("Vendi score of the thoughts trained on, AgentRefine minus expert only", 1, ""),
+    "fig_thoughts": ("Vendi score of half of the thoughts trained on, AgentRefine minus expert only", 1, ""),
 }
 
 

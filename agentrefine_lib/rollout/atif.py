@@ -38,13 +38,14 @@ def _of_episode(episode: Episode) -> dict[str, Any]:
     told = instruction(episode.commands, episode.goal, episode.observation, episode.rules)
     extra = {"engine_version": episode.engine_version, "dropped": episode.dropped, "retries": episode.retries}
     metrics = {"extra": {"success": episode.success, "progress": episode.known_progress}}
-    steps = [_played(number, step) for number, step in enumerate(episode.steps, start=2)]
+    known = episode.known_progress is not None
+    steps = [_played(number, step, known) for number, step in enumerate(episode.steps, start=2)]
     extra |= {"task": episode.task.id, "goal": episode.goal}
     return _document(episode.id, episode.policy, told, steps, extra) | {"final_metrics": metrics}
 
 
-def _played(number: int, step: Step) -> dict[str, Any]:
-    extra = {"progress": step.progress, "error": step.error, "well_formed": step.well_formed}
+def _played(number: int, step: Step, known: bool) -> dict[str, Any]:
+    extra = {"progress": step.progress if known else None, "error": step.error, "well_formed": step.well_formed}
     written = _step(number, step.reply, step.action, step.observation, extra)
     if end := step.ending:
         tokens = {} if end.tokens is None else {"completion_tokens": end.tokens}

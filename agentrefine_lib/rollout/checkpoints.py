@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from agentrefine_lib.agent import Prompts
 from agentrefine_lib.environments import panel, playable
 from agentrefine_lib.policies import Decoding, LocalPolicy
+from agentrefine_lib.policies.vllm import stop_vllm
 from agentrefine_lib.rollout.loop import Limits, all_played, roll_out
 from agentrefine_lib.schema import Episode, Section, Task, atomic_write, read_jsonl
 
@@ -24,6 +25,7 @@ class Selection(Section):
     prompts: Prompts = Prompts()
     decoding: Decoding = Decoding()
     limits: Limits = Limits()
+    device: str = "auto"  # what plays; see policies.pick_device
 
 
 def kept_checkpoints(folder: Path) -> dict[int, Path]:
@@ -47,6 +49,7 @@ async def replay(base: Path | str, model: Path, task: Task, folder: Path, limits
         if not all_played(path, [task]):
             await roll_out(LocalPolicy(place, f"step-{step}" if step else "untuned", **how), [task], path, limits)
         episodes += [episode for episode in read_jsonl(path, Episode) if episode.task.id == task.id]
+    stop_vllm()
     return episodes
 
 
@@ -68,12 +71,13 @@ async def keep_best(folder: Path, how: Selection, root: Path) -> "pd.DataFrame":
         mend = "leave out `selection`, or tune the model instead of taking a released one, which has none"
         raise ValueError(f"selection: {folder.name} has no checkpoint to choose from; {mend}")
     for step, checkpoint in kept.items():
-        reads = {"prompting": how.prompts.prompting(root), **how.decoding.model_dump()}
+        reads = {"prompting": how.prompts.prompting(root), "device": how.device, **how.decoding.model_dump()}
         policy = LocalPolicy(checkpoint, checkpoint.name, **reads)
         path = await roll_out(policy, tasks, folder / "selection" / f"{checkpoint.name}.jsonl", how.limits)
         played = list(read_jsonl(path, Episode))
         scores = fmean(e.success for e in played), fmean(e.progress for e in played)
         rows.append((step, *scores))
+    stop_vllm()  # what comes next in this kernel may need the card
     table = pd.DataFrame(rows, columns=["step", "success", "progress"])
     best = max(rows, key=lambda row: (row[1] + row[2], row[0]))[0]
     for file in (file for pattern in WEIGHTS for file in (folder / f"checkpoint-{best}").glob(pattern)):

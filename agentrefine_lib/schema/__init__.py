@@ -21,12 +21,14 @@ from agentrefine_lib.schema.react import (
     EXAMPLE_STEPS,
     REASONING_BEGINS,
     REASONING_ENDS,
+    SPECIAL_TOKEN,
     begins_with_action,
     format_example,
     format_observation,
     format_reply,
     is_react,
     parse_reply,
+    without_reasoning,
 )
 from agentrefine_lib.schema.record import Record, explain
 from agentrefine_lib.schema.section import Section, did_you_mean, spelt_out

@@ -28,7 +28,7 @@ _COLON = "[:：﹕∶]"
 _NUMBER = r"(?: ?[\[(#]?\d+[\])]?)?"
 _MARKS = r"""[^\w\n"']"""  # of headings and emphasis; after a quoted name, a colon is JSON's
 _FENCE = re.compile(r"^[ \t]*```\w*[ \t]*(?:\n|$)", re.MULTILINE)
-_TOKEN = re.compile(  # special tokens of chat templates, with the role that one may name
+SPECIAL_TOKEN = re.compile(  # special tokens of chat templates, with the role that one may name
     r"<[|｜](?:im_start|start_header_id|start)[|｜]>\w*|<[|｜][^<>|｜\n]{1,40}[|｜]>|</?s>|<[be]os>|<\|?turn\|?>"
     r"|<start_of_turn>\w*|<end_of_turn>|\[/?INST\]|<</?SYS>>"
 )
@@ -123,8 +123,8 @@ def parse_reply(text: str) -> Reply:
     """
     if "\n" not in text and not text.lstrip().startswith(("{", "[")):
         text = text.replace("\\n", "\n")  # written out by some
-    lines = "\n".join(_without_reasoning(text).splitlines())
-    said = _TOKEN.sub(f"{_TURN_END}\n", _FENCE.sub("", lines)).strip(f"{_TURN_END} \t\n")
+    lines = "\n".join(without_reasoning(text).splitlines())
+    said = SPECIAL_TOKEN.sub(f"{_TURN_END}\n", _FENCE.sub("", lines)).strip(f"{_TURN_END} \t\n")
     turns = list(_turns(said))
     found = next(filter(None, (_announced(said, *turn) for turn in turns)), None)
     if found is None:
@@ -139,11 +139,11 @@ def parse_reply(text: str) -> Reply:
 
 def begins_with_action(text: str) -> bool:
     """Whether a reply begins with a bare action, as one does that goes on after the ``Action:`` of a prompt."""
-    first = _without_reasoning(text).lstrip("` \t\n").partition("\n")[0]
+    first = without_reasoning(text).lstrip("` \t\n").partition("\n")[0]
     return bool(first) and not (_THOUGHT.match(first) or _ANNOUNCEMENT.search(first) or first.startswith(("{", "[{")))
 
 
-def _without_reasoning(text: str) -> str:
+def without_reasoning(text: str) -> str:
     """The text after a reasoning model's block; nothing, when the block was cut off before its end."""
     begun = REASONING_BEGINS.match(text.lstrip()) is not None
     ends = list(REASONING_ENDS.finditer(text))

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 from pydantic import Field
 
@@ -12,22 +12,24 @@ from agentrefine_lib.synthesis.local import synthesize
 from agentrefine_lib.synthesis.loop import Job, Limits
 from agentrefine_lib.teachers import EmbeddedTeacher, embedded_persona, load_personas
 
+Share = Annotated[float, Field(ge=0, le=1)]
+
 
 class Synthesis(Section):
     """What the teacher is asked for: the section ``synthesis`` of chapters 1 and 4."""
 
     seed: int = 0  # trajectory i is made from seed + i
     personas: str = ""  # a Persona Hub file (JSONL), its first line for the first trajectory; empty: composed personas
-    attempts: int = 5  # scripts tried before a trajectory is given up
+    attempts: int = Field(default=5, ge=1)  # scripts tried before a trajectory is given up
     calls: int = Field(default=0, ge=0)  # scripts and plays in all, the paper's 4 (see Limits); 0: no such limit
     learner: str = ""  # for the set errors_learner: an earlier model, e.g. runs/laptop/models/agentrefine-0
     mechanics: list[str] = Field(default=[])  # embedded teacher: kinds of worlds; empty: all but those held out
     held_out: list[str] = Field(default=["sorting", "routes", "ship", "theatre", "farm", "arrow"])  # kept for chapter 4
     errors: tuple[int, int] = (2, 6)  # embedded teacher: mistakes that a play is meant to hold, least and most
-    loops: float = 0.1  # embedded teacher: share of mistakes that are repeated, as small models do
-    plain: float = 0.0  # embedded teacher: share of games told and thought of in few words
-    kinds: float = 0.0  # embedded teacher: share of games whose goals name kinds, and whose things are numbered
-    slip_rate: float = 0.1  # embedded teacher: how often it breaks a rule itself, as a language model would
+    loops: Share = 0.1  # embedded teacher: share of mistakes that are repeated, as small models do
+    plain: Share = 0.0  # embedded teacher: share of games told and thought of in few words
+    kinds: Share = 0.0  # embedded teacher: share of games whose goals name kinds, and whose things are numbered
+    slip_rate: Share = 0.1  # embedded teacher: how often it breaks a rule itself, as a language model would
 
     def teacher(self, **changes: Any) -> EmbeddedTeacher:
         """The embedded teacher, with some of these fields changed."""
@@ -44,7 +46,9 @@ class Synthesis(Section):
         if not self.personas:
             costumes = self.teacher().costumes
             return [Job(f"t-{seed:06d}", embedded_persona(seed, costumes), seed) for seed in seeds]
-        told = islice(load_personas(self.personas), count)
+        told = list(islice(load_personas(self.personas), count))
+        if len(told) < count:
+            raise ValueError(f"{self.personas}: found {len(told)} personas, expected {count}; lower n_trajectories")
         return [Job(f"t-{seed:06d}", persona, seed) for seed, persona in zip(seeds, told, strict=True)]
 
 

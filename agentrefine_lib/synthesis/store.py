@@ -36,16 +36,15 @@ class Store:
             raise ValueError("jobs: ids must be unique, some occur twice")
         self.folder = folder
         self.jobs = jobs
-        self._stack = ExitStack()
 
     def __enter__(self) -> Self:
-        self._accepted = self._stack.enter_context(Journal(self.folder / TRAJECTORIES, Trajectory, lambda t: t.id))
-        self._rejected = self._stack.enter_context(Journal(self.folder / REJECTIONS, Rejection, lambda r: r.id))
-        given_up, self._known = set(), Counter[str]()
-        for rejection in read_jsonl(self.folder / REJECTIONS, Rejection):
-            self._known[rejection.id] += 1
-            if rejection.reason == "given_up":
-                given_up.add(rejection.id)
+        with ExitStack() as stack:  # what opens is closed again where the next does not
+            self._accepted = stack.enter_context(Journal(self.folder / TRAJECTORIES, Trajectory, lambda t: t.id))
+            self._rejected = stack.enter_context(Journal(self.folder / REJECTIONS, Rejection, lambda r: r.id))
+            rejections = list(read_jsonl(self.folder / REJECTIONS, Rejection))
+            self._stack = stack.pop_all()
+        self._known = Counter(rejection.id for rejection in rejections)
+        given_up = {rejection.id for rejection in rejections if rejection.reason == "given_up"}
         self.todo = [job for job in self.jobs if job.id not in self._accepted.done and job.id not in given_up]
         done = len(self.jobs) - len(self.todo)
         self._done_before, self._finished, self._accepted_here = done, 0, 0  # a disabled bar counts nothing

@@ -14,10 +14,9 @@ from typing import Any, Literal, get_args
 import gguf
 import numpy as np
 from gguf import GGMLQuantizationType, GGUFWriter, LlamaFileType, TokenType
-from transformers import AutoTokenizer
 
 from agentrefine_lib.schema import atomic_write
-from agentrefine_lib.tuning.base import base_folder
+from agentrefine_lib.tuning.base import base_folder, load_tokenizer
 from agentrefine_lib.tuning.export import UnfitError, load_merged
 
 Precision = Literal["F16", "Q8_0"]
@@ -27,8 +26,7 @@ LLAMA_3 = r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}"  #
 
 def write_gguf(model: Path | str, path: Path, precision: Precision = "F16") -> Path:
     """``to_gguf`` of a folder or hub name."""
-    tokenizer = AutoTokenizer.from_pretrained(model, trust_remote_code=False)
-    return to_gguf(load_merged(model, dtype="auto"), tokenizer, path, precision, Path(model).name)
+    return to_gguf(load_merged(model, dtype="auto"), load_tokenizer(model), path, precision, Path(model).name)
 
 
 def to_gguf(model: Any, tokenizer: Any, path: Path, precision: Precision = "F16", name: str = "model") -> Path:

@@ -140,7 +140,7 @@ def claim(folder: Path, job: Job) -> None:
         raise FileExistsError(f"{path}: no job: {explain(error)}; delete {folder} or take another folder") from None
     if there == job:
         return
-    if not _of_a_model(folder):  # the other job came to nothing
+    if not of_a_model(folder):  # the other job came to nothing
         with file_lock(path):
             atomic_write_text(path, job.model_dump_json(indent=1))
         return
@@ -151,14 +151,14 @@ def claim(folder: Path, job: Job) -> None:
 
 def require_no_model(folder: Path) -> None:
     """Raise FileExistsError where a folder holds a model, a part of one, or a checkpoint: none may be written over."""
-    if found := _of_a_model(folder):
+    if found := of_a_model(folder):
         mend = "put that file back if it was lost, else take another folder or delete this one"
         raise FileExistsError(
             f"{folder} holds {', '.join(found[:3])} but no job.json that says how it was made; {mend}"
         )
 
 
-def _of_a_model(folder: Path) -> list[str]:
+def of_a_model(folder: Path) -> list[str]:
     """What a model or a training has left in a folder."""
     parts = ("*.safetensors", "*.bin", "*.gguf", "*config.json", "*.index.json", "checkpoint-*", "loss.csv")
     return sorted(path.name for part in parts for path in folder.glob(part))

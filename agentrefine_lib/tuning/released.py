@@ -16,7 +16,7 @@ from agentrefine_lib.schema import Conversation, atomic_write_text
 from agentrefine_lib.tuning.base import load_tokenizer
 from agentrefine_lib.tuning.batches import Order
 from agentrefine_lib.tuning.mask import IGNORED, Example
-from agentrefine_lib.tuning.recipe import Job, describe
+from agentrefine_lib.tuning.recipe import Job, describe, of_a_model
 from agentrefine_lib.tuning.train import prepare, read_log
 
 if TYPE_CHECKING:
@@ -92,8 +92,8 @@ def release(model: Path, conversations: Sequence[Conversation], folder: Path, **
 def take(released: Path, folder: Path, base: Path | str, conversations: Sequence[Conversation]) -> "pd.DataFrame":
     """Copy a released adapter to ``folder`` with its base's tokenizer; returns its loss log.
 
-    Warns where ``conversations`` are not what it was trained on. Raises FileNotFoundError where there is none, and
-    ValueError where it was trained on another base.
+    Warns where ``conversations`` are not what it was trained on. Raises FileNotFoundError where there is none,
+    ValueError where it was trained on another base, FileExistsError where ``folder`` holds one that was tuned there.
     """
     if missing := [name for name in (*FILES, "release.json") if not (released / name).exists()]:
         raise FileNotFoundError(f"{released}: no {', '.join(missing)}; tune the model instead: leave out `released`")
@@ -102,6 +102,10 @@ def take(released: Path, folder: Path, base: Path | str, conversations: Sequence
     if now.base_version != job.base_version:
         told = f"{released} was trained on {job.base} ({job.base_version[:12]}), not on {now.base}"
         raise ValueError(f"{told}; tune models of your own: PROFILE=overnight, or models without `released`")
+    if of_a_model(folder) and not (folder / "release.json").exists():
+        raise FileExistsError(
+            f"{folder} holds a model that was tuned there; take another run_dir, or delete the folder"
+        )
     tokenizer = place(released, folder, base)
     said = Release.model_validate_json((released / "release.json").read_text(encoding="utf-8"))
     if said.ids_sha256 != ids_hash(prepare(conversations, tokenizer, job.recipe.max_tokens)[0]):
@@ -115,6 +119,8 @@ def take(released: Path, folder: Path, base: Path | str, conversations: Sequence
 
 def place(released: Path, folder: Path, base: Path | str) -> Any:
     """Copy a released adapter to ``folder``, with its base's tokenizer, which is returned."""
+    folder.mkdir(parents=True, exist_ok=True)
+    shutil.copyfile(released / "release.json", folder / "release.json")  # first: it says that the rest is no training's
     shutil.copytree(released, folder, dirs_exist_ok=True)
     _set_base(folder, str(base))
     tokenizer = load_tokenizer(base)

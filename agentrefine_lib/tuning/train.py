@@ -193,8 +193,11 @@ def _kept(folder: Path) -> Iterator[None]:
         yield
     except Exception as error:
         if not isinstance(error, ValueError):  # of the data or the recipe
-            free = f"{shutil.disk_usage(folder).free / 2**20:,.0f} MiB free"
-            error.add_note(f"{folder}, {free}: its last whole checkpoint is kept; run the same again to continue")
+            told = f"{folder}, {shutil.disk_usage(folder).free / 2**20:,.0f} MiB free"
+            kept = (
+                ": its last whole checkpoint is kept; run the same again to continue" if last_checkpoint(folder) else ""
+            )
+            error.add_note(told + kept)
         raise
 
 

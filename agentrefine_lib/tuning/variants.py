@@ -83,7 +83,8 @@ def tune_all(
         if model.released
     }
     tuned = [model for model in planned if not model.released]
-    own = ({"seed": recipe.seed + m.seed, "train_steps": m.train_steps or recipe.train_steps} for m in tuned)
+    steps = ({"train_steps": m.train_steps, "epochs": 0} if m.train_steps else {} for m in tuned)
+    own = (changed | {"seed": recipe.seed + model.seed} for changed, model in zip(steps, tuned, strict=True))
     recipes = [recipe.model_copy(update=values) for values in own]
     folders, sets = [child_path(folder, model.policy) for model in tuned], [chosen(data, model) for model in tuned]
     jobs = [(base, *job) for job in zip(sets, folders, recipes, strict=True)]

@@ -18,7 +18,8 @@ def checked_questions(count: int | None = None) -> list[Question]:
     """The instructions whose answers are checked; at most ``count`` of them, of all kinds."""
     told = yaml.safe_load(QUESTIONS.read_text(encoding="utf-8"))
     every = [Question(id=name, turns=[ask["ask"]], checks=ask["checks"]) for name, ask in told.items()]
-    return every[:: max(1, len(every) // (count or len(every)))][:count]
+    count = min(count or len(every), len(every))
+    return [every[number * len(every) // count] for number in range(count)]
 
 
 def passed(question: Question, answer: Answer) -> dict[str, bool]:
@@ -87,8 +88,7 @@ CHECKS: dict[str, Check] = {  # kind → what is demanded of a text; [least, mos
     "paragraphs": lambda text, demand: _within(len([p for p in re2.split(r"\n\s*\n", text) if p.strip()]), demand),
     "bullets": lambda text, demand: _within(len(_found(r"(?m)^\s*[-*•] ", text)), demand),
     "numbered": lambda text, n: (
-        _found(r"(?m)^\s*\d+[.)] ", text + "\n") != []
-        and [int(_found(r"\d+", mark)[0]) for mark in _found(r"(?m)^\s*\d+[.)] ", text)] == list(range(1, n + 1))
+        [int(_found(r"\d+", mark)[0]) for mark in _found(r"(?m)^\s*\d+[.)] ", text)] == list(range(1, n + 1))
     ),
     "items": lambda text, demand: _within(len(_items(text)), demand),
     "sorted": lambda text, _: [item.lower() for item in _items(text)] == sorted(item.lower() for item in _items(text)),

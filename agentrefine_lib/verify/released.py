@@ -12,7 +12,7 @@ from typing import Literal, NamedTuple, get_args
 
 from pydantic import JsonValue, ValidationError
 
-from agentrefine_lib.schema import Conversation, explain, is_react
+from agentrefine_lib.schema import SPECIAL_TOKEN, Conversation, explain, is_react
 from agentrefine_lib.verify.rows import BadRow, read_rows
 
 EXAMPLES_KEPT = 3  # rows shown for each kind of flaw
@@ -36,7 +36,6 @@ Kind = Literal[
 _UNFIT = re.compile(
     "[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u200b\u2028\u2029\u200e\u200f\u202a-\u202e\u2060\u2066-\u2069\ufeff]"
 )
-_TOKEN = re.compile(r"<\|[\w ./:-]{1,40}\|>|</?s>|\[/?INST\]|<(?:start|end)_of_turn>|<<?/?SYS>>?")
 
 
 class Flaw(NamedTuple):
@@ -134,5 +133,5 @@ def _inspect(conversation: Conversation, ids: set[bytes]) -> Iterator[Flaw]:
             yield Flaw("reply_not_react", f"{where}.value", repr(message.value[:80]))
         if unfit := _UNFIT.search(message.value):
             yield Flaw("character_unfit", f"{where}.value", f"U+{ord(unfit[0]):04X}")
-        if token := _TOKEN.search(message.value):
+        if token := SPECIAL_TOKEN.search(message.value):
             yield Flaw("special_token", f"{where}.value", repr(token[0]))

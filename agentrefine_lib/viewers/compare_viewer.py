@@ -52,7 +52,7 @@ class CompareViewer(Panel):
         for control in (self._a, self._b):
             control.observe(lambda _: self._list_tasks(), "value")
         self._task.observe(lambda _: self._show(), "value")
-        self._matrix.observe(lambda change: self._pick(change.new), "picked")
+        self._matrix.on_msg(lambda _, said, __: self._pick(said["picked"]))
 
     def _list_tasks(self) -> None:
         """What both played, where they differ most first."""

@@ -11,6 +11,8 @@ from agentrefine_lib.viewers.page import block, folded, text
 from agentrefine_lib.viewers.pane import Pane, Panel, toolbar
 from agentrefine_lib.viewers.render import script_page
 
+NAMELESS = "write the name of a file beside the buttons first"
+
 
 class LabelTurns(Panel):
     """``LabelTurns(trajectories, run / "labels.jsonl")``: of ``count`` trajectories one turn that the dungeon master
@@ -51,12 +53,18 @@ class LabelTurns(Panel):
 
     def import_labels(self, path: Path | str) -> None:
         """Add the labels of a file; on a turn that has one they count."""
+        if not str(path) or not Path(path).is_file():
+            self._status.body = text(f"no file {path}: nothing was read" if str(path) else NAMELESS)
+            return
         for label in read_labels(path).values():
             self._keep(label)
         self._go(0)
 
     def export_labels(self, path: Path | str) -> None:
         """Write all labels to a file, one a turn."""
+        if not str(path):
+            self._status.body = text(NAMELESS)
+            return
         atomic_write_text(Path(path), "".join(f"{label.to_json()}\n" for label in self._labels.values()))
         self._status.body = text(f"{len(self._labels)} labels written to {path}")
 

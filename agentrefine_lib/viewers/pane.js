@@ -18,8 +18,7 @@ function render({ model, el }) {
   el.addEventListener("click", (event) => {
     const picked = event.target.closest("[data-pick]");
     if (picked) {
-      model.set("picked", picked.dataset.pick);
-      model.save_changes();
+      model.send({ picked: picked.dataset.pick });
     }
   });
   const suppress = () => (el.closest(".ar-panel") ?? el).setAttribute("data-lm-suppress-shortcuts", "true");

@@ -12,7 +12,7 @@ from agentrefine_lib.viewers.page import CSS, page
 
 
 class Pane(anywidget.AnyWidget):
-    """HTML in the house's style. An element with ``data-pick`` that is clicked puts its value into ``picked``."""
+    """HTML in the house's style. An element with ``data-pick`` that is clicked sends its value as ``picked``."""
 
     _esm = Path(__file__).parent / "pane.js"
     _css = CSS
@@ -21,7 +21,6 @@ class Pane(anywidget.AnyWidget):
     body = traitlets.Unicode().tag(sync=True)
     height = traitlets.Int(0).tag(sync=True)  # pixels; 0: as high as it is
     tail = traitlets.Bool(False).tag(sync=True)  # show the end of what is too high
-    picked = traitlets.Unicode().tag(sync=True)
 
 
 class Panel(widgets.VBox):

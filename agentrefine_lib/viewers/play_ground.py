@@ -74,6 +74,7 @@ class PlayGround(Panel):
         asyncio.run_coroutine_threadsafe(work, self._loop)  # kernels may deliver a click on another thread
 
     async def _start(self, task: Task) -> None:
+        self._busy()
         try:
             self._live = LiveEpisode(task, self._engine, await self._engine.start(task))
             self._over = False
@@ -96,7 +97,7 @@ class PlayGround(Panel):
     async def _go_on(self, steps: int = 10) -> None:
         if self._live is None or self._policy is None or self.go_on.disabled:
             return
-        self._disable(True)
+        self._busy()
         try:
             for _ in range(steps):
                 if self._over:
@@ -111,7 +112,7 @@ class PlayGround(Panel):
         action = self.action.value.strip()
         if not action or self._live is None or self.act.disabled:
             return
-        self.act.disabled = True  # one click, one step
+        self._busy()  # one click, one step
         try:
             self._over = await advance(self._live, format_reply(self.thought.value.strip(), action))
             self.thought.value = self.action.value = self._hint.body = ""
@@ -122,7 +123,7 @@ class PlayGround(Panel):
     async def _suggest(self) -> None:
         if self._live is None or self._policy is None or self.suggest.disabled:
             return
-        self.suggest.disabled = True
+        self._busy()
         try:
             [said] = await self._policy.act([self._live])
             self._live.ending = None  # of a reply that is not played
@@ -131,7 +132,8 @@ class PlayGround(Panel):
             self._hint.body = block(f"{self._policy.name} suggests", text(f"{read.thought}\n> {read.action}"), "say")
         except (EngineFailure, ValueError) as error:
             self._fail(error)
-        self.suggest.disabled = self._over
+            return
+        self._disable(self._over)
 
     async def _show(self) -> None:
         live = self._live
@@ -149,7 +151,13 @@ class PlayGround(Panel):
         self.observation.value = _last_read(live)
         self._disable(self._over)
 
+    def _busy(self) -> None:
+        """Nothing can be pressed while the engine or the policy is asked."""
+        self._disable(True)
+        self.turn.disabled = True
+
     def _disable(self, all_of_them: bool) -> None:
+        self.turn.disabled = False  # a play that is over can be begun again
         self.act.disabled = all_of_them
         self.suggest.disabled = self.go_on.disabled = all_of_them or self._policy is None
 

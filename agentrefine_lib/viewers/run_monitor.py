@@ -30,6 +30,7 @@ class RunMonitor(Panel):
     def __init__(self, path: Path | str, total: int = 0, every: float = 1.0) -> None:
         self._path, self._total, self._every = Path(path), total, every
         self._files: dict[Path, _Growing] = {}
+        self._watch: asyncio.Task[None] | None = None
         self.following = widgets.Checkbox(
             value=True, description="follow", indent=False, layout=widgets.Layout(width="7em")
         )
@@ -57,6 +58,8 @@ class RunMonitor(Panel):
             loop = asyncio.get_running_loop()
         except RuntimeError:
             return  # outside a notebook: look() is there
+        if self._watch:
+            self._watch.cancel()
         if self.following.value:
             self._watch = loop.create_task(self._look_on())
 

@@ -49,6 +49,7 @@ MENDED = {
     "blank": ("empty", lambda f: f.said(" \n\u200b", "stop")),
     "reasoning cut": ("empty", lambda f: f.said("<think>Let me see", "length")),
     "reasoning and no answer": ("empty", lambda f: f.said("<think>Done.</think>\n<|im_end|>", "stop")),
+    "other reasoning and no answer": ("empty", lambda f: f.said("[THINK]Done.[/THINK]<eos>", "stop")),
     "only reasoning": ("empty", lambda f: f.said(None, "length", reasoning_content="Let me see")),
     "only tools": ("empty", lambda f: f.said(None, "tool_calls", tool_calls=[{"id": "1"}])),
     "filtered": ("empty", lambda f: f.said(None, "content_filter")),

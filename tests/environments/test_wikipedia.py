@@ -28,12 +28,16 @@ class Answers(BaseHTTPRequestHandler):
         elif asked["titles"].casefold() == "lantern bridge":
             text = "The Lantern Bridge spans the Imber. Ada Pell built it in 1871.\n\n== History ==\nIt burnt."
             found = {"pages": {"7": {"title": "Lantern Bridge", "extract": text}}}
+        elif "outage" in asked["titles"]:
+            return self.answer({"error": {"code": "maxlag", "info": "Waiting for a server: lagged."}})
         else:
             found = {"pages": {"-1": {"title": asked["titles"], "missing": ""}}}
-        body = json.dumps({"query": found}).encode()
+        return self.answer({"query": found})
+
+    def answer(self, said):
         self.send_response(200)
         self.end_headers()
-        self.wfile.write(body)
+        self.wfile.write(json.dumps(said).encode())
 
     def log_message(self, *told):
         pass
@@ -52,11 +56,18 @@ def test_a_question_over_wikipedia_and_again_without_it(tmp_path, monkeypatch):
     threading.Thread(target=server.serve_forever, daemon=True).start()
     monkeypatch.setattr(wikipedia, "URL", f"http://127.0.0.1:{server.server_port}/w/api.php")
     first = play()
+    env = HotpotQA()
+    env.reset(task)
+    with pytest.raises(OSError, match=r"Wikipedia: Waiting for a server: lagged\."):  # with status 200
+        env.step("search[outage]")
+    assert env.step("search[ ]").error == env.step("lookup[ ]").error == "parameter"
     server.shutdown()
     server.server_close()
     assert first[0][1] == 'Could not find "Bridge of Lanterns". Similar: ["Lantern Bridge", "Lantern"].'
     assert first[0][2] == "The Lantern Bridge spans the Imber. Ada Pell built it in 1871. == History == It burnt."
     assert first[0][3] == "(Result 1 / 1) Ada Pell built it in 1871." and first[1].endswith("Wikipedia")
+    kept = next(path for path in tmp_path.iterdir() if path.name != "q.json")
+    kept.write_bytes(kept.read_bytes() + b'["half a li')  # as a kill leaves it
     assert play() == first
     env = HotpotQA()
     env.reset(task)

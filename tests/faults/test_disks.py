@@ -107,6 +107,18 @@ def test_a_garbage_line_is_named_and_can_be_deleted(operations, undisturbed, tmp
     assert operations[name].result(tmp_path) == undisturbed(name)
 
 
+def test_a_garbage_rejection_locks_no_other_file(operations, tmp_path):
+    operations["synthesis"].run(tmp_path)
+    file = tmp_path / "rejections.jsonl"
+    whole = file.read_bytes()
+    file.write_bytes(whole + b"{]\n")
+    with pytest.raises(SchemaError, match="delete this line") as told:
+        operations["synthesis"].run(tmp_path)
+    file.write_bytes(whole)
+    operations["synthesis"].run(tmp_path)  # while the error and its frames live, as in a notebook
+    assert told.value
+
+
 @pytest.mark.fault("dataset", "half a last line", "refused with file and line")
 @pytest.mark.fault("dataset", "garbage in the last line", "refused with file and line")
 @pytest.mark.fault("dataset", "truncated Parquet", "refused with the file's name, whatever is missing")

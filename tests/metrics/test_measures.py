@@ -142,11 +142,27 @@ def test_kinds_of_errors_are_shares_of_steps(tmp_path):
     assert shares.to_dict() == {"accepted": 0.5, "format": 0.25, "logic": 0.25}
 
 
+def test_best_of_n_is_told_for_every_seed():
+    rows = [
+        {"policy": f"m-{seed}", "method": "m", "seed": seed, "engine": "a", "task": task, "progress": value}
+        for seed in (1, 2)
+        for task in ("a/1", "a/2")
+        for value in (0.0, 0.5 * seed)
+    ]
+    sampled = metrics.best_of_table(pd.DataFrame(rows), "progress", [1, 2])
+    greedy = sampled[sampled["best_of"] == 1].assign(best_of=0)
+    gains = metrics.best_of_gains(pd.concat([sampled, greedy]), 2)
+    assert gains["gain"].tolist() == [0.25, 0.25, 0.5, 0.5]
+    best = metrics.best_of_scores(sampled).set_index("best_of").loc[2]
+    assert (best["value"], best["n"], best["low"], best["high"]) == (0.75, 4, 0.5, 1.0)
+
+
 def test_slope_by_hand():
     grids = {n: pd.DataFrame({"a/1": [n / 4], "a/2": [n / 4], "b/1": [0.0]}) for n in (1, 2, 4)}
     found = metrics.slope(grids)  # over engines: 1/8, 1/4, 1/2 at log2 n = 0, 1, 2
     assert found.difference == pytest.approx((0.5 - 0.125) / 2)
     assert (found.low, found.high) == pytest.approx((found.difference, found.difference))
+    assert (found.p, found.differ) == (0.5, 2)  # both tasks that differ grow
     assert metrics.slope(grids, sizes={"a": 3, "b": 1}).difference == pytest.approx(0.75 * 0.375)
     assert np.isnan(metrics.slope({1: grids[1]}).difference)
 

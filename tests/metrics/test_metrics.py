@@ -5,6 +5,7 @@ import json
 import numpy as np
 import pandas as pd
 import pytest
+from scipy.stats import binom
 
 from agentrefine_lib.metrics import claim, claims, compare, episode_table, summarise
 from agentrefine_lib.metrics.intervals import mean_interval, resampled_means, success_interval, task_weights
@@ -150,10 +151,10 @@ def test_tasks_and_seeds_are_drawn_anew_each_on_its_own():
     rng = np.random.default_rng(0)
     draws = resampled_means(cells, task_weights(2, rng), rng)
     share = [float((draws == value).mean()) for value in (0, 0.5, 1)]
-    assert share == pytest.approx([1 / 4, 1 / 2, 1 / 4], abs=0.02)  # of the four equally likely draws of two seeds
+    assert share == pytest.approx([1 / 2, 0, 1 / 2], abs=0.02)  # of two seeds one is drawn
     mixed = resampled_means(np.array([[0.0, 1.0], [1.0, 1.0]]), task_weights(2, rng), rng)
-    # 0: the first seed twice and the first task twice, 1/16; 1: no cell of the first seed and task, 7/16
-    assert [float((mixed == value).mean()) for value in (0, 1)] == pytest.approx([1 / 16, 7 / 16], abs=0.02)
+    # 0: the first seed and the first task, one draw of four
+    assert [float((mixed == value).mean()) for value in (0, 1)] == pytest.approx([1 / 4, 3 / 4], abs=0.02)
     assert mean_interval(cells, seed=0) == (0.0, 1.0)
 
 
@@ -191,12 +192,14 @@ def test_a_claim_is_decided_by_interval_and_test_together(tmp_path):
 def test_what_is_not_decided_says_how_many_tasks_would():
     half = Difference(0.5, 0.5 - 1.96 / 10**0.5, 0.5 + 1.96 / 10**0.5, 0.1, 10, 1, differ=10)  # of one deviation
     assert tasks_needed(half) == 34  # as tables of the paired t test have it
-    assert tasks_needed(half._replace(differ=1)) == 60  # six that differ are wanted, and one of ten does
+    assert tasks_needed(half._replace(differ=1)) == 78  # where six that differ are to be expected with 80 %
+    assert binom.sf(5, 78, 0.1) >= 0.8 > binom.sf(5, 77, 0.1)
+    assert np.isnan(tasks_needed(half._replace(seeds=2)))  # more tasks leave the spread over seeds as it is
     assert tasks_needed(half._replace(low=0.5, high=0.5), more_than=10) == 11
     assert np.isnan(tasks_needed(half._replace(difference=0.0)))
     assert judged(half)["needed"] == 34
     assert power(half, 34) == pytest.approx(0.83, abs=0.01) and power(half, 10) < 0.4
-    assert power(half._replace(differ=1), 50) == 0  # five that differ decide nothing
+    assert power(half._replace(differ=1), 50) == pytest.approx(binom.sf(5, 50, 0.1))
     assert np.isnan(power(Difference(), 50))
     assert np.isnan(judged(half._replace(low=0.2, p=0.01))["needed"])
 

@@ -64,9 +64,7 @@ def stand_in(tmp_path, monkeypatch):
         return tmp_path
 
     yield install
-    if vllm._running:
-        vllm._running.stop.close()
-        vllm._running = None
+    vllm.stop_vllm()
 
 
 def lines(path):

@@ -38,6 +38,8 @@ def test_there_are_enough_of_every_kind_and_none_is_trained_on():
     assert len({question.turns[0] for question in asked}) == 1_000 and asked[:20] == instructions(20)
     assert not {q.turns[0] for q in asked} & {q.turns[0] for q in QUESTIONS.values()}
     assert len({question.id.partition("-")[0] for question in checked_questions(8)}) >= 6
+    every = {question.id.partition("-")[0] for question in checked_questions()}
+    assert {question.id.partition("-")[0] for question in checked_questions(40)} == every
 
 
 def test_a_judge_grades_each_reply_from_what_was_said_before(tmp_path):

@@ -46,6 +46,10 @@ def test_a_persons_labels_become_a_table_and_travel_in_files(trajectories, tmp_p
     assert label_table(figure_10(counts)).loc[(OURS, "DM wrong"), "human wrong"] == 5
     view.export_labels(tmp_path / "mine.jsonl")
     other = LabelTurns(trajectories, tmp_path / "other.jsonl", count=5)
+    other.import_labels(tmp_path / "no.jsonl")
+    assert "nothing was read" in other._status.body
+    other.export_labels("")
+    assert "the name of a file" in other._status.body
     other.import_labels(tmp_path / "mine.jsonl")
     assert read_labels(tmp_path / "other.jsonl") == read_labels(path)
     assert "10 labelled" in other._status.body

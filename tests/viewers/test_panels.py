@@ -39,7 +39,7 @@ def test_the_task_that_differs_most_comes_first(tmp_path):
     viewer = CompareViewer([episode("go"), lost])
     assert "they part here, at step 1" in viewer._pair.body
     assert "<script" not in viewer._pair.body + viewer._matrix.body
-    viewer._matrix.picked = f"{ATTACK}|0"
+    viewer._matrix._handle_custom_msg({"picked": f"{ATTACK}|0"}, [])
     assert (viewer._a.value, viewer._b.value) == (ATTACK, "ours")
     with pytest.raises(ValueError, match="those of two policies"):
         CompareViewer([episode("go")])

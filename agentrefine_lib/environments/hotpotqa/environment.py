@@ -52,6 +52,8 @@ class HotpotQA(TextEnvironment):
         if command is None:
             return self._result(f"That is not a command. The commands are: {', '.join(COMMANDS)}.", "format")
         argument = next(iter(command.arguments.values())).strip()
+        if not argument:
+            return self._result("Between the brackets stands nothing.", "parameter")
         play = {"search": self._search, "lookup": self._lookup, "finish": self._finish}
         observation, error = play[command.signature.partition("[")[0]](argument)
         self._seen += f"\n{observation}"

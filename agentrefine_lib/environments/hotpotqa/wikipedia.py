@@ -13,6 +13,7 @@ from agentrefine_lib.environments.hotpotqa.corpus import SIMILAR, Corpus
 URL = "https://en.wikipedia.org/w/api.php"
 AGENT = "agentrefine-notebooks (https://arxiv.org/abs/2501.01702)"  # Wikipedia asks programs to say who they are
 MAX_BYTES, TIMEOUT_S = 1 << 22, 20
+MAX_QUERY = 300  # characters that its search reads
 _SENTENCE = re.compile(r"(?<=[.!?])\s+|\n+")
 
 
@@ -26,8 +27,9 @@ class Wikipedia(Corpus):
         self.articles = ChainMap({}, dict(corpus.articles))  # those that were opened hide the file's
         self._titles = ChainMap({}, dict(corpus._titles))
         self._kept = kept
-        lines = kept.read_text(encoding="utf-8").splitlines() if kept.exists() else []
-        self._answers: dict[str, Any] = dict(map(json.loads, lines))
+        lines = kept.read_text(encoding="utf-8").splitlines(keepends=True) if kept.exists() else []
+        whole = (line for line in lines if line.endswith("]\n"))  # a kill may have cut one
+        self._answers: dict[str, Any] = dict(map(json.loads, whole))
 
     def find(self, title: str) -> str | None:
         """The title of the article of this name, redirects followed; None when there is none."""
@@ -41,7 +43,7 @@ class Wikipedia(Corpus):
         return name
 
     def similar(self, query: str) -> list[str]:
-        return [hit["title"] for hit in self._ask(list="search", srsearch=query, srlimit=SIMILAR)["search"]]
+        return [hit["title"] for hit in self._ask(list="search", srsearch=query[:MAX_QUERY], srlimit=SIMILAR)["search"]]
 
     def may_find(self, name: str) -> bool:
         """Taken for granted: nobody is asked for the sake of a list."""
@@ -51,7 +53,11 @@ class Wikipedia(Corpus):
         asked = urlencode({"action": "query", "format": "json", **what})
         if asked not in self._answers:
             with urlopen(Request(f"{URL}?{asked}", headers={"User-Agent": AGENT}), timeout=TIMEOUT_S) as answer:
-                self._answers[asked] = json.loads(answer.read(MAX_BYTES))["query"]
-            with open(self._kept, "a", encoding="utf-8") as kept:  # one write a line: several engines append
-                kept.write(json.dumps([asked, self._answers[asked]]) + "\n")
+                said = json.loads(answer.read(MAX_BYTES))
+            if "query" not in said:
+                raise OSError(f"Wikipedia: {said.get('error', {}).get('info', 'no answer')}")
+            self._answers[asked] = said["query"]
+            with open(self._kept, "ab+") as kept:  # one write a line: several engines append
+                cut = kept.tell() and not self._kept.read_bytes().endswith(b"\n")
+                kept.write(b"\n" * bool(cut) + json.dumps([asked, self._answers[asked]]).encode() + b"\n")
         return self._answers[asked]

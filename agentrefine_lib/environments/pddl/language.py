@@ -10,6 +10,8 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import NamedTuple, TypeVar
 
+from agentrefine_lib.environments.signature import short
+
 REQUIREMENTS = (":strips", ":typing", ":equality", ":negative-preconditions")
 _TOKEN = re.compile(r"[()=]|[:?]?[\w-]+|\S", re.ASCII)  # "level?l1" without a blank is two names
 _NAME = re.compile(r"\w[\w-]*", re.ASCII)
@@ -233,9 +235,8 @@ def _groups(body: list[Expression], pattern: re.Pattern[str]) -> dict[str, str]:
 def _show(found: Expression) -> str:
     """An expression about as it stands in the file, cut after a line."""
     text = str(found).replace("[", "(").replace("]", ")").replace("'", "").replace(",", "") if found else "nothing"
-    return text if len(text) <= 80 else f"{text[:77]}..."
+    return short(text, 80)
 
 
 def _some(names: Iterable[str]) -> str:
-    listed = ", ".join(sorted(names))
-    return listed if len(listed) <= 200 else f"{listed[:197]}..."
+    return short(", ".join(sorted(names)), 200)
