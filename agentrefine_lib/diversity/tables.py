@@ -89,7 +89,8 @@ def further_away(worlds: pd.DataFrame, seed: int = 0) -> dict[str, object]:
     among = worlds.loc[worlds["engine"] == SYNTHESISED, "nearest"].to_numpy()
     others = worlds[~worlds["engine"].isin([SYNTHESISED, WORLDS])]
     across = others.groupby("engine")["nearest"].mean().to_numpy()
-    told = {"claim": "fig_environments", "compared": "nearest similarity, among synthesised - from test engines"}
+    told: dict[str, object] = {"claim": "fig_environments"}
+    told["compared"] = "nearest similarity, among synthesised - from test engines"
     if not len(across):
         return told
     rng = np.random.default_rng(seed)
