@@ -51,6 +51,11 @@ def test_a_released_adapter_is_taken_as_it_was_tuned(tiny, trajectories, tmp_pat
     with caplog.at_level(logging.WARNING):
         tune_all(tiny, {"agentrefine": data["agentrefine"][::-1]}, tmp_path / "other", planned, RECIPE)
     assert "other ids or labels than this run makes: its data are those of commit 000000000000" in caplog.text
+    with pytest.raises(FileExistsError, match="holds a model that was tuned there"):
+        tune_all(tiny, data, tmp_path / "models", planned, RECIPE)
+    assert whole.keys() == load_file(tmp_path / "models" / "agentrefine-0" / "adapter_model.safetensors").keys()
+    tune_all(tiny, data, tmp_path / "run", planned, RECIPE)  # again, over what was taken before
+    assert 'place(Path("params/adapters/agentrefine-0")' in (folder / "README.md").read_text()
     with pytest.raises(FileNotFoundError, match=r"no adapter_config\.json"):
         tune_all(
             tiny,
