@@ -26,7 +26,10 @@ COMPARED = {  # claim: what its difference is between, and the factor and unit o
 def findings(figures: Path, root: Path) -> str:
     """Markdown, from the CSVs and the manifest of a run: tasks won, seven comparisons, and how many claims hold."""
     claims, manifest = read_claims(figures), json.loads((figures / "manifest.json").read_text(encoding="utf-8"))
-    minutes = sum(record["wall_s"] for record in manifest["notebooks"].values() if record) / 60
+    done = [record for record in manifest["notebooks"].values() if record]
+    minutes = f"{sum(record['wall_s'] for record in done) / 60:.0f} minutes"
+    if going_on := [name[:2] for name, record in manifest["notebooks"].items() if record and record["resumed"]]:
+        minutes += f" (chapters {', '.join(going_on)} went on from episodes that were there)"
     lines = ["| | this run | verdict |", "|---|---|---|", _won(pd.read_csv(figures / "tab1_main.csv"))]
     for name, (compared, factor, unit) in COMPARED.items():
         if name in claims["difference"].dropna().index:
@@ -37,7 +40,7 @@ def findings(figures: Path, root: Path) -> str:
             lines.append(f"| {compared} | {value:.1f}{unit} [{low:.1f}, {high:.1f}]{p} | {row['verdict']}{needed} |")
     verdicts = Counter(claim["verdict"] for claim in told_claims(load_artefacts(root), claims))
     told = ", ".join(f"{count} {verdict}" for verdict, count in verdicts.most_common())
-    run = f"Profile `{manifest['profile']}`, {minutes:.0f} minutes, commit `{(manifest['commit'] or 'none')[:7]}`"
+    run = f"Profile `{manifest['profile']}`, {minutes}, commit `{(manifest['commit'] or 'none')[:7]}`"
     return "\n".join([*lines, "", f"{run}. All {verdicts.total()} claims: {told}. Intervals are 95 %."])
 
 

@@ -40,7 +40,7 @@ def attempt(notebook: Notebook, profile: Profile, digests: Digests, verdict: Ver
     state.status = "failed"
     try:
         execute(notebook.source, executed, notebook.given, profile.root)
-        refuse_unwritten(notebook, profile, before)
+        refuse_unwritten(notebook, profile, before, state.resumed)
         state.status, state.outputs = "done", digests.of_all(notebook.outputs)
     except NotebookFailedError as error:
         where = f"executed notebook: {profile.shown(executed)}"
@@ -112,11 +112,17 @@ def stamps(notebook: Notebook) -> dict[Path, list[int]]:
     }
 
 
-def refuse_unwritten(notebook: Notebook, profile: Profile, before: dict[Path, list[int]]) -> None:
-    """Raise NotebookFailedError for outputs that are missing, or as they were ``before``."""
+def refuse_unwritten(
+    notebook: Notebook, profile: Profile, before: dict[Path, list[int]], resumed: bool = False
+) -> None:
+    """Raise NotebookFailedError for outputs that are missing, or as they were ``before``.
+
+    But not for data that an attempt which was ``resumed`` found whole: figures are drawn anew, data are not made again.
+    """
     problems = []
     for path, now in stamps(notebook).items():
-        if not now or now == before[path]:
+        whole = resumed and not path.is_relative_to(profile.figures_dir)
+        if not now or (now == before[path] and not whole):
             problems.append(f"output {profile.shown(path)} was {'left untouched' if now else 'not written'}")
     if problems:
         raise NotebookFailedError("it ran to its end, but " + "; ".join(problems))

@@ -142,6 +142,7 @@ def test_no_clock_is_trusted(suite, when):
     before = stamps(profile.notebooks[0])
     with pytest.raises(NotebookFailedError, match=r"log\.txt was left untouched"):
         refuse_unwritten(profile.notebooks[0], profile, before)
+    refuse_unwritten(profile.notebooks[0], profile, before, resumed=True)  # stopped when its data were whole
     os.utime(log, (when - 5, when - 5))  # written anew, after the clock was set back
     refuse_unwritten(profile.notebooks[0], profile, before)
 
