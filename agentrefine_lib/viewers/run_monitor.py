@@ -98,8 +98,10 @@ class _Growing:
     def page(self, total: int) -> str:
         """How many of how many, how fast, how long still, and of which kinds."""
         (then, before), (now, count) = self._seen[0], self._seen[-1]
+        if self._kinds and all(kind.startswith("✗") for kind in self._kinds):
+            total = 0  # a file of rejections, which count towards nothing
         rate = 60 * (count - before) / (now - then) if now > then else 0.0
-        words = [f"{count} of {total}" if total else f"{count} records", f"{rate:.1f} per minute"]
+        words = [f"{count} of {total}" if total else f"{count} record{'s' * (count != 1)}", f"{rate:.1f} per minute"]
         if rate and total > count:
             left = (total - count) / rate
             words.append(f"about {left:.0f} minutes left" if left > 1 else "less than a minute left")

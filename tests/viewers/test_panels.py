@@ -154,7 +154,9 @@ def test_the_monitor_counts_whole_lines_once(trajectories, tmp_path):
     write_jsonl(tmp_path / "rejections.jsonl", [Rejection(reason="goal_not_reached", turn=3, **told)])
     monitor.look()
     assert "2 of 5" in monitor._numbers.body
-    assert "goal_not_reached</td><td>1" in monitor._numbers.body
+    assert (
+        "goal_not_reached</td><td>1" in monitor._numbers.body and "1 record ·" in monitor._numbers.body
+    )  # of no total
     assert "<script" not in monitor._last.body
     with open(tmp_path / "trajectories.jsonl", "a") as out:
         out.write(trajectories[2].to_json()[:100])
