@@ -15,16 +15,22 @@ BEGIN, END = "<!-- findings: made by make reproduce, do not edit -->", "<!-- end
 COMPARED = {  # claim: what its difference is between, and the factor and unit of that
     "fig1_overall": ("Progress on the five engines of table 1, AgentRefine minus the untuned model", 100, " points"),
     "chance": ("The same, AgentRefine minus random valid actions", 100, " points"),
+    "tab2_no_refinement": ("The same, AgentRefine minus its twin without refinement data", 100, " points"),
     "unseen_worlds": ("Progress in new synthetic worlds, AgentRefine minus expert only", 100, " points"),
     "tab1_main": ("The same on the engines that neither was trained on", 100, " points"),
     "fig3_perturbation": ("How much more renaming commands costs expert only than AgentRefine", 100, " points"),
-    "mask_refinements": ("Log-likelihood of refinements, minus that of the twin without the loss", 1, " nats a token"),
+    "recovery_no_refinement_loss": (
+        "Accepted after a refusal, minus its twin without loss on refinements",
+        100,
+        " points",
+    ),
+    "mask_refinements": ("Log-likelihood of refinements, minus the same twin's", 1, " nats a token"),
     "fig_thoughts": ("Vendi score of half of the thoughts trained on, AgentRefine minus expert only", 1, ""),
 }
 
 
 def findings(figures: Path, root: Path) -> str:
-    """Markdown, from the CSVs and the manifest of a run: tasks won, seven comparisons, and how many claims hold."""
+    """Markdown, from the CSVs and the manifest of a run: tasks won, nine comparisons, and how many claims hold."""
     claims, manifest = read_claims(figures), json.loads((figures / "manifest.json").read_text(encoding="utf-8"))
     done = [record for record in manifest["notebooks"].values() if record]
     minutes = f"{sum(record['wall_s'] for record in done) / 60:.0f} minutes"
