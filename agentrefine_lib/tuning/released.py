@@ -106,6 +106,8 @@ def take(released: Path, folder: Path, base: Path | str, conversations: Sequence
         raise FileExistsError(
             f"{folder} holds a model that was tuned there; take another run_dir, or delete the folder"
         )
+    folder.mkdir(parents=True, exist_ok=True)
+    shutil.copyfile(released / "release.json", folder / "release.json")  # first: it says that the rest is no training's
     tokenizer = place(released, folder, base)
     said = Release.model_validate_json((released / "release.json").read_text(encoding="utf-8"))
     if said.ids_sha256 != ids_hash(prepare(conversations, tokenizer, job.recipe.max_tokens)[0]):
@@ -119,8 +121,6 @@ def take(released: Path, folder: Path, base: Path | str, conversations: Sequence
 
 def place(released: Path, folder: Path, base: Path | str) -> Any:
     """Copy a released adapter to ``folder``, with its base's tokenizer, which is returned."""
-    folder.mkdir(parents=True, exist_ok=True)
-    shutil.copyfile(released / "release.json", folder / "release.json")  # first: it says that the rest is no training's
     shutil.copytree(released, folder, dirs_exist_ok=True)
     _set_base(folder, str(base))
     tokenizer = load_tokenizer(base)
