@@ -50,7 +50,7 @@ def verdict(found: Difference) -> str:
 def tasks_needed(found: Difference, more_than: int = 0) -> float:
     """The smallest number of tasks, above ``more_than``, whose ``power`` is POWER; NaN where there is none.
 
-    None where no difference was seen, and with several seeds, whose own spread no number of tasks makes smaller.
+    There is none where no difference was seen, nor with several seeds, whose own spread no number of tasks makes less.
     """
     sizes = range(more_than + 1, MOST)
     if np.isnan(power(found, MOST)):

@@ -16,7 +16,7 @@ from typing import Any
 import pandas as pd
 
 from agentrefine_lib.dataset.card import templates
-from agentrefine_lib.metrics.verdicts import VERDICTS
+from agentrefine_lib.metrics.verdicts import VERDICTS, YES
 from agentrefine_lib.results.artefacts import Artefact, alt_text, load_artefacts, read_claims, read_table
 from agentrefine_lib.results.claims import UNTESTED, told_claims
 from agentrefine_lib.results.power import read_power
@@ -50,13 +50,16 @@ def _told(figures: Path, artefacts: list[Artefact], root: Path) -> dict[str, Any
     manifest = json.loads((figures / "manifest.json").read_text(encoding="utf-8"))
     claims = sorted(told_claims(artefacts, read_claims(figures)), key=lambda claim: claim["verdict"] == UNTESTED)
     planned = read_power(root, manifest["profile"])
+    for claim in claims:
+        claim["planned"] = planned.get(claim["id"], "")
+        claim["tried"] *= claim["verdict"] != YES  # said where it did not help
     entries = [_entry(artefact, figures, manifest) | _defined(artefact, root) for artefact in artefacts]
     verdicts = Counter(claim["verdict"] for claim in claims)
     done = [record for record in manifest["notebooks"].values() if record]
     return {
         "manifest": manifest,
         "entries": entries,
-        "claims": [claim | {"planned": planned.get(claim["id"], "")} for claim in claims],
+        "claims": claims,
         "verdicts": {word: verdicts[word] for word in (*VERDICTS, UNTESTED)},
         "made": sum(entry["there"] for entry in entries),
         "minutes": sum(record["wall_s"] for record in done) / 60,

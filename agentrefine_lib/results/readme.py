@@ -12,21 +12,19 @@ from agentrefine_lib.results.claims import told_claims
 from agentrefine_lib.runner import repository
 
 BEGIN, END = "<!-- findings: made by make reproduce, do not edit -->", "<!-- end of findings -->"
-COMPARED = {  # claim: what its difference is between, and the factor and unit of that
-    "fig1_overall": ("Progress on the five engines of table 1, AgentRefine minus the untuned model", 100, " points"),
-    "chance": ("The same, AgentRefine minus random valid actions", 100, " points"),
-    "tab2_no_refinement": ("The same, AgentRefine minus its twin without refinement data", 100, " points"),
-    "unseen_worlds": ("Progress in new synthetic worlds, AgentRefine minus expert only", 100, " points"),
-    "tab1_main": ("The same on the engines that neither was trained on", 100, " points"),
-    "fig3_perturbation": ("How much more renaming commands costs expert only than AgentRefine", 100, " points"),
-    "recovery_no_refinement_loss": (
-        "Accepted after a refusal, minus its twin without loss on refinements",
-        100,
-        " points",
-    ),
-    "mask_refinements": ("Log-likelihood of refinements, minus the same twin's", 1, " nats a token"),
-    "fig_thoughts": ("Vendi score of half of the thoughts trained on, AgentRefine minus expert only", 1, ""),
+COMPARED = {  # claim: what its difference is between
+    "fig1_overall": "Progress on table 1's five engines, AgentRefine minus the untuned model",
+    "chance": "Progress on table 1's five engines, AgentRefine minus random valid actions",
+    "tab2_no_refinement": "Progress on table 1's five engines, AgentRefine minus its twin without refinement data",
+    "unseen_worlds": "Progress in new synthetic worlds, AgentRefine minus expert only",
+    "tab1_main": "Progress on the engines that neither was trained on, AgentRefine minus expert only",
+    "fig3_perturbation": "Progress lost when commands are renamed, expert only minus AgentRefine",
+    "recovery_no_refinement_loss": "Accepted after a refusal, AgentRefine minus its twin without loss on refinements",
+    "mask_refinements": "Log-likelihood of refinements, AgentRefine minus the same twin",
+    "fig_thoughts": "Vendi score of half of the thoughts trained on, AgentRefine minus expert only",
 }
+UNITS = {"mask_refinements": (1, " nats a token"), "fig_thoughts": (1, "")}  # factor and unit; of the others:
+POINTS = (100, " points")
 
 
 def findings(figures: Path, root: Path) -> str:
@@ -37,7 +35,8 @@ def findings(figures: Path, root: Path) -> str:
     if going_on := [name[:2] for name, record in manifest["notebooks"].items() if record and record["resumed"]]:
         minutes += f" (chapters {', '.join(going_on)} went on from episodes that were there)"
     lines = ["| | this run | verdict |", "|---|---|---|", _won(pd.read_csv(figures / "tab1_main.csv"))]
-    for name, (compared, factor, unit) in COMPARED.items():
+    for name, compared in COMPARED.items():
+        factor, unit = UNITS.get(name, POINTS)
         if name in claims["difference"].dropna().index:
             row = claims.loc[name]
             value, low, high = (factor * row[["difference", "low", "high"]].astype(float)).round(1) + 0.0

@@ -36,6 +36,7 @@ Kind = Literal[
 _UNFIT = re.compile(
     "[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u200b\u2028\u2029\u200e\u200f\u202a-\u202e\u2060\u2066-\u2069\ufeff]"
 )
+_TOKEN = re.compile(rf"{SPECIAL_TOKEN.pattern}|</?SYS>")  # or Llama's mark in single brackets
 
 
 class Flaw(NamedTuple):
@@ -133,5 +134,5 @@ def _inspect(conversation: Conversation, ids: set[bytes]) -> Iterator[Flaw]:
             yield Flaw("reply_not_react", f"{where}.value", repr(message.value[:80]))
         if unfit := _UNFIT.search(message.value):
             yield Flaw("character_unfit", f"{where}.value", f"U+{ord(unfit[0]):04X}")
-        if token := SPECIAL_TOKEN.search(message.value):
+        if token := _TOKEN.search(message.value):
             yield Flaw("special_token", f"{where}.value", repr(token[0]))

@@ -139,3 +139,10 @@ def test_limits_leave_room_for_the_embedded_teacher(trajectories):
         assert (
             3 * max(len(v) for spec in actions.values() for v in [[], *spec.parameters.values()]) < limits.MAX_CHOICES
         )
+
+
+@pytest.mark.parametrize("token", ["<SYS>", "</SYS>", "<<SYS>>", "[/INST]", "<eos>", "<｜end▁of▁sentence｜>"])
+def test_every_familys_special_tokens_are_found(tmp_path, token):
+    path = tmp_path / "c.jsonl"
+    path.write_text(json.dumps(row(1, ASK, SAY | {"value": SAY["value"] + token})) + "\n")
+    assert check_file(path).flaws.get("special_token") == 1

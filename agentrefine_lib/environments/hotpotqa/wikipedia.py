@@ -3,6 +3,7 @@
 import json
 import re
 from collections import ChainMap
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
@@ -27,9 +28,11 @@ class Wikipedia(Corpus):
         self.articles = ChainMap({}, dict(corpus.articles))  # those that were opened hide the file's
         self._titles = ChainMap({}, dict(corpus._titles))
         self._kept = kept
-        lines = kept.read_text(encoding="utf-8").splitlines(keepends=True) if kept.exists() else []
-        whole = (line for line in lines if line.endswith("]\n"))  # a kill may have cut one
-        self._answers: dict[str, Any] = dict(map(json.loads, whole))
+        self._answers: dict[str, Any] = {}
+        for line in kept.read_text(encoding="utf-8").splitlines() if kept.exists() else []:
+            with suppress(ValueError):  # a kill may have cut one
+                asked, answer = json.loads(line)
+                self._answers[asked] = answer
 
     def find(self, title: str) -> str | None:
         """The title of the article of this name, redirects followed; None when there is none."""
@@ -57,7 +60,6 @@ class Wikipedia(Corpus):
             if "query" not in said:
                 raise OSError(f"Wikipedia: {said.get('error', {}).get('info', 'no answer')}")
             self._answers[asked] = said["query"]
-            with open(self._kept, "ab+") as kept:  # one write a line: several engines append
-                cut = kept.tell() and not self._kept.read_bytes().endswith(b"\n")
-                kept.write(b"\n" * bool(cut) + json.dumps([asked, self._answers[asked]]).encode() + b"\n")
+            with open(self._kept, "a", encoding="utf-8") as kept:  # one write a line: several engines append
+                kept.write(f"\n{json.dumps([asked, said['query']])}\n")  # begins a line, whatever a kill has cut
         return self._answers[asked]
