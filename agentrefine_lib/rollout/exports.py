@@ -57,6 +57,8 @@ def to_datasets(episodes: Iterable[Episode]) -> "datasets.Dataset":
 def _row(episode: Episode) -> dict[str, Any]:
     task = {"engine": episode.task.engine, "task": episode.task.name, "seed": episode.task.seed}
     own = episode.model_dump(exclude={"task", "commands", "rules", "observation"})
+    if episode.known_progress is None:
+        own["steps"] = [step | {"progress": None} for step in own["steps"]]
     return own | task | {"prompt": _prompt(episode), "progress": episode.known_progress}
 
 

@@ -27,6 +27,7 @@ ROOT = Path(__file__).parents[2]
 SHOTS = Path(os.environ.get("AGENTREFINE_SHOTS", ""))  # a folder that keeps the screenshots
 DOWNLOAD = "download"
 PATIENCE = 120_000  # milliseconds that anything may take on a machine with other work to do
+RUN_ALL = 300_000  # milliseconds for all cells of a chapter, which tunes a model and plays it
 HARMLESS = ("favicon", "Failed to load resource", "unload is not allowed", "WebSocket", "net::ERR")  # no network here
 CONTROLS = "button|checkbox|combobox|listbox|option|progressbar|region|searchbox|spinbutton|textbox"
 ERROR = "[data-mime-type='application/vnd.jupyter.error']"
@@ -122,7 +123,7 @@ class Notebook:
         self.page.get_by_role("menuitem", name="Run", exact=True).click()
         self.page.get_by_role("menuitem", name="Run All Cells", exact=True).click()
         try:
-            self.page.wait_for_function(ENDED, arg=ERROR)
+            self.page.wait_for_function(ENDED, arg=ERROR, timeout=RUN_ALL)
         except Error:
             self.shoot("still_running")
             raise

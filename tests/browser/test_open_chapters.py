@@ -6,7 +6,7 @@ import nbformat
 import pytest
 from nbconvert import HTMLExporter
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(480)]
 NOTEBOOKS = Path(__file__).parents[2] / "notebooks"
 SHORT = "limits, decoding = {'steps': 3}, {'reply_tokens': 8}"
 SMALL = {  # in this order: each finds in the run folder what the ones before it made

@@ -54,7 +54,8 @@ def test_progress_that_an_engine_does_not_know_is_no_zero(tmp_path):
     assert shown.group == "babyai (progress unknown)" and {e.progress for e in shown.exchanges} == {None}
     [log] = for_inspect(unknown, tmp_path)
     assert [score["name"] for score in json.loads(log.read_text())["results"]["scores"]] == ["success"]
-    assert to_datasets(unknown)["progress"] == [None, None]
+    rows = to_datasets(unknown)
+    assert rows["progress"] == [None, None] and {step["progress"] for step in rows[0]["steps"]} == {None}
 
 
 def test_success_progress_and_grounding_by_hand(tmp_path):
