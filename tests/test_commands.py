@@ -11,7 +11,7 @@ LIBRARY = Path(__file__).parents[1] / "agentrefine_lib"
 ENTRIES = [path for path in sorted(LIBRARY.rglob("*.py")) if 'if __name__ == "__main__":' in path.read_text()]
 COMMANDS = [  # a long command with little to do, and what it says first
     (["verify", "nothing.jsonl"], "checks the conversations of nothing.jsonl; writes nothing"),
-    (["environments", "embedded", "--check"], "embedded (New synthetic worlds): 12 tasks of up to 30 steps; random: "),
+    (["environments", "embedded", "--check"], "embedded (new synthetic worlds): 12 tasks of up to 30 steps; random: "),
     (["environments.jericho.generate", "no_game"], "compiles no_game, seconds each; writes to "),
     (["tuning", "base", "data.jsonl", "folder", "r.json"], "tunes base on data.jsonl by r.json; writes to folder"),
     (["results.book", "smoke"], "smoke: its executed chapters become runs/smoke/figures/book"),

@@ -120,7 +120,7 @@ def test_findings_over_engines_and_sizes():
         for engine, value in zip("abc", values, strict=True)
     ]
     rows = pd.DataFrame(rows)
-    told = "Of the trained models, AgentRefine has the most progress on a (9.0 %, the next 1.0 %)"
+    told = "Of the trained models, AgentRefine has the most progress in a (9.0 %, the next 1.0 %)"
     assert leads(rows, "progress") == f"{told} and b (5.0 %, the next 4.5 %, intervals overlap)"
     lucky = pd.DataFrame([{"method": "random valid action", "engine": "c", "value": 5.0}])
     told = leads(pd.concat([rows.assign(value=[9.0, 0.0, 0.0, 1.0, 0.0, 0.0]), lucky]), "progress")

@@ -27,7 +27,7 @@ from agentrefine_lib.teachers.learner import recipe_behind
 
 ENGINE = Engine(
     name="embedded",
-    title="New synthetic worlds",  # of our teacher, none of the paper's
+    title="new synthetic worlds",  # of our teacher, none of the paper's
     environment=f"{__name__}:Embedded",
     panel={mechanic: [0] for mechanic in MECHANICS},
     expected={"random": Score(0.5, 0.5), "expert": Score(1.0, 1.0)},

@@ -48,7 +48,7 @@ def leads(scores: pd.DataFrame, what: str) -> str:
     for engine, row in ahead.iterrows():
         doubt = ", intervals overlap" if row["low"] <= row["high"] else ""
         where.append(f"{named[str(engine)]} ({row['value']:.1f} %, the next {row['value_best']:.1f} %{doubt})")
-    told = f"Of the trained models, AgentRefine has the most {what} on {' and '.join(where[:2]) or 'no engine'}"
+    told = f"Of the trained models, AgentRefine has the most {what} in {' and '.join(where[:2]) or 'no engine'}"
     told += f" and {len(where) - 2} more" if len(where) > 2 else ""
     chance = scores[scores["method"] == NOT_TRAINED[0]].set_index("engine")["value"].reindex(both.index)
     luck = (chance > both["value"]).sum()

@@ -25,6 +25,7 @@ from nbconvert.preprocessors.sanitize import SanitizeHTML
 
 from agentrefine_lib.dataset.card import templates
 from agentrefine_lib.results.artefacts import load_artefacts
+from agentrefine_lib.results.readme import compared, told_run
 from agentrefine_lib.runner import ProfileError, load_profile, repository
 from agentrefine_lib.runner.profile import Profile
 from agentrefine_lib.schema import atomic_write_text
@@ -33,6 +34,7 @@ from agentrefine_lib.viewers.page import CSS, escape, folded
 HERE = Path(__file__).parent
 SHOWN = ("text/html", "text/plain")  # of what is neither a picture nor a widget
 WIDGET = "application/vnd.jupyter.widget-view+json"
+MAIN = "fig1_overall"
 STATIC = "A widget, as the run left it. To use it: make lab, then open {} and run its cells."
 FORMULA = re.compile(r"\$\$([^$]+)\$\$|\$(\S(?:[^$\n]*\S)?)\$(?!\d)")
 HEADING = re.compile(r'<h[12] id="([^"]*)">(.*?)<a class="anchor-link".*?</h[12]>')
@@ -78,6 +80,7 @@ def build(profile: Profile) -> Path:
         "chapters": chapters,
         "missing": [notebook.name for notebook in profile.notebooks if notebook.name not in there],
         "profile": profile.name,
+        **opening(profile),
         "css": Markup(CSS + (HERE / "book.css").read_text(encoding="utf-8")),
         "script": Markup(script),
         "policy": base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
@@ -87,6 +90,17 @@ def build(profile: Profile) -> Path:
         name = here.name if isinstance(here, Chapter) else here
         atomic_write_text(folder / f"{name}.html", template.render(told, here=here))
     return folder / "index.html"
+
+
+def opening(profile: Profile) -> dict[str, Any]:
+    """What stands on the first page: the main figure, and what the run found; nothing where it was not evaluated."""
+    figures = profile.figures_dir
+    if not all((figures / name).exists() for name in ("manifest.json", "tab1_main.csv", f"{MAIN}.png")):
+        return {"found": []}
+    picture = base64.b64encode((figures / f"{MAIN}.png").read_bytes()).decode()
+    title = next(artefact.title for artefact in load_artefacts(profile.root) if artefact.id == MAIN)
+    told = told_run(figures, profile.root).replace("`", "")
+    return {"found": compared(figures), "told": told, "picture": f"data:image/png;base64,{picture}", "caption": title}
 
 
 def read_chapter(path: Path, captions: Mapping[str, str]) -> Chapter:

@@ -4,6 +4,7 @@ import argparse
 import json
 from collections import Counter
 from pathlib import Path
+from typing import NamedTuple
 
 import pandas as pd
 
@@ -27,29 +28,48 @@ UNITS = {"mask_refinements": (1, " nats a token"), "fig_thoughts": (1, "")}  # f
 POINTS = (100, " points")
 
 
+class Finding(NamedTuple):
+    """A comparison in words: what is compared, its numbers, and the verdict with what would decide."""
+
+    compared: str
+    numbers: str
+    verdict: str
+
+
 def findings(figures: Path, root: Path) -> str:
     """Markdown, from the CSVs and the manifest of a run: tasks won, nine comparisons, and how many claims hold."""
-    claims, manifest = read_claims(figures), json.loads((figures / "manifest.json").read_text(encoding="utf-8"))
-    done = [record for record in manifest["notebooks"].values() if record]
-    minutes = f"{sum(record['wall_s'] for record in done) / 60:.0f} minutes"
-    if going_on := [name[:2] for name, record in manifest["notebooks"].items() if record and record["resumed"]]:
-        minutes += f" (chapters {', '.join(going_on)} went on from episodes that were there)"
-    lines = ["| | this run | verdict |", "|---|---|---|", _won(pd.read_csv(figures / "tab1_main.csv"))]
-    for name, compared in COMPARED.items():
+    rows = [f"| {' | '.join(row)} |".replace("  ", " ") for row in compared(figures)]
+    return "\n".join(["| | this run | verdict |", "|---|---|---|", *rows, "", told_run(figures, root)])
+
+
+def compared(figures: Path) -> list[Finding]:
+    """The tasks that were won, and those of ``COMPARED`` that the run measured."""
+    claims, rows = read_claims(figures), [_won(pd.read_csv(figures / "tab1_main.csv"))]
+    for name, between in COMPARED.items():
         factor, unit = UNITS.get(name, POINTS)
         if name in claims["difference"].dropna().index:
             row = claims.loc[name]
             value, low, high = (factor * row[["difference", "low", "high"]].astype(float)).round(1) + 0.0
             p = f", p = {row['p']:.2g}" if pd.notna(row["p"]) else ""
             needed = f" (about n = {row['needed']:,.0f} would decide)" if pd.notna(row.get("needed")) else ""
-            lines.append(f"| {compared} | {value:.1f}{unit} [{low:.1f}, {high:.1f}]{p} | {row['verdict']}{needed} |")
-    verdicts = Counter(claim["verdict"] for claim in told_claims(load_artefacts(root), claims))
+            rows.append(Finding(between, f"{value:.1f}{unit} [{low:.1f}, {high:.1f}]{p}", f"{row['verdict']}{needed}"))
+    return rows
+
+
+def told_run(figures: Path, root: Path) -> str:
+    """Which run it was, how long it took, and how many claims have which verdict."""
+    manifest = json.loads((figures / "manifest.json").read_text(encoding="utf-8"))
+    done = [record for record in manifest["notebooks"].values() if record]
+    minutes = f"{sum(record['wall_s'] for record in done) / 60:.0f} minutes"
+    if going_on := [name[:2] for name, record in manifest["notebooks"].items() if record and record["resumed"]]:
+        minutes += f" (chapters {', '.join(going_on)} went on from episodes that were there)"
+    verdicts = Counter(claim["verdict"] for claim in told_claims(load_artefacts(root), read_claims(figures)))
     told = ", ".join(f"{count} {verdict}" for verdict, count in verdicts.most_common())
     run = f"Profile `{manifest['profile']}`, {minutes}, commit `{(manifest['commit'] or 'none')[:7]}`"
-    return "\n".join([*lines, "", f"{run}. All {verdicts.total()} claims: {told}. Intervals are 95 %."])
+    return f"{run}. All {verdicts.total()} claims: {told}. Intervals are 95 %."
 
 
-def _won(table: pd.DataFrame) -> str:
+def _won(table: pd.DataFrame) -> Finding:
     """Success over all tasks, whatever their engine, of the methods that frame the question."""
     ours = table[(table["source"] != "paper") & (table["metric"] == "success")].copy()
     ours["won"] = ours["value"] * ours["n"] / ours["n"].groupby(ours["method"]).transform("sum")
@@ -60,7 +80,7 @@ def _won(table: pd.DataFrame) -> str:
         if name in share
     ]
     tasks = int(ours.loc[ours["method"] == shown[-1], "n"].sum())
-    return f"| Tasks won, of {tasks} | {', '.join(f'{name} {share[name]:.0f} %' for name in shown)} | |"
+    return Finding(f"Tasks won, of {tasks}", ", ".join(f"{name} {share[name]:.0f} %" for name in shown), "")
 
 
 def fill_in(readme: Path, text: str) -> None:

@@ -3,6 +3,7 @@
 import base64
 import hashlib
 import json
+import shutil
 from pathlib import Path
 
 import nbformat
@@ -11,9 +12,11 @@ from bs4 import BeautifulSoup
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 
 from agentrefine_lib.results.book import HERE, WIDGET, build
+from agentrefine_lib.results.readme import compared, told_run
 from agentrefine_lib.runner.profile import Notebook, Profile
 from agentrefine_lib.viewers.page import page, table
 
+FIGURES = Path(__file__).parents[2] / "figures"
 AWAY = "https://away.example"
 ATTACK = f"""<script>harm()</script><img src=x onerror=harm()><img src="{AWAY}/i.png"><a href="javascript:harm()">go</a>
 <svg onload=harm()></svg><iframe src="{AWAY}"></iframe><style>@import url({AWAY}/c)</style><link rel=icon href={AWAY}>
@@ -98,6 +101,19 @@ def test_the_book_fetches_nothing_and_runs_no_script_but_ours(profile):
             if name != f"{AWAY}/paper":
                 assert not anchor or pages[name or "01_first.html"].find(id=anchor) or anchor == "main"
                 assert name in pages or name in ("", "02_second.html"), link
+
+
+def test_the_first_page_says_what_the_run_found(profile):
+    profile.figures_dir.mkdir()
+    for path in (*FIGURES.glob("*.csv"), FIGURES / "manifest.json", FIGURES / "fig1_overall.png"):
+        shutil.copy(path, profile.figures_dir)
+    shutil.copy(FIGURES.parent / "params/artefacts.yaml", profile.root / "params")
+    start = BeautifulSoup(build(profile).read_text(), "html.parser")
+    rows = [tuple(cell.text for cell in row.select("td")) for row in start.select("main tbody tr")]
+    assert rows == compared(FIGURES) and len(rows) > 5
+    picture = start.select_one("main figure img")["src"].partition("base64,")[2]
+    assert base64.b64decode(picture) == (FIGURES / "fig1_overall.png").read_bytes()
+    assert told_run(FIGURES, profile.root).replace("`", "") in " ".join(start.text.split())
 
 
 def test_without_an_executed_chapter_the_command_that_makes_one_is_named(profile):
