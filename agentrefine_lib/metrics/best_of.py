@@ -49,9 +49,13 @@ def best_of_scores(expected: pd.DataFrame, seed: int = 0) -> pd.DataFrame:
 
 
 def best_of_gains(expected: pd.DataFrame, size: int) -> pd.DataFrame:
-    """One row per policy and task: ``gain``, the progress of the best of ``size`` over greedy decoding (best of 0)."""
+    """One row per policy and task: ``gain``, the progress of the best of ``size`` over greedy decoding (best of 0).
+
+    Tasks without both are left out.
+    """
     keys = ["policy", "method", "seed", "engine", "task"]
     wide = expected.query("metric == 'progress'").pivot_table(index=keys, columns="best_of", values="value")
+    wide = wide.reindex(columns=[0, size])
     return (wide[size] - wide[0]).rename("gain").dropna().reset_index()
 
 
