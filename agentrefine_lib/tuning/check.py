@@ -94,6 +94,7 @@ def per_conversation(read: pd.DataFrame) -> pd.DataFrame:
 
 def _first_layers(base: Path | str, layers: int, attention: str) -> Any:
     less = {"num_hidden_layers": layers} if layers else {}
+    logging.disable_progress_bar()  # it would stay in the page
     said = logging.get_verbosity()
     logging.set_verbosity_error()  # the weights of all other layers are not used, and told of one by one
     try:
