@@ -124,7 +124,7 @@ def test_findings_over_engines_and_sizes():
     assert leads(rows, "progress") == f"{told} and b (5.0 %, the next 4.5 %, intervals overlap)"
     lucky = pd.DataFrame([{"method": "random valid action", "engine": "c", "value": 5.0}])
     told = leads(pd.concat([rows.assign(value=[9.0, 0.0, 0.0, 1.0, 0.0, 0.0]), lucky]), "progress")
-    assert told.endswith(" on a (9.0 %, the next 1.0 %); random valid actions have more on 1 of 3 engines")
+    assert told.endswith(" in a (9.0 %, the next 1.0 %); random valid actions have more on 1 of 3 engines")
     assert leads(rows.assign(value=0.0), "progress") == "No trained model has any progress on 3 engines"
     one, other = (pd.Series({"value": value, "low": value - 2, "high": value + 2}) for value in (10.0, 12.0))
     falls = changed(other, one, "Progress", "at night")
