@@ -17,6 +17,7 @@ COMPARED = {  # claim: what its difference is between
     "fig1_overall": "Progress on table 1's five engines, AgentRefine minus the untuned model",
     "chance": "Progress on table 1's five engines, AgentRefine minus random valid actions",
     "tab2_no_refinement": "Progress on table 1's five engines, AgentRefine minus its twin without refinement data",
+    "tab2_all_turns": "Progress on table 1's five engines, AgentRefine minus its twin with loss on errors, too",
     "unseen_worlds": "Progress in new synthetic worlds, AgentRefine minus expert only",
     "tab1_main": "Progress on the engines that neither was trained on, AgentRefine minus expert only",
     "fig3_perturbation": "Progress lost when commands are renamed, expert only minus AgentRefine",
@@ -37,7 +38,7 @@ class Finding(NamedTuple):
 
 
 def findings(figures: Path, root: Path) -> str:
-    """Markdown, from the CSVs and the manifest of a run: tasks won, nine comparisons, and how many claims hold."""
+    """Markdown, from the CSVs and the manifest of a run: tasks won, some comparisons, and how many claims hold."""
     rows = [f"| {' | '.join(row)} |".replace("  ", " ") for row in compared(figures)]
     return "\n".join(["| | this run | verdict |", "|---|---|---|", *rows, "", told_run(figures, root)])
 
