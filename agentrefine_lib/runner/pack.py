@@ -17,7 +17,7 @@ from agentrefine_lib.runner.workspace import ADAPTERS, MODELS, PACKED, repositor
 from agentrefine_lib.schema import atomic_write
 from agentrefine_lib.tuning.base import UNTUNED
 
-WHOLE = ("episodes", "ladder", "perturbed", "mended", "sampled", "reflexion", "general")
+WHOLE = ("episodes", "ladder", "perturbed", "mended", "sampled", "reflexion", "questions", "general")
 BEGUN = ("synthesis", "conversations", "expert")
 LINES: dict[str, int | None] = dict.fromkeys(WHOLE) | dict.fromkeys(BEGUN, 200)  # folder → of each file; none: all
 
