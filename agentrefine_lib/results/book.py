@@ -24,7 +24,7 @@ from nbconvert import HTMLExporter
 from nbconvert.preprocessors.sanitize import SanitizeHTML
 
 from agentrefine_lib.dataset.card import templates
-from agentrefine_lib.results.artefacts import load_artefacts
+from agentrefine_lib.results.artefacts import alt_text, load_artefacts
 from agentrefine_lib.results.readme import compared, told_run
 from agentrefine_lib.runner import ProfileError, load_profile, repository
 from agentrefine_lib.runner.profile import Profile
@@ -80,7 +80,7 @@ def build(profile: Profile) -> Path:
         "chapters": chapters,
         "missing": [notebook.name for notebook in profile.notebooks if notebook.name not in there],
         "profile": profile.name,
-        **opening(profile),
+        **first_page(profile, captions),
         "css": Markup(CSS + (HERE / "book.css").read_text(encoding="utf-8")),
         "script": Markup(script),
         "policy": base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
@@ -92,15 +92,18 @@ def build(profile: Profile) -> Path:
     return folder / "index.html"
 
 
-def opening(profile: Profile) -> dict[str, Any]:
-    """What stands on the first page: the main figure, and what the run found; nothing where it was not evaluated."""
-    figures = profile.figures_dir
-    if not all((figures / name).exists() for name in ("manifest.json", "tab1_main.csv", f"{MAIN}.png")):
+def first_page(profile: Profile, captions: Mapping[str, str]) -> dict[str, Any]:
+    """What the first page shows: the main figure, and what the run found; nothing where it was not evaluated."""
+    figures, picture = profile.figures_dir, profile.figures_dir / f"{MAIN}.png"
+    if not all(path.exists() for path in (figures / "manifest.json", figures / "tab1_main.csv", picture)):
         return {"found": []}
-    picture = base64.b64encode((figures / f"{MAIN}.png").read_bytes()).decode()
-    title = next(artefact.title for artefact in load_artefacts(profile.root) if artefact.id == MAIN)
-    told = told_run(figures, profile.root).replace("`", "")
-    return {"found": compared(figures), "told": told, "picture": f"data:image/png;base64,{picture}", "caption": title}
+    return {
+        "found": compared(figures),
+        "told": told_run(figures, profile.root).replace("`", ""),
+        "picture": f"data:image/png;base64,{base64.b64encode(picture.read_bytes()).decode()}",
+        "alt": alt_text(picture, captions[MAIN]),
+        "caption": captions[MAIN],
+    }
 
 
 def read_chapter(path: Path, captions: Mapping[str, str]) -> Chapter:
