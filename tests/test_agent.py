@@ -220,6 +220,7 @@ def test_the_ladder_goes_from_an_example_and_a_list_to_neither():
     assert list(Prompts(ladder=20).rungs(shown).values()) == [(20, shown), (0, shown), (0, Prompting())]
     assert Prompts().rungs(shown) == {"with an example": (0, shown)}  # no ladder: what all other tables show
     assert Prompts(valid_actions=5).rungs(shown) == {"as in table 1": (5, shown)}
+    assert Prompts().rungs(Prompting()) == {"with neither": (0, Prompting())}
 
 
 def test_an_unknown_layout_is_named():

@@ -102,7 +102,9 @@ class Prompts(Section):
         main = (self.valid_actions, prompting)
         listed = {f"with an example and {self.ladder} actions listed": (self.ladder, prompting)} if self.ladder else {}
         ways = listed | {"with an example": (0, prompting), "with neither": (0, Prompting(self.layout))}
-        return ways if self.ladder else {next((way for way in ways if ways[way] == main), "as in table 1"): main}
+        return (
+            ways if self.ladder else {next((way for way in reversed(ways) if ways[way] == main), "as in table 1"): main}
+        )
 
 
 def read_examples(folder: Path) -> tuple[Episode, ...]:

@@ -5,6 +5,7 @@ python -m agentrefine_lib.environments [ENGINE ...] [--check]
 
 import argparse
 import sys
+import traceback
 
 from agentrefine_lib.environments import EngineMissingError, Score, engines, get_engine, make_environment, panel
 from agentrefine_lib.environments.check import ContractError, check_environment, measure
@@ -34,6 +35,9 @@ def main() -> int:
         except (EngineMissingError, ContractError, ValueError) as error:
             failed += 1
             print(f"{name}: {error}", flush=True)
+        except Exception:  # an engine's own fault, a JVM that does not start: the others are still checked
+            failed += 1
+            print(f"{name}: {traceback.format_exc()}", flush=True)
     return failed > 0
 
 

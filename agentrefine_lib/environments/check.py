@@ -21,7 +21,7 @@ from agentrefine_lib.environments.registry import Score
 from agentrefine_lib.environments.signature import parse_command
 from agentrefine_lib.schema import Task
 
-STEPS = 12
+STEPS, SLOW_S = 12, 300
 ERRORS = (None, "format", "parameter", "logic")
 NONSENSE = ("", " ", "xyzzy 7", "go", "\x00", "take \u202e{object} from", "a" * 5_000, "Action: a\nAction: b", "🙂")
 
@@ -133,9 +133,11 @@ def _elsewhere(make: MakeEnvironment, task: Task) -> str:
     program = f"import pickle, sys; from {__name__} import *; print(play_fingerprint(*pickle.load(sys.stdin.buffer)))"
     environment = {**os.environ, "PYTHONHASHSEED": "1" if os.environ.get("PYTHONHASHSEED") != "1" else "2"}
     asked = pickle.dumps((make, task))
-    done = subprocess.run(
-        [sys.executable, "-c", program], input=asked, env=environment, capture_output=True, timeout=300
-    )
+    command = [sys.executable, "-c", program]
+    try:
+        done = subprocess.run(command, input=asked, env=environment, capture_output=True, timeout=SLOW_S)
+    except subprocess.TimeoutExpired:
+        raise ContractError(f"another process did not play {task.id} within {SLOW_S} s") from None
     _demand(done.returncode == 0, f"another process could not play {task.id}: {done.stderr.decode()[-2_000:]}")
     return done.stdout.decode().split()[-1]
 

@@ -2,9 +2,9 @@
 
 A task's name is a mechanic, or a mechanic, a costume and a grammar joined by dashes (``places-ship-brackets``; "any"
 for one of all), and "plain" for few ways to say things (``places-any-any-plain``); its seed picks the world and the
-wording. None of these worlds is ever drawn for training data, where every world is drawn for a persona.
-The rules are the dungeon master's own, so that what counts as an error here is what
-was flagged as one in the data. Progress: the share of the goal's conditions that hold, the most so far; success: all.
+wording. A task's own world is never drawn for training data, where every world is drawn for a persona. The rules are
+the dungeon master's own, so that what counts as an error here is what was flagged as one in the data. Progress: the
+share of the goal's conditions that hold, the most so far; success: all.
 """
 
 import copy

@@ -75,6 +75,7 @@ class EngineProcess:
         self.limits = limits
         self._task = ""
         self._turn = asyncio.Lock()
+        self._waiting: tuple[asyncio.AbstractEventLoop, int, asyncio.Event] | None = None  # for an answer
         _CONTEXT.set_forkserver_preload(_preloaded())
         self._pipe, theirs = _CONTEXT.Pipe()
         self._process = _CONTEXT.Process(target=_serve, args=(theirs, make_environment), daemon=True)
@@ -89,7 +90,9 @@ class EngineProcess:
         return self._process.pid
 
     async def start(self, task: Task) -> Opening:
-        self._task, self._turn = task.id, asyncio.Lock()  # of the running loop
+        self._task = task.id
+        if not self._turn.locked():
+            self._turn = asyncio.Lock()  # of the running loop
         return await self._ask(self.limits.start, "start", task)
 
     async def step(self, action: str) -> StepResult:
@@ -120,14 +123,22 @@ class EngineProcess:
 
     async def _exchange(self, limit: float, method: str, *arguments: Any) -> Any:
         self._pipe.send((method, *arguments))
-        answered, loop = asyncio.Event(), asyncio.get_running_loop()
-        loop.add_reader(self._pipe.fileno(), answered.set)
+        answered, loop, pipe = asyncio.Event(), asyncio.get_running_loop(), self._pipe.fileno()
+        loop.add_reader(pipe, answered.set)
+        self._waiting = loop, pipe, answered
         try:
             async with asyncio.timeout(limit):  # wait_for, in Python 3.11, may lose a cancellation
                 await answered.wait()
         finally:
-            loop.remove_reader(self._pipe.fileno())
+            self._stop_watching()
         return self._pipe.recv()
+
+    def _stop_watching(self) -> None:
+        """Before the pipe is closed, or the loop hears nothing of the next pipe, which gets its number."""
+        if self._waiting:
+            (loop, pipe, answered), self._waiting = self._waiting, None
+            loop.remove_reader(pipe)
+            answered.set()
 
     def close(self) -> None:
         """Ask the process to release its engine and to end; kill it if it does not. Does nothing the second time."""
@@ -139,6 +150,7 @@ class EngineProcess:
     def kill(self) -> None:
         self._process.kill()
         self._process.join()
+        self._stop_watching()
         self._pipe.close()
 
     def __enter__(self) -> Self:

@@ -7,6 +7,8 @@ from typing import NamedTuple
 
 import re2
 
+from agentrefine_lib.schema.actions import fill, placeholders
+
 _SLOT = re.compile(r"\{(\w+)\}")
 
 
@@ -17,12 +19,7 @@ class Command(NamedTuple):
     arguments: dict[str, str]
 
     def __str__(self) -> str:
-        return _SLOT.sub(lambda slot: self.arguments[slot[1]], self.signature)
-
-
-def parameters(signature: str) -> list[str]:
-    """The names in braces, in the order in which they stand."""
-    return _SLOT.findall(signature)
+        return fill(self.signature, self.arguments)
 
 
 def shape(signature: str) -> str:
@@ -42,7 +39,7 @@ def parse_command(action: str, signatures: Iterable[str]) -> Command | None:
     for signature in _most_specific_first(tuple(signatures)):
         found = _pattern(signature).fullmatch(text)
         if found:
-            return Command(signature, dict(zip(parameters(signature), found.groups(), strict=True)))
+            return Command(signature, dict(zip(placeholders(signature), found.groups(), strict=True)))
     return None
 
 

@@ -41,6 +41,7 @@ class PlayGround(Panel):
         self._past = what.steps if isinstance(what, Episode) else []
         self._live: LiveEpisode | None = None
         self._over = False
+        self._starting = asyncio.Lock()  # two quick changes of the turn replay one after the other
         self._scene = Pane(name="the episode", body=block(f"{task.engine} is starting …", ""), height=460, tail=True)
         self._hint = Pane(name="suggestion")
         wide = widgets.Layout(width="38em", max_width="99%")
@@ -76,11 +77,12 @@ class PlayGround(Panel):
     async def _start(self, task: Task) -> None:
         self._busy()
         try:
-            self._live = LiveEpisode(task, self._engine, await self._engine.start(task))
-            self._over = False
-            for step in self._past[: self.turn.value]:
-                self._over = await advance(self._live, step.reply)
-            await self._show()
+            async with self._starting:
+                self._live = LiveEpisode(task, self._engine, await self._engine.start(task))
+                self._over = False
+                for step in self._past[: self.turn.value]:
+                    self._over = await advance(self._live, step.reply)
+                await self._show()
         except EngineFailure as error:
             self._fail(error)
 

@@ -243,7 +243,7 @@ POINTS = """"The Points" by Nobody
 Use scoring. The maximum score is 10. The Hall is a room. The coin is in the Hall. The bomb is in the Hall.
 After taking the coin: increase the score by 5; say "Got it."
 To break down: (- @throw 0 9999; -). After taking the bomb: say "Boom."; break down.
-After jumping: end the story saying "Nobody wonders".
+After jumping: end the story saying "Nobody wonders, and you won't".
 """
 
 

@@ -28,6 +28,8 @@ class Answers(BaseHTTPRequestHandler):
         elif asked["titles"].casefold() == "lantern bridge":
             text = "The Lantern Bridge spans the Imber. Ada Pell built it in 1871.\n\n== History ==\nIt burnt."
             found = {"pages": {"7": {"title": "Lantern Bridge", "extract": text}}}
+        elif asked["titles"].startswith("fr:"):
+            found = {"interwiki": [{"title": asked["titles"], "iw": "fr"}]}
         elif "outage" in asked["titles"]:
             return self.answer({"error": {"code": "maxlag", "info": "Waiting for a server: lagged."}})
         else:
@@ -60,6 +62,7 @@ def test_a_question_over_wikipedia_and_again_without_it(tmp_path, monkeypatch):
     env.reset(task)
     with pytest.raises(OSError, match=r"Wikipedia: Waiting for a server: lagged\."):  # with status 200
         env.step("search[outage]")
+    assert env.step("search[fr:Paris]").observation.startswith('Could not find "fr:Paris".')
     assert env.step("search[ ]").error == env.step("lookup[ ]").error == "parameter"
     server.shutdown()
     server.server_close()

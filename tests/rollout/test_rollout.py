@@ -248,6 +248,22 @@ def test_an_engine_sees_no_gpu_and_ours_stays_visible(monkeypatch):
     assert os.environ["CUDA_VISIBLE_DEVICES"] == "0"
 
 
+def test_an_engine_that_is_killed_while_it_is_asked_leaves_the_next_one_heard():
+    """The next pipe may get the number of the one that was closed, which the loop still listened to."""
+
+    async def use():
+        first = EngineProcess(make_environment, QUICK)
+        waiting = asyncio.create_task(first.start(TASKS[0]))
+        await asyncio.sleep(0)
+        first.kill()
+        with pytest.raises(EngineFailure):
+            await waiting
+        with EngineProcess(make_environment, QUICK) as second:
+            return await second.start(TASKS[0])
+
+    assert asyncio.run(use()).observation
+
+
 def test_a_closed_engine_leaves_no_process():
     async def use():
         engine = EngineProcess(make_environment, QUICK)

@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-import os
 import re
 import signal
 import socket
@@ -290,9 +289,7 @@ def test_the_command_serves_until_interrupted():
         "--fault",
         "server_error=1",
     ]
-    with subprocess.Popen(
-        program, stdout=subprocess.PIPE, text=True, env=os.environ | {"PYTHONUNBUFFERED": "1"}
-    ) as run:
+    with subprocess.Popen(program, stdout=subprocess.PIPE, text=True) as run:
         try:
             assert f"http://127.0.0.1:{port}/v1" in run.stdout.readline()
             client = openai.OpenAI(base_url=f"http://127.0.0.1:{port}/v1", api_key="unused", max_retries=6, timeout=5.0)

@@ -25,8 +25,8 @@ class Wikipedia(Corpus):
     def __init__(self, corpus: Corpus, kept: Path) -> None:
         self.__dict__.update(corpus.__dict__)
         self.digest = f"{corpus.digest}, Wikipedia"
-        self.articles = ChainMap({}, dict(corpus.articles))  # those that were opened hide the file's
-        self._titles = ChainMap({}, dict(corpus._titles))
+        self.articles = ChainMap({}, corpus.articles)  # those that were opened hide the file's
+        self._titles = ChainMap({}, corpus._titles)
         self._kept = kept
         self._answers: dict[str, Any] = {}
         for line in kept.read_text(encoding="utf-8").splitlines() if kept.exists() else []:
@@ -36,8 +36,8 @@ class Wikipedia(Corpus):
 
     def find(self, title: str) -> str | None:
         """The title of the article of this name, redirects followed; None when there is none."""
-        pages = self._ask(prop="extracts", explaintext=1, redirects=1, titles=title)["pages"]
-        page = next(iter(pages.values()))
+        pages: dict[str, Any] = self._ask(prop="extracts", explaintext=1, redirects=1, titles=title).get("pages", {})
+        page: dict[str, str] = next(iter(pages.values()), {})  # none for a title of another wiki, such as "fr:Paris"
         sentences = [said for said in _SENTENCE.split(page.get("extract", "")) if said.strip()]
         if not sentences:
             return None

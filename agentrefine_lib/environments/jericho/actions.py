@@ -5,8 +5,9 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 
 from agentrefine_lib.environments.jericho.story import HALTED, LOOKING, Story
-from agentrefine_lib.environments.signature import Command, parameters
+from agentrefine_lib.environments.signature import Command
 from agentrefine_lib.environments.words import load_words
+from agentrefine_lib.schema.actions import placeholders
 
 DIAGONALS = ("northeast", "northwest", "southeast", "southwest")
 DIRECTIONS = ("north", "south", "east", "west", "up", "down", "in", "out", *DIAGONALS)
@@ -43,7 +44,7 @@ def acceptable(story: Story, commands: Mapping[str, str], values: Mapping[str, S
 def _fill(commands: Mapping[str, str], names: Mapping[str, Sequence[str]]) -> Iterator[str]:
     """Each signature with every choice of different values for its parameters."""
     for signature in commands:
-        slots = parameters(signature)
+        slots = placeholders(signature)
         for chosen in itertools.product(*(names.get(slot, ()) for slot in slots)):
             if len(set(chosen)) == len(chosen):
                 yield str(Command(signature, dict(zip(slots, chosen, strict=True))))

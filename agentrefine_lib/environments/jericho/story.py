@@ -45,7 +45,7 @@ class Reply(NamedTuple):
 
     @property
     def won(self) -> bool:
-        return bool(re.search(r"\bwon\b", self.ending.lower())) or self.ending == "The End"
+        return bool(re.search(r"\bwon\b(?!['’])", self.ending.lower())) or self.ending == "The End"
 
 
 class Story:

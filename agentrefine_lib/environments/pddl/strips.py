@@ -19,9 +19,6 @@ class Action(NamedTuple):
     adds: State
     deletes: State
 
-    def __str__(self) -> str:
-        return " ".join((self.name, *self.arguments))
-
     def result(self, state: State) -> State:
         """The state after this action; its conditions are not looked at."""
         return (state - self.deletes) | self.adds

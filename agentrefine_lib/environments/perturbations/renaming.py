@@ -9,7 +9,8 @@ import yaml
 
 from agentrefine_lib.environments.perturbations.wording import JoinedNumbers, Wording, demand_distinct
 from agentrefine_lib.environments.registry import get_engine
-from agentrefine_lib.environments.signature import parameters, shape
+from agentrefine_lib.environments.signature import shape
+from agentrefine_lib.schema.actions import placeholders
 
 # What every engine ships. None of them touches the names of objects.
 PERTURBATIONS = {
@@ -67,7 +68,7 @@ def _checked(renaming: Renaming, where: str) -> Renaming:
     if not pairs or not all(isinstance(signature, str) for pair in pairs for signature in pair):
         raise ValueError(f"{where}: found {table!r}, expected one or more lines of old signature: new signature")
     for old, new in pairs:
-        if sorted(parameters(old)) != sorted(parameters(new)):
+        if sorted(placeholders(old)) != sorted(placeholders(new)):
             raise ValueError(f"{where}: {old!r} and {new!r} have different parameters; both sides name the same")
     alike = {shape(old): new for old, new in pairs}  # games that never meet may have the same command
     try:

@@ -3,7 +3,8 @@
 import re
 from collections.abc import Iterable, Mapping
 
-from agentrefine_lib.environments.signature import Command, parameters, parse_command
+from agentrefine_lib.environments.signature import Command, parse_command
+from agentrefine_lib.schema.actions import placeholders
 
 # Where a command that a text quotes may begin or end: quotes, and punctuation before a blank.
 _EDGE = re.compile(r"""(["`]|(?<!\w)'|'(?!\w)|[,;:.](?=\s|["'`]|$))""")
@@ -24,7 +25,7 @@ class Wording:
         self.new = {old: renaming.get(old, old) for old in commands}
         demand_distinct(self.new.values())
         self._old = {new: old for old, new in self.new.items()}
-        self._closed = [old for old in self.new if parameters(old) and not old.endswith("}")]
+        self._closed = [old for old in self.new if placeholders(old) and not old.endswith("}")]
 
     def write(self, action: str) -> str:
         """An action of the old wording in the new one. Raises ValueError where the engine breaks its own grammar."""
@@ -136,7 +137,7 @@ def demand_distinct(signatures: Iterable[str]) -> None:
     """Raise ValueError unless each signature, written with arguments of its own, reads as itself among all."""
     every = list(signatures)
     for signature in every:
-        probe = Command(signature, {name: f"‹{name}›" for name in parameters(signature)})
+        probe = Command(signature, {name: f"‹{name}›" for name in placeholders(signature)})
         found = parse_command(str(probe), every)
         if found != probe or every.count(signature) > 1:
             other = found.signature if found and found.signature != signature else signature

@@ -13,8 +13,8 @@ from collections.abc import Iterator
 from agentrefine_lib.environments.perturbations.renaming import Renaming
 from agentrefine_lib.environments.protocol import Environment, StepResult, Wrapper
 from agentrefine_lib.environments.registry import get_engine
-from agentrefine_lib.environments.signature import parameters
 from agentrefine_lib.schema import Task
+from agentrefine_lib.schema.actions import placeholders
 
 NO_COMMAND = "zqvxk"  # played in place of a text that is no command: no engine knows the word
 CHECK = "check valid actions"
@@ -37,7 +37,7 @@ class Perturbed(Wrapper):
             raise ValueError(f"perturbation {self._renaming.name}: {told}")
         self._wording = self._renaming.wording(commands)
         self.version += f", commands renamed: {self._renaming.name}"
-        self.rules = self._wording.rewrite(self.rules, about=[s for s in commands if not parameters(s)])
+        self.rules = self._wording.rewrite(self.rules, about=[s for s in commands if not placeholders(s)])
         self.commands = {self._wording.new[old]: self._reworded(meaning) for old, meaning in commands.items()}
         return self._wording.rewrite(observation)
 

@@ -68,7 +68,7 @@ class ScienceWorld(TextEnvironment):
         return self._result(observation, actions.error_kind(text, observation))
 
     def valid_actions(self) -> list[str]:
-        """Every command that would be accepted now, sorted; 60 to 3000 of them, in up to 0.5 seconds."""
+        """Every command that would be accepted now, sorted; 60 to 3000 of them, in up to three seconds."""
         return [] if self._done or self._jvm is None else actions.mended(self._jvm.valid_actions())
 
     def expert(self) -> Iterator[tuple[str, str]]:

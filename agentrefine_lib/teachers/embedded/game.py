@@ -338,5 +338,5 @@ def _example(recipe: Recipe, speech: Speech) -> str:
 
 
 def purpose_of(game: Game, step: Step) -> str:
-    """What a step that was just played was for."""
+    """What a step is for; "finish" once it has ended the game."""
     return "finish" if game.done else "explore" if step.explores else "act"

@@ -10,7 +10,7 @@ Player as text and to the expert as they are; the expert has no way to the world
 import random
 from collections.abc import Iterable, Iterator
 from itertools import product
-from typing import Any, Literal, NamedTuple, Protocol, runtime_checkable
+from typing import Any, Literal, NamedTuple, Protocol
 
 from agentrefine_lib.teachers.embedded.names import Names
 
@@ -52,7 +52,6 @@ class Step(NamedTuple):
     explores: bool = False  # to learn something, not to change something
 
 
-@runtime_checkable
 class World(Protocol):
     """The base of every mechanic's ``World``; ``rng`` draws this world, ``variant`` what its example play shares."""
 

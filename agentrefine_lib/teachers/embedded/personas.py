@@ -52,8 +52,8 @@ def load_personas(path: Path | str) -> Iterator[str]:
 def costume_of(persona: str, costumes: tuple[str, ...] = ()) -> str | None:
     """The costume whose role the persona names first, if any."""
     pattern, costume_by_role = _roles()
-    named = (costume_by_role[found[0].lower()] for found in pattern.finditer(persona))
-    return next((costume for costume in named if not costumes or costume in costumes), None)
+    named = (costume_by_role.get(found[0].lower(), "") for found in pattern.finditer(persona))
+    return next((costume for costume in named if costume and (not costumes or costume in costumes)), None)
 
 
 @lru_cache

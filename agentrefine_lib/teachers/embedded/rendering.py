@@ -73,7 +73,6 @@ STYLES: dict[str, Callable[[list[_Part]], str]] = {
     "brackets": lambda parts: " ".join(f"[{p.label}: {p.values}]" if p.label else f"[{p.clause}]" for p in parts),
     "predicates": lambda parts: " ".join(f"{n}({', '.join(a)})" if a else n for p in parts for n, *a in p.facts),
 }
-MULTILINE = ("bullets", "lines")
 
 
 class Rendering:
