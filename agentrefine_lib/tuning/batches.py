@@ -19,7 +19,7 @@ from torch.utils.weak import WeakTensorKeyDictionary
 from transformers import AttentionInterface, DataCollatorWithFlattening
 from transformers.integrations.sdpa_attention import repeat_kv, sdpa_attention_forward
 
-from agentrefine_lib.tuning.mask import IGNORED, Example
+from agentrefine_lib.tuning.mask import Example
 
 try:
     from torch.nn.attention.varlen import varlen_attn
@@ -51,8 +51,8 @@ class Examples(Dataset[Row]):
 
 
 def refinement_tokens(example: Example) -> np.ndarray:
-    """True for each token of a refinement: a trained reply right after one that is not trained, an error."""
-    owner, trained = np.array(example.message), np.array(example.labels) != IGNORED
+    """True for each token of a trained reply right after a masked one: a refinement, where only errors are masked."""
+    owner, trained = np.array(example.message), np.array(example.trained)
     errors = set(owner[owner >= 0]) - set(owner[trained])
     return trained & np.isin(owner - 2, list(errors))  # a message of the world lies between two replies
 

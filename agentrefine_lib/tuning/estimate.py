@@ -8,7 +8,7 @@ import torch
 import yaml
 from transformers import AutoConfig, AutoModelForCausalLM
 
-from agentrefine_lib.tuning.mask import IGNORED, Example
+from agentrefine_lib.tuning.mask import Example
 from agentrefine_lib.tuning.recipe import Recipe, add_adapter
 
 if TYPE_CHECKING:
@@ -42,7 +42,7 @@ def estimate(
     share = recipe.batch_size // (devices * recipe.accumulation)  # conversations of a device's row
     row = sum(lengths[: max(1, share)])  # tokens of the longest one
     mean = sum(lengths) / len(lengths)
-    trained = sum(label != IGNORED for e in examples for label in e.labels) / sum(lengths)
+    trained = sum(sum(e.trained) for e in examples) / sum(lengths)
     states = 2 if "8bit" in recipe.optimizer else 8  # bytes of Adam's two moments
     memory = {
         "weights": weights * (2 if half and recipe.lora_rank else 4) / spread,

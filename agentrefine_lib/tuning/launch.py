@@ -71,6 +71,8 @@ def _stream(command: list[str], environment: dict[str, str]) -> None:
         code = process.wait()
     finally:
         process.terminate()  # accelerate ends its workers; nothing happens where it has ended already
+        process.wait()  # until then the folder is locked, and the card's memory taken
+        process.stdout.close()
     if code:
         told = f"training ended with exit code {code}; run this again to continue from what is kept"
         raise RuntimeError(f"{told}.\n{' '.join(command)}\n…{tail.decode(errors='replace')}")

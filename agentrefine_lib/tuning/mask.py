@@ -35,6 +35,11 @@ class Example(NamedTuple):
     labels: list[int]  # the token's id where it is learned from, else IGNORED
     message: list[int]  # index of the gpt message that the token belongs to, -1 for what the model reads
 
+    @property
+    def trained(self) -> list[bool]:
+        """Whether each token is learned from."""
+        return [label != IGNORED for label in self.labels]
+
 
 def encode(conversation: Conversation, tokenizer: Any) -> Example:
     """One conversation; see ``encode_all``."""

@@ -13,9 +13,9 @@ from pydantic import BaseModel, ConfigDict
 from safetensors.torch import load_file, save_file
 
 from agentrefine_lib.schema import Conversation, atomic_write_text
-from agentrefine_lib.tuning.base import load_tokenizer
+from agentrefine_lib.tuning.base import SMOLLM2, load_tokenizer
 from agentrefine_lib.tuning.batches import Order
-from agentrefine_lib.tuning.mask import IGNORED, Example
+from agentrefine_lib.tuning.mask import Example
 from agentrefine_lib.tuning.recipe import Job, describe, of_a_model
 from agentrefine_lib.tuning.train import prepare, read_log
 
@@ -74,7 +74,7 @@ def release(model: Path, conversations: Sequence[Conversation], folder: Path, **
     said = Release(
         ids_sha256=ids_hash(examples),
         tokens=sum(len(example.input_ids) for example in read),
-        trained_tokens=sum(label != IGNORED for example in read for label in example.labels),
+        trained_tokens=sum(sum(example.trained) for example in read),
         **made,
     )
     folder.mkdir(parents=True, exist_ok=True)
@@ -99,7 +99,7 @@ def take(released: Path, folder: Path, base: Path | str, conversations: Sequence
         raise FileNotFoundError(f"{released}: no {', '.join(missing)}; tune the model instead: leave out `released`")
     job = Job.model_validate_json((released / "job.json").read_text(encoding="utf-8"))
     now = describe(base, conversations, job.recipe)
-    if now.base_version != job.base_version:
+    if now.base_version != job.base_version and not now.base == job.base == SMOLLM2:  # set-up has checked its weights
         told = f"{released} was trained on {job.base} ({job.base_version[:12]}), not on {now.base}"
         raise ValueError(f"{told}; tune models of your own: PROFILE=overnight, or models without `released`")
     if of_a_model(folder) and not (folder / "release.json").exists():

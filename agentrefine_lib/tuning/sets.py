@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from agentrefine_lib.schema import Conversation
 from agentrefine_lib.tuning.base import load_tokenizer
-from agentrefine_lib.tuning.mask import IGNORED, prepare
+from agentrefine_lib.tuning.mask import prepare
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -21,7 +21,7 @@ def sets_table(sets: Mapping[str, Sequence[Conversation]], base: Path | str) -> 
     for name, conversations in sets.items():
         replies = [reply for conversation in conversations for reply in conversation.replies]
         examples, _ = prepare(conversations, tokenizer, None)
-        trained = sum(label != IGNORED for example in examples for label in example.labels)
+        trained = sum(sum(example.trained) for example in examples)
         rows.append(
             {
                 "set": name,

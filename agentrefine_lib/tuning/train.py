@@ -8,6 +8,7 @@ import csv
 import io
 import os
 import shutil
+import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext, suppress
 from math import gcd
@@ -38,7 +39,7 @@ from agentrefine_lib.tuning.recipe import Job, Recipe, add_adapter, claim, descr
 if TYPE_CHECKING:
     import pandas as pd
 
-KINDS = ("refinement", "ordinary")  # replies that mend an error, and all other trained replies
+KINDS = ("refinement", "ordinary")  # trained replies right after a masked one, and all others
 
 
 class ProgressLine(TrainerCallback):
@@ -48,9 +49,14 @@ class ProgressLine(TrainerCallback):
         self.name = name
 
     def on_train_begin(self, args: Any, state: TrainerState, control: Any, **rest: Any) -> None:
-        quiet = not state.is_world_process_zero
         self.bar = tqdm(
-            total=state.max_steps, initial=state.global_step, desc=self.name, unit="step", mininterval=1, disable=quiet
+            total=state.max_steps,
+            initial=state.global_step,
+            desc=self.name,
+            unit="step",
+            mininterval=1,
+            disable=not state.is_world_process_zero,
+            file=sys.stdout if "ipykernel" in sys.modules else sys.stderr,  # JupyterLab prints stderr on red
         )
 
     def on_step_end(self, args: Any, state: TrainerState, control: Any, **rest: Any) -> None:
@@ -103,10 +109,12 @@ class RefinementTrainer(Trainer):
         super().log(logs, start_time)
 
     def _save_checkpoint(self, model: Any, trial: Any) -> None:
-        deletes = self.args.should_save  # the process that writes, and removes what is too old
-        earlier = list(Path(self.args.output_dir).glob("checkpoint-*")) if deletes else []
+        here = Path(self.args.output_dir)  # one process writes, and removes what is too old
+        now = here / f"checkpoint-{self.state.global_step}"  # what a kill or a full disk left of it may be there
+        earlier = [old for old in here.glob("checkpoint-*") if old != now] if self.args.should_save else []
         for old in earlier:
-            os.utime(old, (0, 0))  # the oldest is deleted by its time: a clock set back would cost the new one
+            step = int(old.name.partition("-")[2])
+            os.utime(old, (step, step))  # the oldest is deleted by its time: a clock set back would cost the new one
         super()._save_checkpoint(model, trial)
         for state in (state for old in earlier for state in old.glob("optimizer*")):  # only the newest continues a run
             state.unlink() if state.is_file() else shutil.rmtree(state)
@@ -173,7 +181,7 @@ def _train(base: Path | str, conversations: Sequence[Conversation], folder: Path
         raise ValueError(f"{folder.name}: {found}: left out: {told or 'none'}{mend}")
     trainer = make_trainer(base, examples, folder, recipe)
     if left_out and trainer.is_world_process_zero():
-        print(f"{folder.name}: trains on {len(examples)}, leaves out {told}", flush=True)
+        print(f"{folder.name}: {len(examples)} conversations to train on; left out: {told}", flush=True)
     trainer.train(resume_from_checkpoint=last_checkpoint(folder))
     trainer.save_model(folder)
     why = {reason: len(left_out.get(reason, ())) for reason in REASONS}
@@ -182,7 +190,8 @@ def _train(base: Path | str, conversations: Sequence[Conversation], folder: Path
     columns = ("step", "loss", *(f"loss_{kind}" for kind in KINDS), "learning_rate")
     rows = [row for row in trainer.state.log_history if "loss" in row]
     if trainer.is_world_process_zero():
-        _finish(folder, tokenizer, job, [{name: row[name] for name in columns} | same for row in rows])
+        done = job.model_copy(update={"recipe": recipe})  # its passes over the data as steps
+        _finish(folder, tokenizer, done, [{name: row[name] for name in columns} | same for row in rows])
     trainer.accelerator.wait_for_everyone()
 
 

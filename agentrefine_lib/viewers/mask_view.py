@@ -5,7 +5,7 @@ from typing import Any, get_args
 
 from agentrefine_lib.dataset import Strategy, from_episode, to_conversation
 from agentrefine_lib.schema import Conversation, Episode, Trajectory
-from agentrefine_lib.tuning import IGNORED, MaskError, encode
+from agentrefine_lib.tuning import MaskError, encode
 from agentrefine_lib.viewers.index import Index, Playable, Source
 from agentrefine_lib.viewers.page import block, table, text
 from agentrefine_lib.viewers.pane import Pane, Panel, dropdown, toolbar
@@ -52,8 +52,8 @@ class MaskView(Panel):
         except MaskError as error:  # a template that does not fit is worth seeing, not a broken widget
             counts = []
             self._page.body = block("✗ no faithful mask", text(str(error)), "bad")
-        unit = "replies" if tokenizer is None else "tokens"
-        self._counts.body = table(("strategy", f"{unit} trained", f"{unit} masked", f"{unit} read"), counts)
+        unit, read = ("replies", "messages read") if tokenizer is None else ("tokens", "tokens read")
+        self._counts.body = table(("strategy", f"{unit} trained", f"{unit} masked", read), counts)
 
 
 def _conversation(record: Playable, strategy: Any) -> Conversation:
@@ -68,6 +68,6 @@ def _counts(conversation: Conversation, tokenizer: Any) -> tuple[int, int, int]:
         replies = [reply.is_trained for reply in conversation.replies]
         return sum(replies), len(replies) - sum(replies), len(conversation.conversations) - len(replies)
     example = encode(conversation, tokenizer)
-    trained = sum(label != IGNORED for label in example.labels)
+    trained = sum(example.trained)
     owned = sum(message >= 0 for message in example.message)
     return trained, owned - trained, len(example.input_ids) - owned

@@ -8,7 +8,7 @@ from IPython.display import HTML
 
 from agentrefine_lib.metrics import first_divergence
 from agentrefine_lib.schema import Conversation, Episode, Script, Trajectory
-from agentrefine_lib.tuning import IGNORED, Example
+from agentrefine_lib.tuning import Example
 from agentrefine_lib.viewers.index import Playable
 from agentrefine_lib.viewers.page import block, escape, folded, html_page, sparkline, table, text, tree
 from agentrefine_lib.viewers.play import Exchange, Play, as_play
@@ -125,9 +125,9 @@ def conversation_page(conversation: Conversation) -> str:
 
 def tokens_page(example: Example, tokenizer: Any) -> str:
     """The body of ``show_mask``: one element per token, so that its borders can be seen."""
-    tokens = zip(example.input_ids, example.labels, example.message, strict=True)
+    tokens = zip(example.input_ids, example.trained, example.message, strict=True)
     spans = []
-    for (trained, owned), run in groupby(tokens, key=lambda t: (t[1] != IGNORED, t[2] >= 0)):
+    for (trained, owned), run in groupby(tokens, key=lambda t: (t[1], t[2] >= 0)):
         texts = (_token(tokenizer, token) for token, *_ in run)
         if trained or owned:
             name = "ins" if trained else "s"

@@ -44,6 +44,7 @@ def supervised(example, tokenizer):
                 "Thought: Now heat it.\nAction: heat cup<|im_end|>",
             ],
         ),
+        ("no_refinement_loss", ["Thought: Now heat it.\nAction: heat cup<|im_end|>"]),
     ],
 )
 def test_the_exact_supervised_tokens(three_turns, tokenizer, strategy, expected):

@@ -15,6 +15,7 @@ from agentrefine_lib.dataset import to_conversation
 from agentrefine_lib.schema import write_jsonl
 from agentrefine_lib.tuning import IGNORED, Recipe, encode, merge, prepare, tune
 from agentrefine_lib.tuning.batches import Order
+from agentrefine_lib.tuning.recipe import claim, describe
 from agentrefine_lib.tuning.train import last_checkpoint, training_arguments
 
 RECIPE = Recipe(
@@ -89,6 +90,21 @@ def test_a_checkpoint_that_a_kill_left_unfinished_is_passed_over(tmp_path):
         if state is not None:
             (tmp_path / f"checkpoint-{step}" / "trainer_state.json").write_text(state)
     assert last_checkpoint(tmp_path) == str(tmp_path / "checkpoint-12")
+
+
+@pytest.mark.slow
+def test_the_newest_checkpoints_stay_and_what_a_stop_left_of_one_is_written_anew(tiny, trajectories, tmp_path):
+    """They are sorted as numbers, not as names; the newest keeps its optimiser, to go on from."""
+    data = [to_conversation(t) for t in trajectories[:2]]
+    recipe = RECIPE.model_copy(update={"train_steps": 12, "batch_size": 1, "save_every": 4, "checkpoints": 2})
+    half = tmp_path / "m" / "checkpoint-12"  # a full disk left no more of it
+    claim(tmp_path / "m", describe(tiny, data, recipe))
+    half.mkdir()
+    (half / "optimizer.pt").write_bytes(b"")
+    tune(tiny, data, tmp_path / "m", recipe)
+    kept = sorted(path.name for path in (tmp_path / "m").glob("checkpoint-*"))
+    assert kept == ["checkpoint-12", "checkpoint-8"]
+    assert (half / "optimizer.pt").stat().st_size and not (tmp_path / "m" / "checkpoint-8" / "optimizer.pt").exists()
 
 
 def test_a_folder_with_another_model_is_not_taken_for_this_one(tiny, trajectories, tmp_path):
