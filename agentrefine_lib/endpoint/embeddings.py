@@ -1,5 +1,6 @@
 """Texts as vectors from an OpenAI-compatible ``/embeddings`` URL; what was paid for is kept and never asked again."""
 
+import asyncio
 from collections.abc import Sequence
 from hashlib import sha256
 from pathlib import Path
@@ -42,9 +43,10 @@ async def embed_by_endpoint(settings: EndpointSettings, texts: Sequence[str], re
             for start in range(0, len(missing), BATCH):
                 asked = missing[start : start + BATCH]
                 try:
-                    answer = await client.embeddings.create(model=settings.model, input=[text for _, text in asked])
+                    async with asyncio.timeout(settings.timeout_s * (1 + settings.retries)):  # openai's is of one read
+                        answer = await client.embeddings.create(model=settings.model, input=[text for _, text in asked])
                     vectors = _in_order(answer.data, len(asked), width)
-                except (openai.OpenAIError, ValueError, TypeError, AttributeError) as error:  # the latter: garbage
+                except (openai.OpenAIError, TimeoutError, ValueError, TypeError, AttributeError) as error:  # or garbage
                     failure = scrubber(key)(f"{type(error).__name__}: {error}")[:300]
                 if failure:  # out of the handler: what the server said would hang on to the error, key and all
                     advice = f"see that the server serves this model and takes the key in {settings.key_variable}"

@@ -17,6 +17,7 @@ from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager, suppress
 from functools import partial
+from http.client import HTTPException
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -182,8 +183,13 @@ class Vllm:
 
     def generate(self, prompts: Prompts, tokens: int, sampling: Sampling, seeds: list[int]) -> list[Written]:
         ask = partial(self._ask, _url_of(self._serves, self._adapters), tokens, sampling)
-        with ThreadPoolExecutor(len(prompts)) as pool:  # they wait; vLLM batches
-            return list(pool.map(ask, prompts, seeds))
+        try:
+            with ThreadPoolExecutor(len(prompts)) as pool:  # they wait; vLLM batches
+                return list(pool.map(ask, prompts, seeds))
+        except (OSError, HTTPException) as error:
+            stop_vllm()
+            told = f"{self._name}: vLLM does not answer any more ({error})"
+            raise RuntimeError(f"{told}; run this again: a new server is started") from None
 
     def _ask(self, url: str, tokens: int, sampling: Sampling, prompt: list[int], seed: int) -> Written:
         body = {"model": self._name, "prompt": prompt, "max_tokens": tokens, "stop_token_ids": sorted(self._stop)}

@@ -16,7 +16,7 @@ from typing import Any
 
 from agentrefine_lib import __version__
 from agentrefine_lib.dataset import instruction, to_conversation
-from agentrefine_lib.schema import DMTurn, Episode, PlayerTurn, Step, Trajectory, atomic_write_text, format_reply
+from agentrefine_lib.schema import Episode, Step, Trajectory, atomic_write_text, exchanges, format_reply
 
 VERSION = "ATIF-v1.8"
 
@@ -55,10 +55,8 @@ def _played(number: int, step: Step, known: bool) -> dict[str, Any]:
 
 def _of_trajectory(trajectory: Trajectory) -> dict[str, Any]:
     conversation = to_conversation(trajectory).conversations  # raises where an action has no answer
-    turns = trajectory.turns[isinstance(trajectory.turns[0], DMTurn) :]
     steps = []
-    for number, (asked, answer) in enumerate(zip(turns[::2], turns[1::2], strict=True), start=2):
-        assert isinstance(asked, PlayerTurn) and isinstance(answer, DMTurn)
+    for number, (asked, answer) in enumerate(exchanges(trajectory.turns), start=2):
         said = format_reply(asked.thought, asked.action)
         steps.append(_step(number, said, asked.action, answer.observation, {"errors": answer.flags}))
     extra = {"persona": trajectory.persona, "domain": trajectory.domain, "seed": trajectory.seed}

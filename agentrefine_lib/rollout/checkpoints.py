@@ -25,7 +25,7 @@ class Selection(Section):
     prompts: Prompts = Prompts()
     decoding: Decoding = Decoding()
     limits: Limits = Limits()
-    device: str = "auto"  # what plays; see policies.pick_device
+    device: str = "auto"  # what plays; see policies.generation.pick_device
 
 
 def kept_checkpoints(folder: Path) -> dict[int, Path]:
@@ -65,6 +65,7 @@ async def keep_best(folder: Path, how: Selection, root: Path) -> "pd.DataFrame":
 
     told = folder / "selection" / "selection.csv"
     if told.exists():
+        _remove_checkpoints(folder)  # a kill may have left some
         return pd.read_csv(told)
     tasks, rows, kept = playable(panel(how.panel)), [], kept_checkpoints(folder)
     if not kept:
@@ -81,10 +82,15 @@ async def keep_best(folder: Path, how: Selection, root: Path) -> "pd.DataFrame":
     table = pd.DataFrame(rows, columns=["step", "success", "progress"])
     best = max(rows, key=lambda row: (row[1] + row[2], row[0]))[0]
     for file in (file for pattern in WEIGHTS for file in (folder / f"checkpoint-{best}").glob(pattern)):
-        shutil.copyfile(file, folder / file.name)
+        with atomic_write(folder / file.name) as part:
+            shutil.copyfile(file, part)
     table = table.assign(kept=table["step"] == best)
     with atomic_write(told) as part:
         table.to_csv(part, index=False)
+    _remove_checkpoints(folder)
+    return table
+
+
+def _remove_checkpoints(folder: Path) -> None:
     for checkpoint in folder.glob("checkpoint-*"):
         shutil.rmtree(checkpoint)
-    return table

@@ -23,10 +23,10 @@ log = logging.getLogger(__name__)
 class Limits(Section):
     """How long episodes are played, and how many at once: the section ``limits``."""
 
-    steps: int = 15  # of an episode; 30 in the benchmark and in the paper
+    steps: int = Field(default=15, ge=1)  # of an episode; 30 in the benchmark and in the paper
     steps_in: dict[str, int] = Field(default={})  # engine → steps there, where they differ: {hotpotqa: 8} in the paper
-    in_flight: int = 64  # episodes alive at once, over all engines
-    tries: int = 3  # of an episode whose engine fails
+    in_flight: int = Field(default=64, ge=1)  # episodes alive at once, over all engines
+    tries: int = Field(default=3, ge=1)  # of an episode whose engine fails
     time: TimeLimits = TimeLimits()  # wall-clock, per call of an engine
 
 

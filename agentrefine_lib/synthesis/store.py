@@ -1,6 +1,7 @@
 """Where outcomes are kept: appended as they are made, in the order of the jobs once all are there."""
 
 import json
+import sys
 from collections import Counter
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
@@ -49,7 +50,14 @@ class Store:
         done = len(self.jobs) - len(self.todo)
         self._done_before, self._finished, self._accepted_here = done, 0, 0  # a disabled bar counts nothing
         self._bar = self._stack.enter_context(
-            tqdm(total=len(self.jobs), initial=done, desc="synthesis", unit="trajectory", mininterval=1)
+            tqdm(
+                total=len(self.jobs),
+                initial=done,
+                desc="synthesis",
+                unit="trajectory",
+                mininterval=1,
+                file=sys.stdout if "ipykernel" in sys.modules else sys.stderr,  # JupyterLab prints stderr on red
+            )
         )
         return self
 
@@ -69,10 +77,12 @@ class Store:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._stack.__exit__(kind, error, trace)
-        if kind is None:
-            sort_by_job(self.folder / TRAJECTORIES, self.jobs)
-            sort_by_job(self.folder / REJECTIONS, self.jobs)
+        try:
+            if kind is None:  # while the files are locked: what another run appended would be lost
+                sort_by_job(self.folder / TRAJECTORIES, self.jobs)
+                sort_by_job(self.folder / REJECTIONS, self.jobs)
+        finally:
+            self._stack.__exit__(kind, error, trace)
 
 
 def sort_by_job(path: Path, jobs: Sequence[Job]) -> None:

@@ -120,5 +120,5 @@ def test_killed_runs_end_in_the_same_file(tmp_path):
             time.sleep(0.05)
     assert kills >= 1
     assert run.returncode == 0
-    name = "trajectories.jsonl"
-    assert (tmp_path / "whole" / name).read_bytes() == (tmp_path / "killed" / name).read_bytes()
+    for name in ("trajectories.jsonl", "rejections.jsonl"):
+        assert (tmp_path / "whole" / name).read_bytes() == (tmp_path / "killed" / name).read_bytes()
