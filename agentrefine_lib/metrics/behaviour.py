@@ -60,11 +60,13 @@ def loops(paths: Iterable[Path]) -> pd.DataFrame:
 def survival(loops_of: pd.DataFrame) -> pd.DataFrame:
     """fig_stuck: per method, the share of episodes that are free of loops after each step, Kaplan-Meier.
 
-    An episode that ends, won or at the step limit, is censored there. The interval is Greenwood's on the log-log scale
-    and treats episodes as independent: seeds that play one task are not, so it is too narrow with several.
+    Every episode weighs the same. One that ends, won or at the step limit, is censored there. The interval is
+    Greenwood's on the log-log scale, which takes episodes for independent; models of other seeds, which play the same
+    tasks, are not, so only the first one of a method is counted.
     """
     rows = []
-    for method, group in loops_of.groupby("method", sort=False):
+    first = loops_of[loops_of["policy"] == loops_of.groupby("method")["policy"].transform("min")]
+    for method, group in first.groupby("method", sort=False):
         stuck = group["stuck"].to_numpy(bool)
         times = group["step"].to_numpy(float)
         free = ecdf(CensoredData(uncensored=times[stuck], right=times[~stuck])).sf

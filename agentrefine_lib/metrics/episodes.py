@@ -2,7 +2,7 @@
 
 Success, progress and grounding follow AgentBoard (Ma et al. 2024): the share of tasks won; the episode's last progress
 value, in [0, 1]; the share of an episode's steps whose action the engine accepted, in whatever form the reply had it.
-The others are ours: ``progress_max`` is the largest progress value of the episode; ``format_errors`` the share of steps
+The others are ours: ``format_errors`` is the share of steps
 whose reply had no action line or was no command; ``repeats`` the share of steps that do once more, word for word, what
 was refused one step before (a stuck loop); ``recovery`` the share of refused steps, the last step apart, whose next
 step was accepted.
@@ -20,7 +20,7 @@ from agentrefine_lib.metrics.intervals import mean_interval, success_interval
 from agentrefine_lib.metrics.paired import grid
 from agentrefine_lib.schema import Episode, Step, read_jsonl
 
-MEANS = ("progress", "progress_max", "grounding", "format_errors", "repeats", "recovery", "steps")
+MEANS = ("progress", "grounding", "format_errors", "repeats", "recovery", "steps")
 
 
 def episode_table(paths: Iterable[Path], models: pd.DataFrame | None = None) -> pd.DataFrame:
@@ -59,7 +59,6 @@ def _row(episode: Episode) -> dict[str, Any]:
         "task": episode.task.id,
         "success": episode.success,
         "progress": episode.progress if known else float("nan"),
-        "progress_max": max(step.progress for step in steps) if known else float("nan"),
         "grounding": _share(step.error is None for step in steps),
         "format_errors": _share(step.error == "format" or not step.well_formed for step in steps),
         "repeats": sum(is_repeat(before, after) for before, after in pairwise(steps)) / len(steps),
@@ -84,8 +83,8 @@ def _share(events: Iterable[bool]) -> float:
 def summarise(episodes: pd.DataFrame, seed: int = 0) -> pd.DataFrame:
     """One row per method, engine and metric: value, low, high (95 %), k (wins; empty for means), n (episodes), seeds.
 
-    Values are means over tasks and seeds. Success of one model has Wilson's interval; everything else a bootstrap over
-    tasks and seeds (``intervals``). Where all models win nothing, or everything, Wilson's for the tasks of one.
+    Values are means over tasks and seeds, their intervals a bootstrap over both (``intervals``). Success of one model
+    has Wilson's; that of several what covers the bootstrap's and Wilson's for their mean.
     """
     rows = []
     for (method, engine), group in episodes.groupby(["method", "engine"], sort=False):
@@ -94,18 +93,13 @@ def summarise(episodes: pd.DataFrame, seed: int = 0) -> pd.DataFrame:
             values = grid(group, str(method), metric).to_numpy(float)
             if n := int(np.isfinite(values).sum()):
                 wins = int(np.nansum(values)) if metric == "success" else None
-                low, high = _interval(values, wins, seed)
+                ends = [] if metric == "success" and len(values) == 1 else [mean_interval(values, seed)]
+                ends += [] if wins is None else [success_interval(wins * values.shape[1] / n, values.shape[1])]
+                low, high = min(low for low, _ in ends), max(high for _, high in ends)
                 found = {"metric": metric, "value": np.nanmean(values), "low": low, "high": high, "k": wins, "n": n}
                 rows.append(key | found)
     table = pd.DataFrame(rows, columns=["method", "engine", "metric", "value", "low", "high", "k", "n", "seeds"])
     return table.astype({"k": "Int64"})
-
-
-def _interval(values: np.ndarray, wins: int | None, seed: int) -> tuple[float, float]:
-    tasks, played = values.shape[1], int(np.isfinite(values).sum())
-    if wins is not None and (len(values) == 1 or wins in (0, played)):
-        return success_interval(wins * tasks // played, tasks)
-    return mean_interval(values, seed)
 
 
 def telling_task(episodes: pd.DataFrame, method: str, baseline: str) -> tuple[str, str, str]:

@@ -28,13 +28,13 @@ def followed(paths: Iterable[Path], questions: Sequence[Question], models: pd.Da
 
 
 def graded(grades: pd.DataFrame, models: pd.DataFrame, seed: int = 0) -> pd.DataFrame:
-    """A row per method: the mean grade from 1 to 10 of ``verify.grading.grade``, over replies, and a bootstrap over
-    questions."""
+    """A row per method: the mean grade from 1 to 10 of ``verify.grading.grade``, over questions, each the mean of its
+    replies, and a bootstrap over questions."""
     rows = []
     known = label_policies(grades.dropna(subset="grade").rename(columns={"model": "policy"}), models)
     for method, group in known.groupby("method", sort=False):
         means = group.groupby("question")["grade"].mean()
         low, high = mean_interval(means.to_numpy(float), seed)
-        found = {"value": group["grade"].mean(), "low": low, "high": high, "n": len(group)}
+        found = {"value": means.mean(), "low": low, "high": high, "n": len(group)}
         rows.append({"method": method, "engine": "general", "metric": "MT-bench"} | found)
     return pd.DataFrame(rows, columns=["method", "engine", "metric", "value", "low", "high", "n"])

@@ -2,30 +2,36 @@
 
 Every model of a method plays the same tasks, so tasks and training seeds are crossed, not nested. The bootstrap draws
 both anew, each on its own, and averages the cells that meet (the pigeonhole bootstrap: Owen 2007, *Annals of Applied
-Statistics* 1(2); McCullagh 2000). It answers for other tasks and other seeds. With one seed it is the plain bootstrap
-over tasks. Of n tasks or seeds it draws n - 1, so that the variance is not too small by (n - 1) / n where an engine has
-few (McCarthy and Snowden 1985; Rao and Wu 1988). What there is one of cannot vary: the interval is for that one alone.
+Statistics* 1(2); McCullagh 2000). It answers for other tasks and other seeds; with two seeds it shows only part of
+their spread, and with one it is the plain bootstrap over tasks. Of n tasks or seeds it draws n - 1, so that the
+variance is not too small by (n - 1) / n where an engine has few (McCarthy and Snowden 1985; Rao and Wu 1988). What
+there is one of cannot vary: the interval is for that one alone.
 """
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
 
 import numpy as np
-from scipy.stats import binomtest
+from scipy.stats import norm
 
 CONFIDENCE = 0.95
 RESAMPLES = 9_999
 
 
-def success_interval(wins: int, n: int) -> tuple[float, float]:
-    """Wilson's interval for a share: unlike a bootstrap it is not empty when nothing or everything is won."""
-    interval = binomtest(wins, n).proportion_ci(CONFIDENCE, method="wilson")
-    return interval.low, interval.high
+def success_interval(wins: float, n: int) -> tuple[float, float]:
+    """Wilson's interval for a share: unlike a bootstrap it is not empty when nothing or everything is won.
+
+    ``wins`` of several models are their mean.
+    """
+    z = norm.isf((1 - CONFIDENCE) / 2)
+    middle, half = wins + z**2 / 2, z * np.sqrt(wins * (n - wins) / n + z**2 / 4)
+    return float(max(0, middle - half) / (n + z**2)), float(min(n + z**2, middle + half) / (n + z**2))
 
 
 def mean_interval(values: np.ndarray, seed: int) -> tuple[float, float]:
     """Percentile bootstrap of the mean. ``values``: (tasks,), or (seeds, tasks) with NaN where a value is missing."""
     cells = np.atleast_2d(values)
+    cells = cells[:, np.isfinite(cells).any(0)]
     found = cells[np.isfinite(cells)]
     if not len(found):
         return float("nan"), float("nan")
@@ -49,12 +55,13 @@ def percentiles(draws: np.ndarray) -> tuple[float, float]:
 
 
 def resampled_means(cells: np.ndarray, tasks: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """Weighted means of ``cells`` (seeds, tasks) for task weights (resamples, tasks), the seeds drawn anew each."""
-    seeds = resamples(len(cells), rng, len(tasks))
-    there = np.isfinite(cells)
-    total = ((seeds @ np.where(there, cells, 0.0)) * tasks).sum(1)
-    weight = ((seeds @ there) * tasks).sum(1)
-    return np.divide(total, weight, out=np.full(len(tasks), np.nan), where=weight > 0)
+    """Weighted means of ``cells`` (seeds, tasks) for task weights (resamples, tasks), the seeds drawn anew each.
+
+    A value that a seed lacks is the mean of the seeds that have it, as in the mean itself; each task needs one.
+    """
+    filled = np.where(np.isfinite(cells), cells, np.nanmean(cells, axis=0))
+    means: np.ndarray = ((resamples(len(cells), rng, len(tasks)) @ filled) * tasks).sum(1)
+    return means
 
 
 def task_weights(

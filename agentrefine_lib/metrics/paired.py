@@ -16,9 +16,10 @@ SCORES = ("success", "progress", "accepted", "free")  # of an episode, from 0 to
 def compare(episodes: pd.DataFrame, method: str, baseline: str, seed: int = 0) -> pd.DataFrame:
     """Two methods on the tasks that both played, per engine and over all, where every engine weighs the same.
 
-    One row per engine and metric: what is ``judged`` of them. Success: exact McNemar test, i.e. a sign test on the
-    tasks where the two differ. Progress: permutation test of the paired difference. Both are two-sided, on means over
-    seeds; the interval is over tasks and seeds. Raises ValueError where the two have no task in common.
+    One row per engine and metric: what is ``judged`` of them. Success, with one seed each: exact McNemar test, i.e. a
+    sign test on the tasks where the two differ. Progress, and success over several seeds: permutation test of the
+    paired difference of means over seeds. Both are two-sided; the interval is over tasks and seeds. Raises ValueError
+    where the two have no task in common.
     """
     rows = []
     for metric in ("success", "progress"):
@@ -64,7 +65,7 @@ def difference(
     sizes: Mapping[str, float] | None = None,
 ) -> Difference:
     """Two ``grid``s compared on the tasks that they share; engines weigh as ``sizes`` says, without it the same."""
-    tasks, seeds = shared_tasks(ours, theirs), min(len(ours), len(theirs))
+    tasks, seeds = shared_tasks(ours, theirs), max(len(ours), len(theirs))
     if not tasks:
         return Difference(seeds=seeds)
     engines = [engine_of(task) for task in tasks]
@@ -74,7 +75,7 @@ def difference(
     rng = np.random.default_rng(seed)
     drawn = task_weights(len(tasks), rng, engines, sizes)
     low, high = percentiles(resampled_means(cells[0], drawn, rng) - resampled_means(cells[1], drawn, rng))
-    p = sign_test(change) if metric == "success" else paired_permutation(change * weights, seed)
+    p = sign_test(change) if metric == "success" and seeds == 1 else paired_permutation(change * weights, seed)
     level = float(np.nanmean(np.vstack(cells))) if metric in SCORES else np.nan
     return Difference(float(change @ weights), low, high, p, len(tasks), seeds, int((abs(change) > ZERO).sum()), level)
 

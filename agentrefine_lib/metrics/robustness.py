@@ -57,7 +57,7 @@ def table_11(models: pd.DataFrame) -> list[str]:
     One that was not tuned is named all the same, the half "agentrefine_half".
     """
     ablations = ["no_refinement", "no_verification"]
-    sizes = models[models["variant"] == "agentrefine"].set_index("method")["conversations"]
+    sizes = models[models["variant"] == "agentrefine"].groupby("method", sort=False)["conversations"].max()
     size = models.loc[models["method"].isin(ablations), "conversations"].max()
     near = (sizes - size).abs().idxmin() if size > 0 and len(sizes) else "agentrefine"
     half = sizes[(2 * sizes / sizes.get(near, np.nan)).between(0.9, 1.1)]
@@ -106,9 +106,10 @@ def spread(
     common = sorted(set.intersection(*(set(table.index) for table in grids.values())))
     cells = {name: table.loc[common, tasks].to_numpy(float) for name, table in grids.items()}
     seeds = resamples(len(common), rng, len(weights))
-    plain = {name: np.array([table.mean(0) @ fixed_weights(engines)]) for name, table in cells.items()}
-    drawn = {name: ((seeds @ table) * weights).sum(1) for name, table in cells.items()}
-    return float(_measure(plain, measure)[0]), _measure(drawn, measure)
+    plain = {name: table @ fixed_weights(engines) for name, table in cells.items()}
+    drawn = {name: weights @ table.T for name, table in cells.items()}
+    # of each seed, then averaged: the mean over seeds would vary less between wordings, the more seeds there are
+    return float(_measure(plain, measure).mean()), (_measure(drawn, measure) * seeds).sum(1)
 
 
 def spread_claim(
@@ -126,7 +127,7 @@ def spread_claim(
     if not np.isfinite([ours, theirs]).all() or not (plain.reindex([method, baseline]) > 0).all():
         return found
     low, high = percentiles(draws - others)
-    seeds = int(episodes[episodes["method"].isin([method, baseline])].groupby("method")["seed"].nunique().min())
+    seeds = int(episodes[episodes["method"].isin([method, baseline])].groupby("method")["seed"].nunique().max())
     played = episodes[episodes["method"].isin([method, baseline])].groupby("task")["perturbation"].nunique()
     n = int((played == played.max()).sum())  # the tasks that were played under all of them
     return found | {"difference": ours - theirs, "low": low, "high": high, "n": n, "seeds": seeds}

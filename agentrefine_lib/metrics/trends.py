@@ -17,6 +17,7 @@ from agentrefine_lib.metrics.intervals import (
     resampled_means,
     task_weights,
 )
+from agentrefine_lib.metrics.ladder import WORLDS
 from agentrefine_lib.metrics.paired import engine_of, grid, over_engines, paired_permutation, shared_tasks
 from agentrefine_lib.metrics.verdicts import ZERO, Difference
 
@@ -27,7 +28,7 @@ def slope(grids: Mapping[int, pd.DataFrame], seed: int = 0, sizes: Mapping[str, 
     The interval draws tasks (the same for all sizes) and each size's seeds anew; p is over signs of the tasks' slopes.
     Sizes must differ: fewer than two give a row of nothing. Engines weigh the same, or as ``sizes`` says.
     """
-    tasks, seeds = shared_tasks(*grids.values()), min((len(table) for table in grids.values()), default=0)
+    tasks, seeds = shared_tasks(*grids.values()), max((len(table) for table in grids.values()), default=0)
     if len(grids) < 2 or not tasks:
         return Difference(n=len(tasks), seeds=seeds)
     engines = [engine_of(task) for task in tasks]
@@ -67,12 +68,13 @@ def growth(
 def self_refinement(episodes: pd.DataFrame, held_in: Mapping[str, Sequence[str]]) -> pd.DataFrame:
     """fig_refinement: per tuned model, ``recovery`` on one half of the tasks, ``progress`` on the other (``halves``).
 
-    Only on engines that it was not trained on (``held_in``: method → engines), each of which weighs the same.
+    Only on engines that it was not trained on (``held_in``: method → engines), the teacher's own worlds never. In
+    ``progress`` each of them weighs the same.
     """
     pairs = zip(episodes["method"], episodes["engine"], strict=True)
     outside = episodes[
         [
-            method != "untuned" and engine not in held_in.get(method.removesuffix(GENERAL), ())
+            method != "untuned" and engine not in (WORLDS, *held_in.get(method.removesuffix(GENERAL), ()))
             for method, engine in pairs
         ]
     ]

@@ -23,7 +23,7 @@ class Difference(NamedTuple):
     high: float = float("nan")
     p: float = float("nan")
     n: int = 0  # tasks that both played
-    seeds: int = 0  # models of the method that has fewer
+    seeds: int = 0  # models of the method that has more
     differ: int = 0  # tasks whose means over seeds differ, where that was looked at
     level: float = float("nan")  # mean score of both: 0 where no method scored, 1 where all did
 

@@ -102,6 +102,8 @@ def test_table_11_compares_agentrefine_of_the_ablations_size_with_half_of_it():
     models = pd.DataFrame({"method": sizes.keys(), "variant": variants, "conversations": sizes.values()})
     assert metrics.table_11(models)[:2] == ["agentrefine_8000", "agentrefine_4000"]
     assert metrics.table_11(models[:1])[:2] == ["agentrefine", "agentrefine_half"]
+    twice = pd.concat([models, models])  # two seeds of each
+    assert metrics.table_11(twice)[:2] == ["agentrefine_8000", "agentrefine_4000"]
 
 
 def test_the_old_wording_of_a_renamed_command():
