@@ -140,6 +140,8 @@ def requests(folder: Path, options: argparse.Namespace) -> Rows:
     url, notes = f"http://127.0.0.1:{PORT}/v1", Notes("requests")
     try:
         while not listening(url):
+            if server.poll() is not None:
+                sys.exit(f"the server on port {PORT} ended; is the port taken?")
             time.sleep(0.1)
         asyncio.run(ask(url, options.requests, notes))
     finally:

@@ -5,23 +5,19 @@
 Each job goes through the whole loop of Algorithm 1, in memory. ``per_minute`` is the best round by wall clock,
 ``per_cpu_minute`` the best by this process's processor time, which neighbours on the machine disturb less;
 ``first_attempt`` is the share of jobs whose first script and play were accepted.
-``re2_over_re``: the speed of the checks of turns with RE2 over that with Python's ``re``, same rules and trajectories,
-everything compiled before, in turns; ``benchmarks/verification.py`` has the same ratio for whole records.
 """
 
 from __future__ import annotations
 
 import asyncio
 import json
-import re
 import sys
 import time
-from functools import lru_cache
 
-from agentrefine_lib.schema import Trajectory, actions
+from agentrefine_lib.schema import Trajectory
 from agentrefine_lib.synthesis import Job, Limits, synthesize_one
 from agentrefine_lib.teachers import EmbeddedTeacher, embedded_persona
-from agentrefine_lib.verify import Rejection, check_turns
+from agentrefine_lib.verify import Rejection
 
 JOBS, ROUNDS = 1_000, 5
 
@@ -34,25 +30,6 @@ async def synthesize_round(start: int) -> tuple[list[Trajectory], list[Rejection
         if trajectory is not None:
             accepted.append(trajectory)
     return accepted, rejected
-
-
-@lru_cache(maxsize=actions.CODES_KEPT)
-def compile_with_re(code: str) -> re.Pattern[bytes]:
-    return re.compile(code.encode())
-
-
-def re2_over_re(trajectories: list[Trajectory]) -> float:
-    """Seconds with ``re`` over seconds with RE2, the best of the rounds after the one that compiles."""
-    engines = {"re2": actions.compile_code, "re": compile_with_re}
-    taken: dict[str, list[float]] = {name: [] for name in engines}
-    for _ in range(1 + ROUNDS):
-        for name, engine in engines.items():
-            actions.compile_code = engine
-            begun = time.process_time()
-            assert all(check_turns(trajectory.script, trajectory.turns) is None for trajectory in trajectories)
-            taken[name].append(time.process_time() - begun)
-    actions.compile_code = engines["re2"]
-    return min(taken["re"][1:]) / min(taken["re2"][1:])
 
 
 def main() -> None:
@@ -74,7 +51,6 @@ def main() -> None:
         "first_attempt": round(1 - len(again) / (JOBS * ROUNDS), 4),
         "per_minute": round(60 * JOBS / min(wall)),
         "per_cpu_minute": round(60 * JOBS / min(cpu)),
-        "re2_over_re": round(re2_over_re(accepted), 3),
     }
     print(json.dumps(result))
 

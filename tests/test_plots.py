@@ -75,11 +75,11 @@ def test_the_same_data_is_drawn_to_the_same_bytes_with_its_alternative_text(tabl
     for suffix in ("csv", "png", "pdf"):
         assert (tmp_path / "a" / f"fig1.{suffix}").read_bytes() == (tmp_path / "b" / f"fig1.{suffix}").read_bytes()
     told = alt_text(tmp_path / "a" / "fig1.png", "a figure")
-    assert told.startswith("AgentRefine was not played beside another model. Progress of tiny (%), lines: 95 % interv")
+    assert told.startswith("AgentRefine was not played beside another model. Progress of tiny (%); lines: 95 % interv")
 
 
 def scores(**values: tuple) -> pd.DataFrame:
-    names = {"ours": "AgentRefine", "half": "AgentRefine, 500", "base": "expert only", "expert": "scripted expert"}
+    names = {"ours": "AgentRefine", "half": "AgentRefine (500)", "base": "expert only", "expert": "scripted expert"}
     rows = [{"method": names[name], "value": v, "low": low, "high": high} for name, (v, low, high) in values.items()]
     return pd.DataFrame(rows, columns=["method", "value", "low", "high"])
 
@@ -100,7 +100,10 @@ NAN = float("nan")
         ),
         ({"ours": (30, NAN, NAN), "base": (10, 5, 15)}, "is above that of expert only, 10.0 %"),
         ({"ours": (4, 2, 6), "base": (4.01, 2, 6)}, "AgentRefine and expert only have the same progress: 4.0 %"),
-        ({"ours": (0, 0, 0), "base": (0, 0, 0), "expert": (90, 80, 99)}, "No trained model has any progress"),
+        (
+            {"ours": (0, 0, 0), "base": (0, 0, 0), "expert": (90, 80, 99)},
+            "Neither AgentRefine nor expert only has any progress: 0 %",
+        ),
         ({"ours": (3, 2, 4), "half": (5, 4, 6), "expert": (90, 80, 99)}, "is 3.0 %; no other model was trained"),
         ({"ours": (NAN, NAN, NAN), "base": (4, 2, 6)}, "No progress of AgentRefine was measured"),
         ({}, "No progress of AgentRefine was measured"),
@@ -120,11 +123,13 @@ def test_findings_over_engines_and_sizes():
         for engine, value in zip("abc", values, strict=True)
     ]
     rows = pd.DataFrame(rows)
-    told = "Of the trained models, AgentRefine has the most progress in a (9.0 %, the next 1.0 %)"
+    told = "Of the trained models, AgentRefine has the most progress in 2 of 3 engines: a (9.0 %, the next 1.0 %)"
     assert leads(rows, "progress") == f"{told} and b (5.0 %, the next 4.5 %, intervals overlap)"
     lucky = pd.DataFrame([{"method": "random valid action", "engine": "c", "value": 5.0}])
     told = leads(pd.concat([rows.assign(value=[9.0, 0.0, 0.0, 1.0, 0.0, 0.0]), lucky]), "progress")
-    assert told.endswith(" in a (9.0 %, the next 1.0 %); random valid actions have more on 1 of 3 engines")
+    assert told.endswith(
+        " in 1 of 3 engines: a (9.0 %, the next 1.0 %); random valid actions have more on 1 of 3 engines"
+    )
     assert leads(rows.assign(value=0.0), "progress") == "No trained model has any progress on 3 engines"
     one, other = (pd.Series({"value": value, "low": value - 2, "high": value + 2}) for value in (10.0, 12.0))
     falls = changed(other, one, "Progress", "at night")
@@ -134,7 +139,7 @@ def test_findings_over_engines_and_sizes():
 
 def test_one_order_and_one_look_everywhere(table):
     """AgentRefine is blue wherever it is drawn, other models are dark grey, what is not trained is light grey."""
-    names = {"AgentRefine": BLUE, "AgentRefine, 500": PALE_BLUE, "expert only": "0.45", "untuned": "0.7"}
+    names = {"AgentRefine": BLUE, "AgentRefine (500)": PALE_BLUE, "expert only": "0.45", "untuned": "0.7"}
     assert {name: colour(name) for name in names} == names
     named = table.replace({"method": {"tuned": "AgentRefine"}})
     figure, _ = plots.overall(named, "LLaMA-3-8B")
@@ -221,13 +226,13 @@ def test_every_episode_is_one_cell():
     marks = "".join(text.get_text() for ax in figure.axes for text in ax.texts)
     assert marks == "◦••" * 2  # the second seed lost the first task
     assert [ax.get_title("left") for ax in figure.axes[:2]] == ["BabyAI", "PDDL"]
-    assert figure.get_suptitle() == "Won of 6 tasks: 4 by B"
+    assert figure.get_suptitle() == "Won of 6 tasks: 5 by B"
 
 
 def test_methods_have_one_order_and_one_name():
     found = plots.method_labels(["expert", "mine", "agentrefine_500", "agentrefine", "random", "agentrefine_1000"])
     assert list(found) == ["random", "agentrefine_500", "agentrefine_1000", "agentrefine", "expert", "mine"]
-    assert found["agentrefine_1000"] == "AgentRefine, 1,000"
+    assert found["agentrefine_1000"] == "AgentRefine (1,000)"
 
 
 def test_training_curves_show_each_kind_of_reply_that_there_is():

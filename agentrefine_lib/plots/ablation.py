@@ -55,7 +55,8 @@ def refinement(points: pd.DataFrame, told: str) -> Figure:
     right, top = (max(20, 110 * points[name].max()) if len(points) else 20 for name in ("recovery", "progress"))
     ax.set(xlim=(-0.02 * right, right), ylim=(-0.02 * top, top), ylabel="progress, other half of the tasks (%)")
     ax.set(xlabel="recovery: refused actions whose next one is accepted (%)")
-    ax.legend(loc="upper left", bbox_to_anchor=(1.01, 1), frameon=False)
+    if looks:
+        ax.legend(loc="upper left", bbox_to_anchor=(1.01, 1), frameon=False)
     return tell(figure, told, "A dot per trained model and seed; both axes begin at zero and show 20 points or more.")
 
 

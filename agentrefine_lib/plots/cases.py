@@ -1,5 +1,6 @@
 """One task played by two policies, side by side."""
 
+import re
 from functools import cache
 from itertools import groupby
 from textwrap import shorten, wrap
@@ -33,7 +34,7 @@ def case_table(ours: Episode, theirs: Episode) -> pd.DataFrame:
 
 
 def cases(ours: Episode, theirs: Episode, steps: int = 6, finding: str = "") -> Figure:
-    """fig_cases: two columns of at most so many turns; turns that repeat themselves are one, refused ones are red.
+    """fig_cases: two columns of at most so many turns; turns that repeat themselves are one, refused ones are orange.
 
     Above them stands the ``finding``, or how both ended.
     """
@@ -50,9 +51,9 @@ def cases(ours: Episode, theirs: Episode, steps: int = 6, finding: str = "") -> 
     ax.set(xlim=(0, WIDTH), ylim=(height, -0.05))
     ax.axis("off")
     parting = f"they part at step {split}" if split <= max(len(ours.steps), len(theirs.steps)) else "they never part"
-    finding = finding or f"{_ending(ours)}; {_ending(theirs)}; {parting}"
-    reading = f"{_plain(ours.task.id, 80)}, “{_plain(ours.goal, 120)}”. Dashed: where they part; red: refused."
-    return tell(figure, finding, reading)
+    finding = finding or f"One task, chosen because they differ: {_ending(ours)}; {_ending(theirs)}; {parting}"
+    told = f"{_plain(ours.task.id, 80)}: “{_plain(ours.goal.rstrip('.'), 120)}”"
+    return tell(figure, finding, f"{told}. Dashed: where they part; orange: refused.")
 
 
 def _ending(episode: Episode) -> str:
@@ -62,7 +63,7 @@ def _ending(episode: Episode) -> str:
 
 def _name(episode: Episode) -> str:
     """What figures call its policy: "AgentRefine" for ``agentrefine-0``."""
-    method = episode.policy.rpartition("-")[0] or episode.policy
+    method = re.sub(r"-\d+$", "", episode.policy)
     return _plain(method_labels([method])[method], 40)
 
 
@@ -79,7 +80,7 @@ def _lines(episode: Episode, split: int, steps: int) -> list[tuple[str, dict[str
         number = f"{first}–{last}" if last > first else f"{first}"
         refused = f"   ✗ {step.error}" if step.error else ""
         look = {"fontsize": 8.5, "color": RED if step.error else "0.05"}
-        lines.append((f"{number}  > {_plain(step.action, 42)}{refused}", look))
+        lines.append((f"{number}  > {_plain(step.action, 39 - len(refused))}{refused}", look))
         told = wrap(_plain(step.observation, 2 * LETTERS - 10), LETTERS)
         lines += [(f"    {line}", {"fontsize": 7.5, "color": "0.35"}) for line in told]
     left = sum(map(len, turns[steps:]))

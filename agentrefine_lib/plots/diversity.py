@@ -6,12 +6,11 @@ from typing import Any
 import pandas as pd
 import seaborn as sns
 from matplotlib.figure import Figure
-from matplotlib.patheffects import withStroke
 
 from agentrefine_lib.environments import titles
 from agentrefine_lib.metrics.ladder import WORLDS
 from agentrefine_lib.plots.findings import changed
-from agentrefine_lib.plots.looks import AGENTREFINE, BLUE, colour, panels, sheet, tell
+from agentrefine_lib.plots.looks import AGENTREFINE, BLUE, INK, colour, panels, sheet, tell
 from agentrefine_lib.plots.marks import MARKERS, curves
 from agentrefine_lib.plots.paper import OURS
 
@@ -21,15 +20,26 @@ INVENTED = "synthesised"
 def thought_maps(points: pd.DataFrame) -> Figure:
     """fig_thoughts: a map per method and kind of thoughts, its own dots over all others of that kind in light grey."""
     groups: dict[Any, pd.DataFrame] = dict(list(points.groupby(["of", "method"], sort=False)))
-    figure, axes = panels({key: f"{key[1]}\n{key[0]}" for key in groups}, 1.5, columns=5)
+    figure, axes = panels({key: f"{key[1]}\n{key[0]}" for key in groups}, 1.5, columns=6)
     for key, ax in axes.items():
         for part, size, paint in ((points[points["of"] == key[0]], 3, "0.88"), (groups[key], 5, colour(key[1]))):
             ax.scatter(part["x"], part["y"], s=size, color=paint, linewidth=0)
         ax.set(xticks=[], yticks=[])
-    ours = {of: part["text"] for (of, method), part in groups.items() if method == AGENTREFINE}
-    said = "; ".join(f"{texts.nunique():,} of {len(texts):,} in {of}" for of, texts in ours.items())
+    found = {key: part["text"].nunique() for key, part in groups.items()}
+    said = "; ".join(
+        f"{found[of, method]:,} of {len(part):,} in {of}"
+        + "".join(f" ({other} {found[of, other]:,})" for other in _most(found, of, method))
+        for (of, method), part in groups.items()
+        if method == AGENTREFINE
+    )
     reading = "t-SNE: near dots are alike, distances between groups mean little. Light grey: the other methods."
     return tell(figure, f"Distinct thoughts of AgentRefine: {said or 'none here'}", reading)
+
+
+def _most(found: dict[Any, int], of: str, method: str) -> list[str]:
+    """The other method with most distinct thoughts of a kind, if there is one."""
+    others = [other for kind, other in found if kind == of and other != method]
+    return sorted(others, key=lambda other: found[of, other])[-1:]
 
 
 def environment_map(points: pd.DataFrame) -> Figure:
@@ -38,14 +48,9 @@ def environment_map(points: pd.DataFrame) -> Figure:
     figure, axes = panels({"map": "", "near": ""}, 2.8, columns=2, width_ratios=(3, 2))
     for (name, part), marker in zip(groups.items(), "o" + MARKERS, strict=False):
         size, paint = (2.5, BLUE) if name == INVENTED else (5, "0.3")
-        axes["map"].plot(part["x"], part["y"], marker, color=paint, markersize=size)
+        axes["map"].plot(part["x"], part["y"], marker, color=paint, markersize=size, label=name)
     axes["map"].set(xticks=[], yticks=[])
-    middles = {name: part[["x", "y"]].median() for name, part in groups.items() if name != INVENTED}
-    line, above = (points["y"].max() - points["y"].min()) / 18, float("-inf")
-    for name in sorted(middles, key=lambda name: middles[name]["y"]):
-        above = max(middles[name]["y"], above + line)
-        halo = [withStroke(linewidth=3, foreground="white")]
-        axes["map"].text(middles[name]["x"], above, f"  {name}", fontsize=8, path_effects=halo)
+    axes["map"].legend(fontsize=7.5, loc="upper center", bbox_to_anchor=(0.5, -0.02), ncols=3, frameon=False)
     near = [part["nearest"].dropna() for part in groups.values()]
     axes["near"].boxplot(near, orientation="horizontal", tick_labels=list(groups), flierprops={"markersize": 2})
     axes["near"].set(xlabel="similarity to the nearest synthesised", xlim=(min(0, points["nearest"].min()), 1.02))
@@ -53,6 +58,9 @@ def environment_map(points: pd.DataFrame) -> Figure:
     nearest = points.groupby("engine")["nearest"].mean()  # as in the claim: an engine counts once, the teacher's not
     means = nearest.drop([INVENTED, WORLDS], errors="ignore").mean(), nearest.get(INVENTED, float("nan"))
     finding = "Mean similarity to the nearest synthesised environment: test engines {:.2f}, synthesised ones {:.2f}"
+    tests = nearest.drop([INVENTED, WORLDS], errors="ignore").sort_values()
+    above = [f"{titles([name])[name]} {value:.2f}" for name, value in tests[tests > means[1]].items()]
+    finding += f"; above these: {', '.join(above)}" if above else ""
     reading = (
         "Left: t-SNE, blue: synthesised, grey: test environments. Right: cosine similarity, quartiles and outliers."
     )
@@ -73,11 +81,17 @@ def similarity(table: pd.DataFrame) -> Figure:
     figure, ax = sheet(1.7 + 0.42 * len(names))
     least, words = min(0.0, square.min().min()), {"fontsize": 9}
     sns.heatmap(square, vmin=least, vmax=1, cmap="Greys", annot=True, fmt=".2f", annot_kws=words, ax=ax)
+    for number in ax.texts:  # readable on every grey
+        number.set_color("white" if float(number.get_text()) > 0.5 else INK)
     ax.set(xlabel="", ylabel="")
     ax.grid(visible=False)
     ax.tick_params(axis="x", rotation=30)
     across = table[(table["engine"] == INVENTED) & (table["other"] != INVENTED)].sort_values("similarity").dropna()
-    most = [f"at most {row['similarity']:.2f} ({names[row['other']]})" for row in across.iloc[-1:].to_dict("records")]
+    among = table.loc[(table["engine"] == INVENTED) & (table["other"] == INVENTED), "similarity"].mean()
+    most = [
+        f"at most {row['similarity']:.2f} ({names[row['other']]}), among synthesised ones {among:.2f}"
+        for row in across.iloc[-1:].to_dict("records")
+    ]
     finding = f"Similarity of synthesised and test instructions: {most[0] if most else 'nothing to compare'}"
     reading = "Mean cosine similarity of two instructions, none compared with itself; white: 0 or the lowest."
     return tell(figure, finding, reading)

@@ -16,7 +16,10 @@ from agentrefine_lib.plots.looks import AGENTREFINE, BLUE, INK, METHOD_NAMES, pa
 from agentrefine_lib.plots.marks import bars, curves, name_rows
 from agentrefine_lib.plots.paper import OURS, PAPER
 
-READING = "{} (%), lines: 95 % intervals. Hatched, *: trained on this engine; hollow: the paper's, {}."
+READING = (
+    "{} (%); lines: 95 % intervals, none where all tasks scored alike. Hatched, *: trained on this engine; "
+    "hollow: the paper's, {}."
+)
 
 
 def overall(table: pd.DataFrame, family: str, listed: int = 0) -> tuple[Figure, pd.DataFrame]:
@@ -27,7 +30,7 @@ def overall(table: pd.DataFrame, family: str, listed: int = 0) -> tuple[Figure, 
     """
     shown = table[(table["metric"] == "progress") & ((table["source"] == OURS) | (table["family"] == family))]
     ours = shown[shown["source"] == OURS]
-    sizes = ours.groupby("engine")["n"].max()
+    sizes = (ours["n"] / ours.get("seeds", 1)).groupby(ours["engine"]).max()
     names = {name: f"{title}\nn = {sizes.get(name, 0):.0f}" for name, title in titles(shown["engine"]).items()}
     told = f", which reads a list of at most {listed} valid actions" if listed else ""
     reading = READING.format(f"Progress of {', '.join(ours['family'].unique())}{told}", family)
@@ -38,14 +41,15 @@ def question_answering(table: pd.DataFrame) -> Figure:
     """tab6_hotpotqa, drawn: a panel per score; this run above, the paper below."""
     names = {metric: f"{metric} (%)" for metric in table["metric"].unique()}
     last = table[(table["metric"] == "F1") & (table["source"] == OURS)]
-    reading = READING.format("Exact match (EM) and F1 on HotpotQA", "Llama-3-8B")
+    reading = READING.format("Exact match (EM) and F1 on HotpotQA", "LLaMA-3-8B")
     return tell(_scores(table, "metric", names, columns=2), compared(last, "F1"), reading)
 
 
 def general_data(table: pd.DataFrame) -> Figure:
     """fig11_general_data: success and progress with and without general data; the paper's, read off bars, below."""
     ours = table[(table["metric"] == "success") & (table["source"] == OURS)]
-    reading = READING.format("Held-out engines, weighted as in the paper", "Llama-3-8B, read off bars; –: not run here")
+    reading = "Held-out engines, weighted as in the paper (%); lines: 95 % intervals; –: not run here. "
+    reading += "Hollow: the paper's LLaMA-3-8B, read off bars."
     finding = compared(ours, "success on held-out engines")
     return tell(_scores(table, "metric", {m: f"{m} (%)" for m in table["metric"].unique()}, 2), finding, reading)
 
@@ -57,9 +61,11 @@ def general_ability(table: pd.DataFrame) -> Figure:
     for ax in figure.axes:
         if "10)" in ax.get_title():
             ax.set(xlim=(0, 14.6), xticks=(0, 5, 10))
-    ours = table[(table["source"] == OURS) & (table["metric"] != "MT-bench")]
-    reading = "Filled: this run, lines: 95 % intervals; hollow: the paper's Llama-3-8B; –: not run, or not reported."
-    return tell(figure, compared(ours, "rate of instructions followed"), reading)
+    ours = table[(table["source"] == OURS) & (table["metric"] != "MT-bench")].dropna(subset="value")
+    told = ", ".join(f"{row.method} {row.value:.1f} %" for row in ours.itertuples())
+    size = f" (n = {(ours['n'] / ours.get('seeds', 1)).max():.0f})" if len(ours) else ""
+    reading = "Filled: this run, lines: 95 % intervals; hollow: the paper's LLaMA-3-8B; –: not run, or not reported."
+    return tell(figure, f"Instructions followed: {told or 'not measured here'}{size}", reading)
 
 
 def _scores(table: pd.DataFrame, by: str, names: dict[str, str], columns: int, sharex: bool = True) -> Figure:
@@ -93,8 +99,12 @@ def ladder(table: pd.DataFrame, labels: dict[str, str]) -> Figure:
     ax.set(ylim=(-0.03 * top, 1.03 * top), ylabel="progress (%)")
     ax.set_xticks(range(len(rungs)), [f"{fill(rung, 12)}\nn = {counts[rung]}" for rung in rungs], fontsize=7.5)
     curves(ax, shown, "place", "value", "method", height=2.8)
-    said = [f"{row.value:.1f} % on {row.rung}" for row in ours.itertuples()]
-    reading = "From left to right, tasks move away from training; engines weigh the same. Band: 95 % interval."
+    real = [f"real engines {rung}" if str(rung).startswith("with") else str(rung) for rung in ours["rung"]]
+    said = [f"{value:.1f} % on {rung}" for value, rung in zip(ours["value"], real, strict=True)]
+    reading = (
+        "From left to right, tasks move away from training; engines weigh the same. Neither: no example, no list. "
+    )
+    reading += "Band: 95 % interval."
     reading += f" The scripted expert: {ceiling.min():.0f} to {ceiling.max():.0f} %." if len(ceiling) else ""
     return tell(figure, f"AgentRefine's progress: {'; '.join(said[:1] + said[1:][-1:]) or 'none'}", reading)
 
@@ -111,12 +121,14 @@ def outcomes(episodes: pd.DataFrame, labels: dict[str, str]) -> tuple[Figure, pd
         ax.set_title(engines[engine], fontsize=8.5, loc="left", rotation=35 if len(engines) > 2 else 0)
     bar = figure.colorbar(plt.cm.ScalarMappable(cmap="Greys"), ax=figure.axes, fraction=0.025, pad=0.01)
     bar.set_label("progress", fontsize=8)
-    won = shown.assign(won=shown["success"] == 1).groupby("method", observed=True)["won"].sum()
+    won = shown.groupby("method", observed=True)["success"].sum()
     others = won[won.gt(0) & ~won.index.str.startswith(AGENTREFINE)]
     best = others.sort_values(ascending=False, kind="stable").head(3)
-    told = pd.concat([won[won.index == AGENTREFINE], best]).items()
-    tasks, said = count(shown["task"].nunique(), "task"), ", ".join(f"{wins} by {name}" for name, wins in told)
-    reading = "A cell per task, from white (no progress) to dark; ×: unknown. Dot: every seed won, ring: some."
+    ours = won[won.index == AGENTREFINE] if AGENTREFINE in won.index else won[won.index.str.startswith(AGENTREFINE)]
+    told = pd.concat([ours, best]).items()
+    tasks, said = count(shown["task"].nunique(), "task"), ", ".join(f"{wins:g} by {name}" for name, wins in told)
+    reading = "A cell per task, from white (no progress) to dark (AgentRefine's in blue); ×: unknown. Dot: every seed "
+    reading += "won, ring: some."
     return tell(figure, f"Won of {tasks}: {said}" if won.any() else f"Nobody won any of {tasks}", reading), shown
 
 
@@ -125,7 +137,7 @@ def _outcome_grid(ax: Axes, part: pd.DataFrame, labels: list[str]) -> None:
     wide: Any = {"index": "method", "columns": "task", "observed": False, "dropna": False}
     grid, won = (part.pivot_table(values=name, **wide).reindex(labels) for name in ("progress", "success"))
     ours = np.broadcast_to(grid.index.str.startswith(AGENTREFINE)[:, None], grid.shape)
-    look: Any = {"vmin": 0, "vmax": 1, "cbar": False, "linewidths": 0.5, "linecolor": "0.85", "xticklabels": False}
+    look: Any = {"vmin": 0, "vmax": 1, "cbar": False, "linewidths": 0.5, "linecolor": "0.6", "xticklabels": False}
     for hidden, cmap in ((ours, "Greys"), (~ours, sns.blend_palette(["white", BLUE, "#00263D"], as_cmap=True))):
         sns.heatmap(grid, ax=ax, mask=grid.isna() | hidden, cmap=cmap, **look)
     for row, column in np.argwhere((grid.isna() | won.gt(0)).to_numpy()):

@@ -21,8 +21,10 @@ def compared(scores: pd.DataFrame, what: str) -> str:
         return f"No {what} of AgentRefine was measured"
     mine = ours.iloc[0]
     if not pd.concat([ours, others])["value"].any():
-        who = "No trained model has" if len(others) else "AgentRefine does not have"
-        return f"{who} any {what}: 0 % everywhere" + (f" (n = {mine['n']:.0f})" if mine.get("n", 0) > 0 else "")
+        names = " nor ".join(["AgentRefine", *others["method"]]) if len(others) < 3 else "none of the models shown"
+        who = f"Neither {names} has" if 0 < len(others) < 3 else f"{names[0].upper()}{names[1:]} has"
+        said = f"{who} any {what}" if len(others) else f"AgentRefine has no {what}"
+        return f"{said}: 0 %" + (f" (n = {_tasks(mine):.0f})" if mine.get("n", 0) > 0 else "")
     if others.empty:
         return f"AgentRefine's {what} is {mine['value']:.1f} %; no other model was trained"
     best = others.iloc[-1]
@@ -48,7 +50,8 @@ def leads(scores: pd.DataFrame, what: str) -> str:
     for engine, row in ahead.iterrows():
         doubt = ", intervals overlap" if row["low"] <= row["high"] else ""
         where.append(f"{named[str(engine)]} ({row['value']:.1f} %, the next {row['value_best']:.1f} %{doubt})")
-    told = f"Of the trained models, AgentRefine has the most {what} in {' and '.join(where[:2]) or 'no engine'}"
+    told = f"Of the trained models, AgentRefine has the most {what} in {len(where)} of {count(len(both), 'engine')}"
+    told += f": {' and '.join(where[:2])}" if where else ""
     told += f" and {len(where) - 2} more" if len(where) > 2 else ""
     chance = scores[scores["method"] == NOT_TRAINED[0]].set_index("engine")["value"].reindex(both.index)
     luck = (chance > both["value"]).sum()
@@ -67,7 +70,7 @@ def changed(first: pd.Series, last: pd.Series, what: str, when: str) -> str:
 
 def _doubt(one: pd.Series, other: pd.Series) -> str:
     """What few tasks, or two marginal intervals, leave open; nothing is said where an interval is unknown."""
-    n = min(one.get("n", FEWEST), other.get("n", FEWEST))
+    n = min(_tasks(one), _tasks(other))
     if n < FEWEST:
         return f", but {count(int(n), 'task')} cannot tell"
     ends = [row.get(end, float("nan")) for row in (one, other) for end in ("low", "high")]
@@ -75,6 +78,11 @@ def _doubt(one: pd.Series, other: pd.Series) -> str:
         return ""
     apart = ends[0] > ends[3] or ends[2] > ends[1]
     return "; their intervals do not overlap" if apart else ", but their intervals overlap"
+
+
+def _tasks(row: pd.Series) -> float:
+    """``n`` counts episodes: one of each task and seed."""
+    return float(row.get("n", FEWEST)) / max(1, row.get("seeds", 1))
 
 
 def count(number: int, noun: str) -> str:

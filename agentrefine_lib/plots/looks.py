@@ -35,7 +35,7 @@ METHOD_NAMES = {  # in the order in which they are shown
     "errors_slips": "errors made once",
     "errors_loops": "errors repeated",
     "errors_learner": "an earlier model's errors",
-    "agentrefine_half": "AgentRefine, half the data",
+    "agentrefine_half": "AgentRefine (half the data)",
     "agentrefine": "AgentRefine",
     "agentrefine_general": "AgentRefine + general",
     "expert": "scripted expert",
@@ -45,13 +45,13 @@ NOT_TRAINED = tuple(METHOD_NAMES[name] for name in ("random", "untuned", "expert
 
 
 def method_labels(methods: Iterable[str], more: Mapping[str, str] = {}) -> dict[str, str]:
-    """What figures call the methods, in the order to be shown: ``agentrefine_500`` is "AgentRefine, 500"."""
+    """What figures call the methods, in the order to be shown: ``agentrefine_500`` is "AgentRefine (500)"."""
     names, found = METHOD_NAMES | dict(more), {}
     for method in methods:
         stem, _, size = method.rpartition("_")
         sized = method not in names and stem in names and size.isdecimal()
         place = [*names, method].index(stem if sized else method)
-        label = f"{names[stem]}, {int(size):,}" if sized else names.get(method, method)
+        label = f"{names[stem]} ({int(size):,})" if sized else names.get(method, method)
         found[place, int(size) if sized else sys.maxsize, method] = label
     return {method: label for (*_, method), label in sorted(found.items())}
 
@@ -74,8 +74,9 @@ def panels(titles: Mapping[Any, str], height: float, columns: int = 4, **axes: A
     rows = max(1, -(-len(titles) // columns))
     size = (WIDTH, 0.9 + height * rows)
     figure, grid = plt.subplots(rows, columns, figsize=size, squeeze=False, layout="constrained", **axes)
-    for ax in grid.flat[len(titles) :]:
+    for empty, ax in enumerate(grid.flat[len(titles) :], start=len(titles)):
         ax.axis("off")
+        grid.flat[empty - columns].tick_params(labelbottom=True)  # the last one of its column
     for ax, title in zip(grid.flat, titles.values(), strict=False):
         ax.set_title("\n".join(fill(line, 75 // columns) for line in title.splitlines()), fontsize=8.5)
     return figure, dict(zip(titles, grid.flat, strict=False))

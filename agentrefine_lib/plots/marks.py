@@ -73,21 +73,21 @@ def curves(
 
     Names stand at the right ends where the panel has a ``height`` (inches); set the limits of ``y`` before.
     """
-    ends: dict[str, float] = {}
+    ends: dict[str, tuple[float, float]] = {}
     for name, line in lines_of([str(name) for name in table[by].unique()]).items():
         for _, part in table[(table[by] == name) & table[y].notna()].groupby(unit or by, sort=False, observed=True):
             ax.plot(part[x], part[y], **(line | look))
-            ends[name] = float(part[y].iloc[-1])
+            ends[name] = float(part[x].iloc[-1]), float(part[y].iloc[-1])
             if "low" in part and name == AGENTREFINE:
                 step: Any = "post" if "drawstyle" in look else None
                 low, high = part["low"].astype(float), part["high"].astype(float)
                 ax.fill_between(part[x], low, high, step=step, color=BLUE, alpha=0.15, linewidth=0)
     (bottom, top), beside, place = ax.get_ylim(), ax.get_yaxis_transform(), float("-inf")
     places = {}
-    for name in sorted(ends, key=lambda name: ends[name]) if height else ():
-        places[name] = place = max(ends[name], place + (top - bottom) * 0.15 / height)
+    for name in sorted(ends, key=lambda name: ends[name][1]) if height else ():
+        places[name] = place = max(ends[name][1], place + (top - bottom) * 0.15 / height)
     leader = {"arrowstyle": "-", "color": "0.75", "relpos": (0, 0.5)}
     for name, at in places.items():
-        where: Any = {"xycoords": beside, "textcoords": beside, "arrowprops": leader}
+        where: Any = {"xycoords": "data", "textcoords": beside, "arrowprops": leader}
         text: Any = {"fontsize": 8, "va": "center", "color": BLUE if name.startswith(AGENTREFINE) else "0.25"}
-        ax.annotate(name, (1, ends[name]), (1.05, at - max(0, place - top)), **where, **text)
+        ax.annotate(name, ends[name], (1.05, at - max(0, place - top)), **where, **text)

@@ -36,7 +36,8 @@ def training_curves(logs: pd.DataFrame) -> Figure:
     if len(ours):
         steps = count(int(ours.index[-1]), "step")
         finding = f"AgentRefine's loss goes from {ours.iloc[0]:.2f} to {ours.iloc[-1]:.2f} nats per token in {steps}"
-    return tell(figure, finding, "All trained replies, and the two kinds of them; a line per model and seed.")
+    reading = "All trained replies, and the two kinds of them; a line per model and seed. Refinements: where trained."
+    return tell(figure, finding, reading)
 
 
 def likelihood(read: pd.DataFrame) -> Figure:
@@ -56,10 +57,10 @@ def likelihood(read: pd.DataFrame) -> Figure:
     finding = "AgentRefine was not tuned here"
     if {"untuned", AGENTREFINE} <= set(means):
         moves = (f"{turn} turns from {m['untuned']:.2f} to {m[AGENTREFINE]:.2f}" for turn, m in means.iterrows())
-        finding = f"Tuning moves {', '.join(moves)} nats per token"
+        finding = f"AgentRefine's tuning moves {', '.join(moves)} nats per token"
     told = count(read["task"].nunique(), "conversation")
     return tell(
-        figure, finding, f"To the left: likelier. Means over {told} of the training set; lines: 95 % bootstrap."
+        figure, finding, f"To the left: likelier. Means over {told} of the training set; lines: 95 % intervals."
     )
 
 
@@ -85,7 +86,9 @@ def funnel(counts: pd.DataFrame) -> Figure:
     most = max(lost, key=lambda rule: lost[rule], default="")
     finding = f"{left:,} of {count(total, 'attempt')} became trajectories"
     finding += f"; the rule “{most.replace('_', ' ')}” turned most back, {lost[most]:,}" if most else ""
-    return tell(figure, finding, "What is left after each rule (grey), and what it turns back to be tried again (red).")
+    return tell(
+        figure, finding, "What is left after each rule (grey), and what it turns back to be tried again (orange)."
+    )
 
 
 def pipeline(stages: list[tuple[str, str, str]]) -> Figure:
@@ -114,7 +117,7 @@ def pipeline(stages: list[tuple[str, str, str]]) -> Figure:
     ax.axis("off")
     finding = f"From {stages[0][1]} to {stages[-1][1]}" if stages else "No stage ran"
     back = "; ".join(sent.replace("\n", " ") for *_, sent in stages if sent)
-    return tell(figure, finding, f"Above: the room of the library; red: what a check sends back ({back}).")
+    return tell(figure, finding, f"Above: the room of the library; orange: what a check sends back ({back}).")
 
 
 def errors_by_position(turns: pd.DataFrame) -> Figure:

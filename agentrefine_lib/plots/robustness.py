@@ -36,8 +36,9 @@ def perturbed(table: pd.DataFrame) -> Figure:
     played = table.loc[table["source"] == OURS, "perturbation"].drop_duplicates()
     papers = played[played.isin(FIGURE_3)], played[~played.isin([*TABLE_3, *PERTURBED])]
     over = ", elsewhere over ".join(" and ".join(names) for names in papers if len(names)) or "renamed ones"
-    reading = f"Tick: commands as they are; dot: mean over {over}; band: its 95 % interval. Hollow: the paper's."
-    return tell(figure, _cost(moves[(moves["source"] == OURS) & (moves["metric"] == "progress")]), reading)
+    reading = f"Tick: commands as they are; dot: mean under {over}; band: its 95 % interval. Hollow: the paper's."
+    under = " and ".join(papers[0] if len(papers[0]) else papers[1]) or "renamed commands"
+    return tell(figure, _cost(moves[(moves["source"] == OURS) & (moves["metric"] == "progress")], under), reading)
 
 
 def _moves(table: pd.DataFrame, by: str, before: str, after: Sequence[str], keys: list[str]) -> pd.DataFrame:
@@ -46,8 +47,8 @@ def _moves(table: pd.DataFrame, by: str, before: str, after: Sequence[str], keys
     return table[table[by] == before].merge(later, on=keys, suffixes=("", "_after"))
 
 
-def _cost(moves: pd.DataFrame) -> str:
-    """What renaming does to progress where a method was trained."""
+def _cost(moves: pd.DataFrame, under: str) -> str:
+    """What renaming does to progress where a method was trained; it is a mean ``under`` these perturbations."""
     home = moves[moves["engine"].isin(moves.loc[moves["held_in"].eq(True), "engine"])]
     if home.empty:
         return "No method was trained on an engine that is played here"
@@ -55,7 +56,7 @@ def _cost(moves: pd.DataFrame) -> str:
     if not home[["value", "value_after"]].any(axis=None):
         return f"Nobody makes progress on {where}, with old or with renamed commands: nothing can be lost"
     said = [f"{row.method} from {row.value:.1f} % to {row.value_after:.1f} %" for row in home.itertuples()]
-    return f"Progress on {where} when commands are renamed (n = {home['n'].min():.0f}): {', '.join(said)}"
+    return f"Progress on {where} under {under} (n = {home['n'].min():.0f}): {', '.join(said)}"
 
 
 def mended(table: pd.DataFrame) -> Figure:

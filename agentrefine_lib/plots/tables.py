@@ -76,7 +76,8 @@ def side_by_side(table: pd.DataFrame, metric: str = "progress") -> pd.DataFrame:
     part = part.fillna(dict.fromkeys(rows, ""))
     wide = part.groupby([*rows, "engine"], sort=False, dropna=False)["value"].mean().unstack(sort=False)
     names = titles(wide.columns)
-    return wide[list(names)].rename(columns=names).round(1).astype(object).fillna("–")
+    named = wide[list(names)].rename(columns=names).rename_axis(columns=f"{metric} (%)")
+    return named.round(1).astype(object).fillna("–")
 
 
 def scaling_table(scores: pd.DataFrame, reported: pd.DataFrame, **style: Any) -> pd.DataFrame:

@@ -36,6 +36,7 @@ SHOWN = ("text/html", "text/plain")  # of what is neither a picture nor a widget
 WIDGET = "application/vnd.jupyter.widget-view+json"
 MAIN = "fig1_overall"
 STATIC = "A widget, as the run left it. To use it: make lab, then open {} and run its cells."
+BAR = re.compile(r"^.*\d+%\|.*\n?", re.MULTILINE)  # a line of a progress bar
 FORMULA = re.compile(r"\$\$([^$]+)\$\$|\$(\S(?:[^$\n]*\S)?)\$(?!\d)")
 HEADING = re.compile(r'<h[12] id="([^"]*)">(.*?)<a class="anchor-link".*?</h[12]>')
 TAGS = """a b blockquote br button caption code dd details div dl dt em figcaption figure h1 h2 h3 h4 hr i img ins li ol
@@ -116,6 +117,9 @@ def read_chapter(path: Path, captions: Mapping[str, str]) -> Chapter:
         if cell.cell_type == "markdown":
             cell.source = FORMULA.sub(partial(formula, pictures), cell.source)
         else:
+            for output in cell.get("outputs", []):
+                if "text" in output:
+                    output.text = BAR.sub("", output.text)
             outputs = [output for output in cell.get("outputs", []) if not is_bar(output)]
             cell.outputs = [settled(output, path.name, captions, pictures) for output in outputs]
     exporter = HTMLExporter(template_name="basic", anchor_link_text="#")
@@ -140,12 +144,12 @@ def allowed(tag: str, name: str, value: str) -> bool:
 
 
 def is_bar(output: Any) -> bool:
-    """Whether an output is a widget that carries no page: another package's progress bar."""
-    return WIDGET in output.get("data", {}) and "text/html" not in output["data"]
+    """Whether an output is another package's progress bar: a widget that carries no page, or lines that are gone."""
+    return not output.get("text", "text") or (WIDGET in output.get("data", {}) and "text/html" not in output["data"])
 
 
 def settled(output: Any, name: str, captions: Mapping[str, str], pictures: dict[str, str]) -> Any:
-    """An output as a page can show it: a figure with its caption, what a widget carries, warnings and bars folded."""
+    """An output as a page can show it: a figure with its caption, what a widget carries, warnings folded."""
     data, html = output.get("data", {}), ""
     if "image/png" in data:
         told = output.metadata.get("image/png", {})
@@ -158,7 +162,7 @@ def settled(output: Any, name: str, captions: Mapping[str, str], pictures: dict[
         told = escape(STATIC.format(name))
         html = f'<figure class="widget">{data["text/html"]}<figcaption>{told}</figcaption></figure>'
     elif output.get("name") == "stderr":
-        html = folded("progress and warnings", f"<pre>{escape(output.text)}</pre>")
+        html = folded("warnings", f"<pre>{escape(output.text)}</pre>")
     if html or data:
         data = {"text/html": html} if html else {kind: data[kind] for kind in SHOWN if kind in data}
         return nbformat.v4.new_output("display_data", data)
@@ -176,11 +180,12 @@ def formula(pictures: dict[str, str], found: re.Match[str]) -> str:
     """A formula of a Markdown cell as a picture with its TeX as the alternative text; as it is where it is none."""
     drawn, tex = io.BytesIO(), " ".join((found[1] or found[2]).split())
     try:
-        with rc_context({"figure.facecolor": "none"}):
+        with rc_context({"figure.facecolor": "none", "svg.hashsalt": "book"}):  # the same bytes each time
             depth = math_to_image(f"${tex}$", drawn, dpi=72, format="svg")
     except ValueError:
         return found[0]
-    place = keep(pictures, "svg+xml", base64.b64encode(drawn.getvalue()).decode())
+    undated = re.sub(rb"<dc:date>.*?</dc:date>", b"", drawn.getvalue())
+    place = keep(pictures, "svg+xml", base64.b64encode(undated).decode())
     image = f'<img class="formula" src="{place}" alt="{escape(tex)}" style="vertical-align: -{depth:.0f}px">'
     return f'<div class="formula">{image}</div>' if found[1] else image
 

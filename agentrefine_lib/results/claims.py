@@ -50,14 +50,14 @@ def holds(row: Mapping[Any, Any]) -> str:
 
 
 def numbers(row: dict[Any, Any]) -> str:
-    """A test in words: difference [interval], p, n, seeds, and the n that would decide what is not decided."""
+    """A test in words: difference [interval], p, n, the most seeds of a method, and the n that would decide."""
     if pd.isna(row.get("difference")):
         return "one side is missing here"
     p = f", p = {row['p']:.2g}" if pd.notna(row["p"]) else ""
-    seeds = f", {row['seeds']:.0f} seed{'s' * (row['seeds'] != 1)}" if pd.notna(row["seeds"]) else ""
+    seeds = f", {'up to ' * (row['seeds'] > 1)}{count(int(row['seeds']), 'seed')}" if pd.notna(row["seeds"]) else ""
     needed = f"; about n = {row['needed']:,.0f} would decide" if pd.notna(row.get("needed")) else ""
     value, low, high = (f"{round(row[name], 9) + 0.0:.3g}" for name in ("difference", "low", "high"))
-    return f"{value} [{low}, {high}]{p}, n = {row['n']:.0f}{seeds}{needed}"
+    return f"{value} [{low}, {high}]{p}, n = {row['n']:,.0f}{seeds}{needed}"
 
 
 def show_claims(tested: pd.DataFrame, root: Path | None = None) -> HTML:

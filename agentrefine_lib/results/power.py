@@ -53,7 +53,11 @@ def read_power(root: Path, profile: str) -> dict[str, str]:
     table = pd.read_csv(root / FILE).query("pilot > 0 and profile == @profile").set_index("claim")
     return {
         str(name): f"planned: {row['planned']:.0f} tasks, "
-        + (f"power {row['power']:.2f}" if pd.notna(row["power"]) else "the pilot saw no difference")
+        + (
+            f"power {row['power']:.2f}"
+            if pd.notna(row["power"])
+            else "the pilot saw no difference, or had several seeds"
+        )
         for name, row in table.iterrows()
     }
 

@@ -162,6 +162,13 @@ def fingerprint(notebook: Notebook, profile: Profile, digests: Digests) -> Finge
     code = [cell.source for cell in cells if cell.kind == "code"]
     source = json.dumps([[cell.kind, cell.source] for cell in cells])
     parameters = notebook.defaulted | notebook.given
+    models = models if isinstance(models := parameters.get("models"), dict) else {}
+    adapters = [
+        profile.root / model["released"] / f"{name}-{seed}"
+        for name, model in models.items()
+        if model.get("released")
+        for seed in model.get("seeds", [])
+    ]
     lock = profile.root / LOCK
     return Fingerprint(
         notebook=hashlib.sha256(source.encode()).hexdigest(),
@@ -169,7 +176,7 @@ def fingerprint(notebook: Notebook, profile: Profile, digests: Digests) -> Finge
             name: json.dumps(parameters[name], sort_keys=True, ensure_ascii=False) for name in sorted(parameters)
         },
         library=digests.of_all(library_files(code, profile.root)),
-        inputs=digests.of_all(notebook.inputs),
+        inputs=digests.of_all([*notebook.inputs, *adapters]),
         lock=digests.of_file(lock) if lock.exists() else "",
     )
 

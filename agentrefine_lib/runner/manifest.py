@@ -46,9 +46,12 @@ def versions(names: list[str]) -> dict[str, str]:
 def record(state: State) -> dict[str, Any]:
     """What is told of one notebook."""
     values = state.given | state.defaulted
+    seeds = {name: value for name, value in values.items() if re.search(r"(^|[_.])seeds?$", name)}
+    if isinstance(models := values.get("models"), dict):
+        seeds |= {f"models.{name}": model["seeds"] for name, model in models.items() if "seeds" in model}
     return {
         "parameters": {"given": state.given, "defaulted": state.defaulted},
-        "seeds": {name: value for name, value in values.items() if re.search(r"(^|[_.])seeds?$", name)},
+        "seeds": seeds,
         "commit": state.commit,
         "dirty": state.dirty,
         "started": state.started,

@@ -1,6 +1,7 @@
 """Turns that a person labels as right or as an error, without seeing what the dungeon master made of them."""
 
 from collections.abc import Sequence
+from os.path import relpath
 from pathlib import Path
 
 import ipywidgets as widgets
@@ -85,7 +86,9 @@ class LabelTurns(Panel):
         label = self._labels.get((trajectory.id, turn))
         told = "not labelled yet" if label is None else f"labelled: {'error' if label.error else 'right'}"
         done = sum((t.id, n) in self._labels for t, n in self._turns)
-        self._status.body = text(f"turn {self._at + 1} of {len(self._turns)}, {told}; {done} labelled in {self._path}")
+        self._status.body = text(
+            f"turn {self._at + 1} of {len(self._turns)}, {told}; {done} labelled in {relpath(self._path)}"
+        )
 
 
 def _said(turn: Turn, asked: bool) -> str:

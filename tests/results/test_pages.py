@@ -94,7 +94,7 @@ def test_the_page_shows_ours_beside_the_papers_escaped_and_every_claim(root):
     assert page.index("37.5") < page.index("25 [10,\u00a040] (1/4)")  # the paper's table, then ours
     assert "0.125 (n\u00a0=\u00a04)" in page and "their page" in page
     for told in (page, text):
-        assert "0.5 [0, 0.75], p = 0.06, n = 8, 3 seeds; about n = 12 would decide" in told
+        assert "0.5 [0, 0.75], p = 0.06, n = 8, up to 3 seeds; about n = 12 would decide" in told
         assert "one side is missing here" in told
         assert "ried: " in told
         assert "1 of 1 artefacts" in told
@@ -131,7 +131,10 @@ def test_a_chapter_shows_what_is_claimed_and_not_an_id(root):
             "up,a - b,0,0,0,1,8,3,all scored,",
             "1 claim cannot be decided here, because both sides scored in full on all",
         ),
-        ("up,a - b,0.5,0,0.75,0.06,8,3,not decided,12", "(0.5 [0, 0.75], p = 0.06, n = 8, 3 seeds; about n = 12 would"),
+        (
+            "up,a - b,0.5,0,0.75,0.06,8,3,not decided,12",
+            "(0.5 [0, 0.75], p = 0.06, n = 8, up to 3 seeds; about n = 12 would",
+        ),
         ("", "2 claims were not tested, as one side is missing here, such as “It goes up.”"),
     ],
 )

@@ -24,7 +24,10 @@ def test_what_was_planned_is_told_in_words(tmp_path):
     (tmp_path / power.FILE).write_text(
         "claim,profile,pilot,planned,power\na,laptop,22,39,0.924\nb,laptop,22,39,\nc,laptop,0,39,\n", encoding="utf-8"
     )
-    told = {"a": "planned: 39 tasks, power 0.92", "b": "planned: 39 tasks, the pilot saw no difference"}
+    told = {
+        "a": "planned: 39 tasks, power 0.92",
+        "b": "planned: 39 tasks, the pilot saw no difference, or had several seeds",
+    }
     assert power.read_power(tmp_path, "laptop") == told
     assert power.read_power(tmp_path, "smoke") == {}
 

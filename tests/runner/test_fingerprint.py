@@ -73,6 +73,16 @@ def test_every_kind_of_change_is_told_in_words(suite):
     ]
 
 
+def test_a_released_adapter_is_an_input(suite):
+    header = "models: dict[str, dict] = {'ours': {'seeds': [0], 'released': 'params/adapters'}}"
+    suite.notebook("02_draw", header, "print(models)")
+    suite.write("params/adapters/ours-0/adapter_config.json", "{}")
+    pretend_done(suite)
+    assert reasons(suite)[1] == []
+    suite.write("params/adapters/ours-0/adapter_config.json", '{"r": 8}')
+    assert reasons(suite)[1] == ["input params/adapters/ours-0/adapter_config.json changed"]
+
+
 def test_the_plan_says_what_follows_from_what(suite):
     pretend_done(suite)
     printed = suite.run("--why", "-p", "n_items=5")[1].splitlines()
