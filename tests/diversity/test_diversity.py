@@ -5,6 +5,7 @@ import json
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 import yaml
 from starlette.applications import Starlette
@@ -154,3 +155,11 @@ def test_an_endpoint_embeds_each_text_once(tmp_path):
     assert asked == ["a", "bbb", "cc"]
     assert first.tolist() == pytest.approx(np.array([[1, 1], [3, 1], [1, 1]]) / np.sqrt([[2], [10], [2]]))
     assert (again[0] == first[1]).all()
+
+
+def test_tests_are_engines_and_the_teachers_worlds_are_none():
+    rows = [("synthesised", 0.8), ("synthesised", 0.6), ("a", 0.1), ("a", 0.3), ("b", 0.4), ("embedded", 0.9)]
+    worlds = pd.DataFrame(rows, columns=["engine", "nearest"])
+    found = diversity.further_away(worlds)
+    assert found["difference"] == pytest.approx(0.7 - 0.3) and found["n"] == 2
+    assert "difference" not in diversity.further_away(worlds[:2])

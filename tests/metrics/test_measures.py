@@ -211,3 +211,44 @@ def test_a_share_is_resampled_by_groups():
     parts, wholes = np.array([1.0, 0.0]), np.array([1.0, 3.0])
     assert metrics.share_interval(parts, wholes, seed=0) == (0.0, 1.0)  # one group alone, or the other
     assert metrics.share_interval(wholes, wholes, seed=0) == (1.0, 1.0)
+
+
+def test_growth_per_doubling_by_hand():
+    """Progress 0.2 at 100 conversations and 0.6 at 400 is 0.2 a doubling; engines without a weight do not count."""
+    rows = [("few", "a/1", 0.1), ("few", "a/2", 0.3), ("many", "a/1", 0.5), ("many", "a/2", 0.7), ("many", "z/1", 0.0)]
+    table = pd.DataFrame(rows, columns=["method", "task", "progress"]).assign(seed=0)
+    table["engine"] = table["task"].str[0]
+    found = metrics.growth(table, {"many": 400, "few": 100}, {"a": 112})
+    assert found["difference"] == pytest.approx(0.2) and found["n"] == 2
+
+
+def test_self_refinement_leaves_out_what_a_model_was_trained_on():
+    """Recovery of every first task, progress of every second one, engines weighing the same; worlds never count."""
+    tasks = ["a/1", "a/2", "b/1", "b/2", "embedded/1", "embedded/2"]
+    values = pd.DataFrame({"task": tasks, "recovery": [1.0, 0, 0, 0, 1, 1], "progress": [0, 0.2, 0, 0.6, 1, 1]})
+    values["engine"] = values["task"].str.partition("/")[0]
+    table = pd.concat([values.assign(policy=f"{m}-0", method=m, seed=0) for m in ("ours", "taught", "untuned")])
+    found = metrics.self_refinement(table, {"taught": ["b"]}).set_index("method")
+    assert found.loc["ours", ["recovery", "progress"]].tolist() == pytest.approx([0.5, 0.4])
+    assert found.loc["taught", ["recovery", "progress"]].tolist() == pytest.approx([1.0, 0.2])
+    assert "untuned" not in found.index
+
+
+def test_accepted_replies_by_hand():
+    steps = [("a/1", "accepted"), ("a/2", "logic"), ("b/1", "accepted")]
+    table = pd.DataFrame(steps, columns=["task", "error"]).assign(method="m", seed=0)
+    table["engine"] = table["task"].str[0]
+    found = metrics.accepted({"first reply": table}).iloc[0]
+    assert (found["reply"], found["value"], found["n"]) == ("first reply", 0.75, 3)  # engines weigh the same
+
+
+def test_a_spread_is_of_each_seed():
+    """Two seeds that vary in opposite ways both vary: their mean does not."""
+    rows = [
+        (seed, word, value)
+        for seed, pair in enumerate([(0, 1), (1, 0)])
+        for word, value in zip("xy", pair, strict=True)
+    ]
+    table = pd.DataFrame(rows, columns=["seed", "perturbation", "progress"]).assign(method="m", engine="a", task="a/1")
+    found = metrics.robustness(table.replace({"perturbation": {"x": metrics.UNPERTURBED}}), "progress")
+    assert found.set_index("perturbation").loc["std", "value"] == 0.5
