@@ -14,6 +14,9 @@ from agentrefine_lib.schema import explain
 FILE = Path("params") / "artefacts.yaml"
 
 
+POINTS = "points"  # percentage points
+
+
 class Claim(BaseModel):
     """One testable sentence, and the test that decides it; its result is the row ``id`` of ``claims_*.csv``."""
 
@@ -22,6 +25,7 @@ class Claim(BaseModel):
     id: str
     says: str
     test: str
+    unit: str = POINTS  # of the difference; shares are told in points, everything else as it is
     tried: str = ""  # what did not help, where it does not hold
     engines: list[str] = []  # of the panel of chapter 4, whose tasks decide it: results.power
 

@@ -99,7 +99,7 @@ def first_page(profile: Profile, captions: Mapping[str, str]) -> dict[str, Any]:
     if not all(path.exists() for path in (figures / "manifest.json", figures / "tab1_main.csv", picture)):
         return {"found": []}
     return {
-        "found": compared(figures),
+        "found": compared(figures, profile.root),
         "told": told_run(figures, profile.root).replace("`", ""),
         "picture": f"data:image/png;base64,{base64.b64encode(picture.read_bytes()).decode()}",
         "alt": alt_text(picture, captions[MAIN]),

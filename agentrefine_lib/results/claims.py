@@ -10,7 +10,7 @@ from IPython.display import HTML
 
 from agentrefine_lib.metrics.verdicts import ALL, NO, NONE, OPEN, YES
 from agentrefine_lib.plots.findings import count
-from agentrefine_lib.results.artefacts import Artefact, description, load_artefacts, read_claims
+from agentrefine_lib.results.artefacts import POINTS, Artefact, description, load_artefacts, read_claims
 from agentrefine_lib.runner import repository
 from agentrefine_lib.viewers.page import escape, html_page, table
 
@@ -40,7 +40,7 @@ def told_claims(artefacts: list[Artefact], tested: pd.DataFrame) -> list[dict[st
             row = tested.loc[claim.id].to_dict() if claim.id in tested.index else {}
             found = {"verdict": holds(row), "compared": row.get("compared", "")}
             found |= {"needed": row["needed"] if pd.notna(row.get("needed")) else math.inf}
-            told.append(claim.model_dump() | found | {"numbers": numbers(row), "artefact": artefact.id})
+            told.append(claim.model_dump() | found | {"numbers": numbers(row, claim.unit), "artefact": artefact.id})
     return told
 
 
@@ -49,15 +49,21 @@ def holds(row: Mapping[Any, Any]) -> str:
     return UNTESTED if pd.isna(row.get("difference")) else str(row["verdict"])
 
 
-def numbers(row: dict[Any, Any]) -> str:
-    """A test in words: difference [interval], p, n, the most seeds of a method, and the n that would decide."""
+def difference(row: dict[Any, Any], unit: str = "") -> str:
+    """A difference in its unit, its interval, and p where there is one."""
+    scale, form = (100, ".1f") if unit == POINTS else (1, ".3g")
+    value, low, high = (f"{round(scale * row[name], 7) + 0.0:{form}}" for name in ("difference", "low", "high"))
+    p = f", p = {row['p']:.2g}" if pd.notna(row["p"]) else ""
+    return f"{value}{' ' * bool(unit)}{unit} [{low}, {high}]{p}"
+
+
+def numbers(row: dict[Any, Any], unit: str = "") -> str:
+    """A test in words: its ``difference``, n, the most seeds of a method, and the n that would decide."""
     if pd.isna(row.get("difference")):
         return "one side is missing here"
-    p = f", p = {row['p']:.2g}" if pd.notna(row["p"]) else ""
     seeds = f", {'up to ' * (row['seeds'] > 1)}{count(int(row['seeds']), 'seed')}" if pd.notna(row["seeds"]) else ""
     needed = f"; about n = {row['needed']:,.0f} would decide" if pd.notna(row.get("needed")) else ""
-    value, low, high = (f"{round(row[name], 9) + 0.0:.3g}" for name in ("difference", "low", "high"))
-    return f"{value} [{low}, {high}]{p}, n = {row['n']:,.0f}{seeds}{needed}"
+    return f"{difference(row, unit)}, n = {row['n']:,.0f}{seeds}{needed}"
 
 
 def show_claims(tested: pd.DataFrame, root: Path | None = None) -> HTML:
@@ -67,7 +73,9 @@ def show_claims(tested: pd.DataFrame, root: Path | None = None) -> HTML:
     """
     known = {c.id: c for artefact in load_artefacts(root or repository()) for c in artefact.claims}
     rows = [
-        (known[name].says if name in known else name, holds(row), numbers(row), row["compared"])
+        (known[name].says, holds(row), numbers(row, known[name].unit), row["compared"])
+        if name in known
+        else (name, holds(row), numbers(row), row["compared"])
         for name, row in tested.set_index("claim").to_dict("index").items()
     ]
     return html_page(table(("claim", "holds", "difference [95 %]", "compared"), rows), "claims")

@@ -9,7 +9,7 @@ from typing import NamedTuple
 import pandas as pd
 
 from agentrefine_lib.results.artefacts import load_artefacts, read_claims
-from agentrefine_lib.results.claims import told_claims
+from agentrefine_lib.results.claims import difference, told_claims
 from agentrefine_lib.runner import repository
 
 BEGIN, END = "<!-- findings: made by make reproduce, do not edit -->", "<!-- end of findings -->"
@@ -25,8 +25,6 @@ COMPARED = {  # claim: what its difference is between
     "mask_refinements": "Log-likelihood of refinements, AgentRefine minus the same twin",
     "fig_thoughts": "Vendi score of half of the thoughts trained on, AgentRefine minus expert only",
 }
-UNITS = {"mask_refinements": (1, " nats a token"), "fig_thoughts": (1, "")}  # factor and unit; of the others:
-POINTS = (100, " points")
 
 
 class Finding(NamedTuple):
@@ -39,21 +37,19 @@ class Finding(NamedTuple):
 
 def findings(figures: Path, root: Path) -> str:
     """Markdown, from the CSVs and the manifest of a run: tasks won, some comparisons, and how many claims hold."""
-    rows = [f"| {' | '.join(row)} |".replace("  ", " ") for row in compared(figures)]
+    rows = [f"| {' | '.join(row)} |".replace("  ", " ") for row in compared(figures, root)]
     return "\n".join(["| | this run | verdict |", "|---|---|---|", *rows, "", told_run(figures, root)])
 
 
-def compared(figures: Path) -> list[Finding]:
+def compared(figures: Path, root: Path) -> list[Finding]:
     """The tasks that were won, and those of ``COMPARED`` that the run measured."""
     claims, rows = read_claims(figures), [_won(pd.read_csv(figures / "tab1_main.csv"))]
+    units = {claim.id: claim.unit for artefact in load_artefacts(root) for claim in artefact.claims}
     for name, between in COMPARED.items():
-        factor, unit = UNITS.get(name, POINTS)
         if name in claims["difference"].dropna().index:
-            row = claims.loc[name]
-            value, low, high = (factor * row[["difference", "low", "high"]].astype(float)).round(1) + 0.0
-            p = f", p = {row['p']:.2g}" if pd.notna(row["p"]) else ""
+            row = claims.loc[name].to_dict()
             needed = f" (about n = {row['needed']:,.0f} would decide)" if pd.notna(row.get("needed")) else ""
-            rows.append(Finding(between, f"{value:.1f}{unit} [{low:.1f}, {high:.1f}]{p}", f"{row['verdict']}{needed}"))
+            rows.append(Finding(between, difference(row, units[name]), f"{row['verdict']}{needed}"))
     return rows
 
 

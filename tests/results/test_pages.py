@@ -94,7 +94,7 @@ def test_the_page_shows_ours_beside_the_papers_escaped_and_every_claim(root):
     assert page.index("37.5") < page.index("25 [10,\u00a040] (1/4)")  # the paper's table, then ours
     assert "0.125 (n\u00a0=\u00a04)" in page and "their page" in page
     for told in (page, text):
-        assert "0.5 [0, 0.75], p = 0.06, n = 8, up to 3 seeds; about n = 12 would decide" in told
+        assert "50.0 points [0.0, 75.0], p = 0.06, n = 8, up to 3 seeds; about n = 12 would decide" in told
         assert "one side is missing here" in told
         assert "ried: " in told
         assert "1 of 1 artefacts" in told
@@ -107,7 +107,7 @@ def test_a_chapter_shows_what_is_claimed_and_not_an_id(root):
     up = {"claim": "up", "compared": "a - b", "difference": 0.5, "low": 0.25, "high": 0.75, "n": 8, "seeds": 1}
     page = BeautifulSoup(show_claims(claims(up, nothing, {"claim": "<i>mine</i>"}), root).data, "html.parser")
     rows = [[cell.text for cell in row.select("td")] for row in page.select("tbody tr")]
-    assert rows[0] == ["It goes up.", "yes", "0.5 [0.25, 0.75], n = 8, 1 seed", "a - b"]
+    assert rows[0] == ["It goes up.", "yes", "50.0 points [25.0, 75.0], n = 8, 1 seed", "a - b"]
     assert rows[1][:3] == ["Who knows.", "not tested", "one side is missing here"]
     assert rows[2][0] == "<i>mine</i>"
 
@@ -117,7 +117,7 @@ def test_a_chapter_shows_what_is_claimed_and_not_an_id(root):
     [
         (
             "up,a - b,0.5,0.25,0.75,0.01,8,3,yes,",
-            "1 claim holds in this run: “It goes up.” (0.5 [0.25, 0.75], p = 0.01",
+            "1 claim holds in this run: “It goes up.” (50.0 points [25.0, 75.0], p = 0.01",
         ),
         (
             "up,a - b,-0.5,-0.7,-0.1,0.01,8,3,no,",
@@ -133,7 +133,7 @@ def test_a_chapter_shows_what_is_claimed_and_not_an_id(root):
         ),
         (
             "up,a - b,0.5,0,0.75,0.06,8,3,not decided,12",
-            "(0.5 [0, 0.75], p = 0.06, n = 8, up to 3 seeds; about n = 12 would",
+            "(50.0 points [0.0, 75.0], p = 0.06, n = 8, up to 3 seeds; about n = 12 would",
         ),
         ("", "2 claims were not tested, as one side is missing here, such as “It goes up.”"),
     ],
