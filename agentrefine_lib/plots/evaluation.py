@@ -99,8 +99,7 @@ def ladder(table: pd.DataFrame, labels: dict[str, str]) -> Figure:
     ax.set(ylim=(-0.03 * top, 1.03 * top), ylabel="progress (%)")
     ax.set_xticks(range(len(rungs)), [f"{fill(rung, 12)}\nn = {counts[rung]}" for rung in rungs], fontsize=7.5)
     curves(ax, shown, "place", "value", "method", height=2.8)
-    real = [f"real engines {rung}" if str(rung).startswith("with") else str(rung) for rung in ours["rung"]]
-    said = [f"{value:.1f} % on {rung}" for value, rung in zip(ours["value"], real, strict=True)]
+    said = [f"{row.value:.1f} % on {row.rung}" for row in ours.itertuples()]
     reading = (
         "From left to right, tasks move away from training; engines weigh the same. Neither: no example, no list. "
     )
