@@ -39,8 +39,8 @@ STATIC = "A widget, as the run left it. To use it: make lab, then open {} and ru
 BAR = re.compile(r"^.*\d+%\|.*\n?", re.MULTILINE)  # a line of a progress bar
 FORMULA = re.compile(r"\$\$([^$]+)\$\$|\$(\S(?:[^$\n]*\S)?)\$(?!\d)")
 HEADING = re.compile(r'<h[12] id="([^"]*)">(.*?)<a class="anchor-link".*?</h[12]>')
-TAGS = """a b blockquote br button caption code dd details div dl dt em figcaption figure h1 h2 h3 h4 hr i img ins li ol
-p pre progress s span strong sub summary sup table tbody td th thead tr u ul""".split()  # noqa: SIM905 -- forty lines otherwise
+TAGS = """a b blockquote br button caption code dd details div dl dt em figcaption figure h1 h2 h3 h4 hr i img ins li
+mark ol p pre progress s span strong sub summary sup table tbody td th thead tr u ul""".split()  # noqa: SIM905 -- one line
 ATTRIBUTES = set(
     """alt aria-label aria-pressed class colspan max open role rowspan scope start style tabindex title type value
 width""".split()  # noqa: SIM905

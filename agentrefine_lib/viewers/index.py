@@ -33,6 +33,7 @@ class Entry(NamedTuple):
     errors: list[str]  # the kinds of each refused action; MASKED for a masked reply
     refinements: int
     length: int  # actions
+    progress: float | None = None  # at the end; None where it is not known
 
 
 class _Place(NamedTuple):
@@ -59,6 +60,10 @@ class Index:
 
     def __len__(self) -> int:
         return len(self.entries)
+
+    def name(self, number: int) -> str:
+        """Where the record stands: file and line."""
+        return self._places[number].name
 
     def line(self, number: int) -> bytes:
         """The record as it stands in its file."""
@@ -129,7 +134,8 @@ def _entry(line: bytes, name: str) -> Entry:
         play = read_play(raw)
     except (KeyError, TypeError, AttributeError, IndexError) as error:
         raise SchemaError(f"{name}: not a {model.__name__}: {type(error).__name__} {error}") from None
-    return Entry(*play[:4], play.errors, play.refinements, len(play.exchanges))
+    progress = play.exchanges[-1].progress if play.exchanges else None
+    return Entry(*play[:4], play.errors, play.refinements, len(play.exchanges), progress)
 
 
 def _texts(value: Any) -> Iterator[str]:

@@ -1,6 +1,7 @@
 """Records as pages: what a notebook shows of a script, a trajectory, a mask, an episode, or two episodes."""
 
 from collections.abc import Sequence
+from difflib import SequenceMatcher
 from itertools import groupby
 from typing import Any
 
@@ -166,7 +167,9 @@ def pair_page(ours: Episode, theirs: Episode) -> str:
     cells = [f"<div>{play_head(play)}</div>" for play in plays]
     for number in range(1, max(len(play.exchanges) for play in plays) + 1):
         if number == parting:
-            cells.append(f'<div class="ar-parting ar-label"><b>they part here, at step {number}</b></div>')
+            said = [play.exchanges[number - 1].action for play in plays if number <= len(play.exchanges)]
+            told = "".join(f"<div>{_differing(*pair)}</div>" for pair in (said, said[::-1]) if len(said) == 2)
+            cells.append(f'<div class="ar-parting ar-label"><b>they part here, at step {number}</b>{told}</div>')
         for play in plays:
             left = play.exchanges[number - 1 : number]
             named = (e._replace(label=f"{play.player} · {e.label}") for e in left)  # in a narrow window they alternate
@@ -174,6 +177,14 @@ def pair_page(ours: Episode, theirs: Episode) -> str:
     if parting > max(len(play.exchanges) for play in plays):
         cells.append('<div class="ar-parting ar-label"><b>they do the same to the end</b></div>')
     return f'<div class="ar-pair">{"".join(cells)}</div>'
+
+
+def _differing(said: str, other: str) -> str:
+    """The words of an action, those marked that the other one has not."""
+    words, others = said.split(), other.split()
+    parts = SequenceMatcher(None, words, others, autojunk=False).get_opcodes()
+    pieces = ((kind, escape(" ".join(words[start:end]))) for kind, start, end, *_ in parts if end > start)
+    return " ".join(piece if kind == "equal" else f"<mark>{piece}</mark>" for kind, piece in pieces)
 
 
 def record_page(record: Playable) -> str:

@@ -28,7 +28,8 @@ function filterBar(model) {
     bar.append(labelled(name, field));
   };
   for (const [name, options] of Object.entries(model.get("choices"))) {
-    const nodes = ["", ...options].map((option) => make("option", { value: option }, [option || "any"]));
+    const none = name === "sort" ? "as in the file" : "any";
+    const nodes = ["", ...options].map((option) => make("option", { value: option }, [option || none]));
     add(name, make("select", { "aria-label": name }, nodes), (value) => value);
   }
   for (const [name, hint] of [["shortest", "0"], ["longest", "∞"]]) {
@@ -125,32 +126,33 @@ function rowList(model) {
 // The page of one record, and the way from error to error.
 function recordPage(model) {
   const node = make("div", { class: "ar-detail", role: "region", "aria-label": "the record", tabindex: "0" });
-  let jump = false; // the next record is shown at its first error
+  let jump = 0; // the next record is shown at its first error, or, with -1, at its last
 
-  const errorAfter = (top) => [...node.querySelectorAll("[data-error]")].find((error) => error.offsetTop > top + 1);
+  const errors = () => [...node.querySelectorAll("[data-error]")];
   const go = (error) => {
     node.querySelectorAll(".ar-here").forEach((other) => other.classList.remove("ar-here"));
     error.classList.add("ar-here");
     node.scrollTop = error.offsetTop;
   };
-  const nextError = () => {
+  const toError = (way) => {
     const here = node.querySelector(".ar-here");
-    const next = errorAfter(here ? here.offsetTop : -2);
+    const all = way > 0 ? errors() : errors().reverse();
+    const next = all.find((error) => !here || way * (error.offsetTop - here.offsetTop) > 1);
     if (next) go(next);
     else {
-      jump = true;
-      model.send({ next_error: model.get("selected") });
+      jump = way;
+      model.send({ [way > 0 ? "next_error" : "previous_error"]: model.get("selected") });
     }
   };
   const show = () => {
     node.innerHTML = model.get("body"); // escaped in Python
     node.scrollTop = 0;
-    const first = jump && errorAfter(-2);
-    if (first) go(first);
-    jump = false;
+    const error = jump && errors().at(jump > 0 ? 0 : -1);
+    if (error) go(error);
+    jump = 0;
   };
   const mark = () => { node.dataset.shown = model.get("shown"); };
-  return { node, nextError, show, mark };
+  return { node, toError, show, mark };
 }
 
 // Notes, tags and ways out.
@@ -195,17 +197,18 @@ function render({ model, el }) {
   el.setAttribute("data-lm-suppress-shortcuts", "true"); // or JupyterLab would move between cells at j and k
   el.setAttribute("tabindex", "0");
   el.setAttribute("role", "group");
-  el.setAttribute("aria-label", "Trajectory viewer. Keys: j next, k previous, n next error, x tick, slash search");
+  el.setAttribute("aria-label", "Trajectory viewer. Keys: j next, k previous, n next error, p previous error, x tick, slash search");
   const filters = filterBar(model), list = rowList(model), record = recordPage(model), notes = foot(model);
   const status = make("div", { class: "ar-status", role: "status" });
-  const hint = make("div", { class: "ar-label ar-keys" }, ["j next · k previous · n next error · x tick · / search"]);
+  const hint = make("div", { class: "ar-label ar-keys" }, ["j next · k previous · n next error · p previous error · x tick · / search"]);
   const panes = make("div", { class: "ar-panes" }, [list.node, record.node]);
   el.append(filters.bar, make("div", { class: "ar-line" }, [status, hint]), panes, notes.bar);
   list.node.addEventListener("click", () => el.focus({ preventScroll: true }));
   const next = () => list.choose(model.get("selected") + 1);
   const previous = () => list.choose(model.get("selected") - 1);
   const search = () => filters.search.focus();
-  const keys = { j: next, ArrowDown: next, k: previous, ArrowUp: previous, n: record.nextError, x: list.tick, "/": search };
+  const keys = { j: next, ArrowDown: next, k: previous, ArrowUp: previous, x: list.tick, "/": search };
+  Object.assign(keys, { n: () => record.toError(1), p: () => record.toError(-1) });
   keyboard(el, keys, record.node);
 
   const told = () => { status.textContent = model.get("status"); };

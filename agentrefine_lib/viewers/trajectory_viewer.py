@@ -1,19 +1,29 @@
 """Thousands of trajectories, episodes or conversations in a notebook: filter, search, page, take notes, export."""
 
+import json
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
+from statistics import fmean
 from typing import Any
 
 import anywidget
 import traitlets
+from pydantic_core import from_json
 
 from agentrefine_lib.schema import Journal, Record, atomic_write, read_jsonl
 from agentrefine_lib.viewers.index import MASKED, Entry, Index, Source
-from agentrefine_lib.viewers.page import CSS, document, folded, page
+from agentrefine_lib.viewers.page import CSS, document, folded, page, text
 from agentrefine_lib.viewers.render import record_page
 
 HERE = Path(__file__).parent
+ORDERS: dict[str, Callable[[Entry], float]] = {  # of the list; without one, that of the files
+    "most actions": lambda entry: -entry.length,
+    "most errors": lambda entry: -len(entry.errors),
+    "most corrected": lambda entry: -entry.refinements,
+    "most progress": lambda entry: -1 if entry.progress is None else -1 - entry.progress,
+    "least progress": lambda entry: 2 if entry.progress is None else entry.progress,
+}
 
 
 class Note(Record):
@@ -27,9 +37,11 @@ class Note(Record):
 class TrajectoryViewer(anywidget.AnyWidget):
     """``TrajectoryViewer("runs/laptop/synthesis/trajectories.jsonl")``: a file, a folder of JSONL files, or records.
 
-    ``filters`` can be set from Python, too: engine, player, outcome, error, refinement, shortest, longest, search.
-    Notes go to ``out/notes.jsonl``; what is ticked, or else what the filters leave, to ``out/selection.jsonl`` or
-    ``.html``. Raises SchemaError for what is no record.
+    ``filters`` can be set from Python, too: engine, player, outcome, error, refinement, shortest, longest, search, and
+    sort, one of ``ORDERS``; ``show`` selects a record by its id. The line above the list tells of what the filters
+    leave: how many succeeded, errors, how many of them were corrected, mean progress. Notes go to ``out/notes.jsonl``;
+    what is ticked, or else what the filters leave, to ``out/selection.jsonl`` or ``.html``. Raises SchemaError for what
+    is no record.
     """
 
     _esm = HERE / "trajectory_viewer.js"
@@ -67,18 +79,23 @@ class TrajectoryViewer(anywidget.AnyWidget):
         left = [n for n, entry in enumerate(self._index.entries) if _passes(entry, wanted)]
         if "search" in wanted:
             left = self._index.search(wanted["search"], left)
+        entries = self._index.entries
+        if order := ORDERS.get(wanted.get("sort", "")):
+            left.sort(key=lambda n: order(entries[n]))
         self._left = left
         with self.hold_sync():
             self.count, self.version = len(left), self.version + 1
-            self.status = f"{len(left)} of {len(self._index)} records"
+            self.status = " · ".join([f"{len(left)} of {len(self._index)} records", *_told([entries[n] for n in left])])
             self.selected = 0 if left else -1
             self._show()
 
     def _show(self) -> None:
         body, name = "<p>No record passes the filters.</p>", ""
         if 0 <= self.selected < len(self._left):
-            record = self._index.record(self._left[self.selected])
-            body, name = record_page(record), record.id
+            number = self._left[self.selected]
+            record, raw = self._index.record(number), from_json(self._index.line(number))
+            as_json = text(json.dumps(raw, ensure_ascii=False, indent=1))
+            body, name = record_page(record) + folded(f"as JSON: {self._index.name(number)}", as_json), record.id
         note = self._notes.get(name, Note(id=name, note="", tags=[]))
         with self.hold_sync():  # one message, so that page and number agree
             self.body, self.note, self.shown = body, note.model_dump(), self.selected
@@ -89,18 +106,28 @@ class TrajectoryViewer(anywidget.AnyWidget):
             rows = [_row(n, self._index.entries[n]) for n in self._left[first:last]]
             self.send({"rows": rows, "from": first, "version": self.version})
         elif "next_error" in content:
-            self._next_error(content["next_error"])
+            self._to_error(range(content["next_error"] + 1, len(self._left)), "later")
+        elif "previous_error" in content:
+            self._to_error(range(content["previous_error"] - 1, -1, -1), "earlier")
         elif "note" in content:
             self.save_note(content["note"], content["tags"].split(","), content["id"])
         elif "write" in content:
             self.status = f"written: {self.export(content['write'])}"
 
-    def _next_error(self, here: int) -> None:
-        for number in range(here + 1, len(self._left)):
+    def _to_error(self, numbers: Iterable[int], where: str) -> None:
+        for number in numbers:
             if self._index.entries[self._left[number]].errors:
                 self.selected = number
                 return
-        self.status = "no later record holds an error"
+        self.status = f"no {where} record holds an error"
+
+    def show(self, name: str) -> None:
+        """Select the record of that id, without filters. Raises ValueError where there is none."""
+        number = next((n for n, entry in enumerate(self._index.entries) if entry.id == name), None)
+        if number is None:
+            raise ValueError(f"id: found no record {name!r}")
+        self.filters = {}
+        self.selected = number
 
     def save_note(self, note: str, tags: Iterable[str], name: str = "") -> None:
         """Append a note on the record of that id, by default the selected one, to ``out/notes.jsonl``."""
@@ -145,12 +172,24 @@ def _facets(entry: Entry) -> dict[str, set[str]]:
     }
 
 
-def _choices(entries: Iterable[Entry]) -> dict[str, list[str]]:
+def _choices(entries: Sequence[Entry]) -> dict[str, list[str]]:
     found = defaultdict[str, set[str]](set)
     for entry in entries:
         for name, values in _facets(entry).items():
             found[name] |= values - {""}
-    return {name: sorted(values) for name, values in found.items() if len(values) > 1}
+    orders = [name for name in ORDERS if "progress" not in name or any(e.progress is not None for e in entries)]
+    return {name: sorted(values) for name, values in found.items() if len(values) > 1} | {"sort": orders}
+
+
+def _told(entries: Sequence[Entry]) -> list[str]:
+    """What records have in common, in words."""
+    ends = [entry.outcome == "success" for entry in entries if entry.outcome]
+    reached = [entry.progress for entry in entries if entry.progress is not None]
+    errors, mended = sum(len(entry.errors) for entry in entries), sum(entry.refinements for entry in entries)
+    told = [f"{sum(ends)} succeeded ({100 * fmean(ends):.0f} %)"] if ends else []
+    told += [f"{errors / len(entries):.1f} errors each"] if errors else []
+    told += [f"{100 * mended / errors:.0f} % corrected"] if errors and ends else []
+    return told + ([f"mean progress {fmean(reached):.2f}"] if reached else [])
 
 
 def _passes(entry: Entry, wanted: Mapping[str, Any]) -> bool:

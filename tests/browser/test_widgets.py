@@ -79,7 +79,10 @@ def test_the_trajectory_viewer_reads_keys_and_keeps_them(open_notebook, few, lab
     for _ in range(detail.locator("[data-error]").count()):  # through this record's errors into the next one
         page.keyboard.press("n")
     viewer.locator(".ar-detail[data-shown='2'] .ar-here", has_text="✗").wait_for()
+    page.keyboard.press("p")  # and back to the last one of the record before
+    viewer.locator(".ar-detail[data-shown='1'] .ar-here", has_text="✗").wait_for()
     page.keyboard.press("k")
+    page.keyboard.press("j")
     for key in COMMANDS_OF_LAB:
         page.keyboard.press(key)
     viewer.locator("[data-tick]", has_text="☑").wait_for()

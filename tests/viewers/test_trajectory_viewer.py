@@ -8,6 +8,7 @@ from agentrefine_lib.schema import COMPLETED, SchemaError, Trajectory, read_json
 from agentrefine_lib.verify import check_turns
 from agentrefine_lib.viewers import Index, TrajectoryViewer
 from agentrefine_lib.viewers.play import as_play
+from agentrefine_lib.viewers.render import _differing
 
 
 @pytest.fixture
@@ -60,6 +61,32 @@ def test_search_reads_texts_and_not_the_names_of_fields(path, trajectories, word
     assert viewer.count < 4
 
 
+def test_what_the_filters_leave_is_sorted_and_summed_up(trajectories, tmp_path):
+    viewer = TrajectoryViewer(trajectories[:9], out=tmp_path)
+    viewer.filters = {"sort": "most errors"}
+    errors = {t.id: len(as_play(t).errors) for t in trajectories[:9]}
+    assert ids(viewer) == sorted(errors, key=lambda name: -errors[name])  # equal ones as they were
+    mended = sum(as_play(t).refinements for t in trajectories[:9])
+    told = f"{sum(errors.values()) / 9:.1f} errors each · {100 * mended / sum(errors.values()):.0f} % corrected"
+    assert viewer.status == f"9 of 9 records · 9 succeeded (100 %) · {told}"
+    assert viewer.choices["sort"] == ["most actions", "most errors", "most corrected"]  # no progress in these
+    viewer.show(trajectories[4].id)
+    assert viewer.selected == 4 and viewer.note["id"] == trajectories[4].id
+    with pytest.raises(ValueError, match="found no record 'nobody'"):
+        viewer.show("nobody")
+
+
+def test_a_record_is_there_as_json_with_its_place(path, tmp_path):
+    viewer = TrajectoryViewer(path, out=tmp_path)
+    assert f"as JSON: {path}:1" in viewer.body and "&quot;trajectory&quot;: [" in viewer.body
+
+
+def test_where_two_episodes_part_words_are_marked():
+    told = _differing("go to the red ball", "go to a ball")
+    assert told == "go to <mark>the red</mark> ball"
+    assert _differing("<b>", "x") == "<mark>&lt;b&gt;</mark>"
+
+
 def test_the_next_error_is_in_a_later_record(path, trajectories, tmp_path):
     clean = trajectories[0].model_copy(update={"id": "clean", "turns": trajectories[0].turns[:1]})
     viewer = TrajectoryViewer([trajectories[0], clean, clean, trajectories[1]], out=tmp_path)
@@ -67,6 +94,10 @@ def test_the_next_error_is_in_a_later_record(path, trajectories, tmp_path):
     assert viewer.selected == 3
     viewer._on_message(viewer, {"next_error": 3}, [])
     assert viewer.status == "no later record holds an error"
+    viewer._on_message(viewer, {"previous_error": 3}, [])
+    assert viewer.selected == 0
+    viewer._on_message(viewer, {"previous_error": 0}, [])
+    assert viewer.status == "no earlier record holds an error"
 
 
 def test_notes_outlive_the_viewer(path, tmp_path):
