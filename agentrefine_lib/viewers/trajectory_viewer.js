@@ -38,6 +38,11 @@ function filterBar(model) {
   }
   const search = make("input", { type: "search", placeholder: "search the texts ( / )", "aria-label": "search" });
   add("search", search, (value) => value);
+  let typed;
+  search.oninput = () => { // as one types, a moment after the last letter
+    clearTimeout(typed);
+    typed = setTimeout(search.onchange, 300);
+  };
   const show = () => {
     for (const [name, field] of Object.entries(fields))
       if (!field.matches(":focus")) field.value = model.get("filters")[name] ?? ""; // what is being typed stays
@@ -123,6 +128,23 @@ function rowList(model) {
   return { node, draw, choose, tick, reveal, refill, arrived };
 }
 
+// Marks the words that were searched for; an older browser shows the record without.
+function highlight(node, words) {
+  if (!globalThis.CSS?.highlights) return;
+  const walker = document.createTreeWalker(node, NodeFilter.SHOW_TEXT), ranges = [];
+  while (words && walker.nextNode()) {
+    const text = walker.currentNode, said = text.data.toLowerCase();
+    if (said.length !== text.data.length) continue; // a letter whose small one is two: places would not fit
+    for (let at = said.indexOf(words); at >= 0; at = said.indexOf(words, at + words.length)) {
+      const range = new Range();
+      range.setStart(text, at);
+      range.setEnd(text, at + words.length);
+      ranges.push(range);
+    }
+  }
+  CSS.highlights.set("ar-found", new Highlight(...ranges));
+}
+
 // The page of one record, and the way from error to error.
 function recordPage(model) {
   const node = make("div", { class: "ar-detail", role: "region", "aria-label": "the record", tabindex: "0" });
@@ -147,6 +169,7 @@ function recordPage(model) {
   const show = () => {
     node.innerHTML = model.get("body"); // escaped in Python
     node.scrollTop = 0;
+    highlight(node, (model.get("filters").search ?? "").toLowerCase());
     const error = jump && errors().at(jump > 0 ? 0 : -1);
     if (error) go(error);
     jump = 0;

@@ -3,6 +3,7 @@
 import json
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from itertools import count
 from pathlib import Path
 from statistics import fmean
 from typing import Any
@@ -37,11 +38,11 @@ class Note(Record):
 class TrajectoryViewer(anywidget.AnyWidget):
     """``TrajectoryViewer("runs/laptop/synthesis/trajectories.jsonl")``: a file, a folder of JSONL files, or records.
 
-    ``filters`` can be set from Python, too: engine, player, outcome, error, refinement, shortest, longest, search, and
-    sort, one of ``ORDERS``; ``show`` selects a record by its id. The line above the list tells of what the filters
-    leave: how many succeeded, errors, how many of them were corrected, mean progress. Notes go to ``out/notes.jsonl``;
-    what is ticked, or else what the filters leave, to ``out/selection.jsonl`` or ``.html``. Raises SchemaError for what
-    is no record.
+    ``filters`` can be set from Python, too: engine, player, outcome, error, refinement, note, shortest, longest,
+    search, and sort, one of ``ORDERS``; ``show`` selects a record by its id. The line above the list tells of what the
+    filters leave: how many succeeded, errors, how many of them were corrected, mean progress, notes. Notes go to
+    ``out/notes.jsonl``; what is ticked, or else what the filters leave, to ``out/selection.jsonl`` or ``.html``, or
+    ``selection-2`` where there is one. Raises SchemaError for what is no record.
     """
 
     _esm = HERE / "trajectory_viewer.js"
@@ -76,7 +77,7 @@ class TrajectoryViewer(anywidget.AnyWidget):
 
     def _filter(self) -> None:
         wanted = {name: value for name, value in self.filters.items() if value not in ("", None)}
-        left = [n for n, entry in enumerate(self._index.entries) if _passes(entry, wanted)]
+        left = [n for n, entry in enumerate(self._index.entries) if _passes(entry, wanted, entry.id in self._notes)]
         if "search" in wanted:
             left = self._index.search(wanted["search"], left)
         entries = self._index.entries
@@ -86,6 +87,8 @@ class TrajectoryViewer(anywidget.AnyWidget):
         with self.hold_sync():
             self.count, self.version = len(left), self.version + 1
             self.status = " · ".join([f"{len(left)} of {len(self._index)} records", *_told([entries[n] for n in left])])
+            if noted := sum(entries[n].id in self._notes for n in left):
+                self.status += f" · {noted} noted"
             self.selected = 0 if left else -1
             self._show()
 
@@ -103,8 +106,7 @@ class TrajectoryViewer(anywidget.AnyWidget):
     def _on_message(self, _: Any, content: Mapping[str, Any], buffers: Any) -> None:
         if "rows" in content and content["version"] == self.version:
             first, last = content["rows"]
-            rows = [_row(n, self._index.entries[n]) for n in self._left[first:last]]
-            self.send({"rows": rows, "from": first, "version": self.version})
+            self._send_rows(first, last)
         elif "next_error" in content:
             self._to_error(range(content["next_error"] + 1, len(self._left)), "later")
         elif "previous_error" in content:
@@ -113,6 +115,11 @@ class TrajectoryViewer(anywidget.AnyWidget):
             self.save_note(content["note"], content["tags"].split(","), content["id"])
         elif "write" in content:
             self.status = f"written: {self.export(content['write'])}"
+
+    def _send_rows(self, first: int, last: int) -> None:
+        found = [(n, self._index.entries[n]) for n in self._left[first:last]]
+        rows = [_row(n, entry, entry.id in self._notes) for n, entry in found]
+        self.send({"rows": rows, "from": first, "version": self.version})
 
     def _to_error(self, numbers: Iterable[int], where: str) -> None:
         for number in numbers:
@@ -139,6 +146,8 @@ class TrajectoryViewer(anywidget.AnyWidget):
         with Journal(self._out / "notes.jsonl", Note, key=lambda noted: noted.id) as notes:
             notes.append(kept)
         self._notes[name] = kept
+        here = next((at for at, n in enumerate(self._left) if self._index.entries[n].id == name), 0)
+        self._send_rows(here, here + 1)  # its row shows the note now
         self.status = f"noted on {name}: {self._out / 'notes.jsonl'}"
 
     def export(self, form: str) -> Path:
@@ -146,7 +155,8 @@ class TrajectoryViewer(anywidget.AnyWidget):
         if form not in ("jsonl", "html"):
             raise ValueError(f"form: found {form!r}, expected jsonl or html")
         numbers = sorted(self.ticked) or self._left
-        path = self._out / f"selection.{form}"
+        names = (self._out / f"selection{f'-{n}' * (n > 1)}.{form}" for n in count(1))
+        path = next(name for name in names if not name.exists())
         with atomic_write(path) as part:
             if form == "jsonl":
                 part.write_bytes(b"".join(self._index.line(n).rstrip(b"\n") + b"\n" for n in numbers))
@@ -160,8 +170,8 @@ class TrajectoryViewer(anywidget.AnyWidget):
         return {note.id: note for note in read_jsonl(path, Note, growing=True)} if path.exists() else {}
 
 
-def _facets(entry: Entry) -> dict[str, set[str]]:
-    """What a filter may ask of a record, by the filter's name."""
+def _facets(entry: Entry, noted: bool = False) -> dict[str, set[str]]:
+    """What a filter may ask of a record, by the filter's name; ``noted``: whether a reader wrote a note on it."""
     errors = {kind for kinds in entry.errors for kind in kinds.split(", ")}
     return {
         "engine": {entry.group},
@@ -169,6 +179,7 @@ def _facets(entry: Entry) -> dict[str, set[str]]:
         "outcome": {entry.outcome},
         "error": errors | {"with errors" if errors else "without errors"},
         "refinement": {"with refinement" if entry.refinements else "without refinement"},
+        "note": {"with a note" if noted else "without a note"},
     }
 
 
@@ -178,6 +189,7 @@ def _choices(entries: Sequence[Entry]) -> dict[str, list[str]]:
         for name, values in _facets(entry).items():
             found[name] |= values - {""}
     orders = [name for name in ORDERS if "progress" not in name or any(e.progress is not None for e in entries)]
+    found["note"] = {"with a note", "without a note"}
     return {name: sorted(values) for name, values in found.items() if len(values) > 1} | {"sort": orders}
 
 
@@ -192,15 +204,15 @@ def _told(entries: Sequence[Entry]) -> list[str]:
     return told + ([f"mean progress {fmean(reached):.2f}"] if reached else [])
 
 
-def _passes(entry: Entry, wanted: Mapping[str, Any]) -> bool:
+def _passes(entry: Entry, wanted: Mapping[str, Any], noted: bool) -> bool:
     long_enough = wanted.get("shortest", 0) <= entry.length <= wanted.get("longest", entry.length)
-    return long_enough and all(wanted.get(name) in (None, *values) for name, values in _facets(entry).items())
+    return long_enough and all(wanted.get(name) in (None, *values) for name, values in _facets(entry, noted).items())
 
 
-def _row(number: int, entry: Entry) -> dict[str, Any]:
+def _row(number: int, entry: Entry, noted: bool) -> dict[str, Any]:
     mark = {"success": "✓", "no success": "✗"}.get(entry.outcome, "·")
     kind = MASKED if MASKED in entry.errors else "refused"
-    facts = [f"{mark} {entry.length} actions"]
+    facts = ["✎ noted"] * noted + [f"{mark} {entry.length} actions"]
     facts += [f"{len(entry.errors)} {kind}"] if entry.errors else []
     facts += [f"{entry.refinements} corrected"] if entry.refinements else []
     facts += [entry.group, entry.player]

@@ -109,6 +109,9 @@ def test_notes_outlive_the_viewer(path, tmp_path):
     assert again.note["note"] == ""
     again.selected = 2
     assert again.note == {"id": "t-0002", "note": "again", "tags": ["odd", "loop"]}
+    assert again.status.endswith(" · 1 noted")
+    again.filters = {"note": "with a note"}
+    assert ids(again) == ["t-0002"]
 
 
 ENDS = "\u2028 \u2029 \x85 \v \f \x1c \x1d \x1e \r \n \ud83d"  # of a line, to Python; and what no file can hold
