@@ -63,7 +63,7 @@ def test_the_walkthrough_shows_every_stage(chapter):
         shown.wait_for()
         book.shoot(f"walkthrough_{number}", shown)
     book.page.locator(".jp-RenderedMarkdown summary", has_text="Solution").first.click()
-    book.page.locator(".jp-RenderedMarkdown", has_text="check_turns(world, spoilt)").last.wait_for()
+    book.page.locator(".jp-RenderedMarkdown", has_text="check_turns(script, spoilt)").last.wait_for()
     book.shoot("walkthrough_exercise")
 
 
