@@ -38,7 +38,7 @@ class Note(Record):
 class TrajectoryViewer(anywidget.AnyWidget):
     """``TrajectoryViewer("runs/laptop/synthesis/trajectories.jsonl")``: a file, a folder of JSONL files, or records.
 
-    ``filters`` can be set from Python, too: engine, player, outcome, error, refinement, note, shortest, longest,
+    ``filters`` can be set from Python, too: engine, player, outcome, error, refinement, noted, shortest, longest,
     search, and sort, one of ``ORDERS``; ``show`` selects a record by its id. The line above the list tells of what the
     filters leave: how many succeeded, errors, how many of them were corrected, mean progress, notes. Notes go to
     ``out/notes.jsonl``; what is ticked, or else what the filters leave, to ``out/selection.jsonl`` or ``.html``, or
@@ -179,7 +179,7 @@ def _facets(entry: Entry, noted: bool = False) -> dict[str, set[str]]:
         "outcome": {entry.outcome},
         "error": errors | {"with errors" if errors else "without errors"},
         "refinement": {"with refinement" if entry.refinements else "without refinement"},
-        "note": {"with a note" if noted else "without a note"},
+        "noted": {"with a note" if noted else "without a note"},
     }
 
 
@@ -189,7 +189,7 @@ def _choices(entries: Sequence[Entry]) -> dict[str, list[str]]:
         for name, values in _facets(entry).items():
             found[name] |= values - {""}
     orders = [name for name in ORDERS if "progress" not in name or any(e.progress is not None for e in entries)]
-    found["note"] = {"with a note", "without a note"}
+    found["noted"] = {"with a note", "without a note"}
     return {name: sorted(values) for name, values in found.items() if len(values) > 1} | {"sort": orders}
 
 

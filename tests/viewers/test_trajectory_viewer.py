@@ -110,7 +110,7 @@ def test_notes_outlive_the_viewer(path, tmp_path):
     again.selected = 2
     assert again.note == {"id": "t-0002", "note": "again", "tags": ["odd", "loop"]}
     assert again.status.endswith(" · 1 noted")
-    again.filters = {"note": "with a note"}
+    again.filters = {"noted": "with a note"}
     assert ids(again) == ["t-0002"]
 
 
