@@ -2,10 +2,9 @@
 
 Success, progress and grounding follow AgentBoard (Ma et al. 2024): the share of tasks won; the episode's last progress
 value, in [0, 1]; the share of an episode's steps whose action the engine accepted, in whatever form the reply had it.
-The others are ours: ``format_errors`` is the share of steps
-whose reply had no action line or was no command; ``repeats`` the share of steps that do once more, word for word, what
-was refused one step before (a stuck loop); ``recovery`` the share of refused steps, the last step apart, whose next
-step was accepted.
+The others are ours: ``format_errors`` is the share of steps whose reply had no action line or was no command;
+``repeats`` the share of steps that do once more, word for word, what was refused one step before (a stuck loop);
+``recovery`` the share of refused steps, the last step apart, whose next step was accepted.
 """
 
 from collections.abc import Iterable
@@ -93,13 +92,22 @@ def summarise(episodes: pd.DataFrame, seed: int = 0) -> pd.DataFrame:
             values = grid(group, str(method), metric).to_numpy(float)
             if n := int(np.isfinite(values).sum()):
                 wins = int(np.nansum(values)) if metric == "success" else None
-                ends = [] if metric == "success" and len(values) == 1 else [mean_interval(values, seed)]
-                ends += [] if wins is None else [success_interval(wins * values.shape[1] / n, values.shape[1])]
-                low, high = min(low for low, _ in ends), max(high for _, high in ends)
+                low, high = _interval(values, wins, seed)
                 found = {"metric": metric, "value": np.nanmean(values), "low": low, "high": high, "k": wins, "n": n}
                 rows.append(key | found)
     table = pd.DataFrame(rows, columns=["method", "engine", "metric", "value", "low", "high", "k", "n", "seeds"])
     return table.astype({"k": "Int64"})
+
+
+def _interval(values: np.ndarray, wins: int | None, seed: int) -> tuple[float, float]:
+    if wins is None:
+        return mean_interval(values, seed)
+    tasks = values.shape[1]
+    low, high = success_interval(wins * tasks / int(np.isfinite(values).sum()), tasks)
+    if len(values) == 1:
+        return low, high
+    drawn = mean_interval(values, seed)
+    return min(low, drawn[0]), max(high, drawn[1])
 
 
 def telling_task(episodes: pd.DataFrame, method: str, baseline: str) -> tuple[str, str, str]:

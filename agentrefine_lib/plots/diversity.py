@@ -26,20 +26,15 @@ def thought_maps(points: pd.DataFrame) -> Figure:
             ax.scatter(part["x"], part["y"], s=size, color=paint, linewidth=0)
         ax.set(xticks=[], yticks=[])
     found = {key: part["text"].nunique() for key, part in groups.items()}
-    said = "; ".join(
-        f"{found[of, method]:,} of {len(part):,} in {of}"
-        + "".join(f" ({other} {found[of, other]:,})" for other in _most(found, of, method))
-        for (of, method), part in groups.items()
-        if method == AGENTREFINE
-    )
+    said = []
+    for (of, _), part in ((key, part) for key, part in groups.items() if key[1] == AGENTREFINE):
+        others = {method: n for (kind, method), n in found.items() if kind == of and method != AGENTREFINE}
+        most = max(others, key=lambda method: others[method], default="")
+        said.append(
+            f"{found[of, AGENTREFINE]:,} of {len(part):,} in {of}" + (f" ({most} {others[most]:,})" if most else "")
+        )
     reading = "t-SNE: near dots are alike, distances between groups mean little. Light grey: the other methods."
-    return tell(figure, f"Distinct thoughts of AgentRefine: {said or 'none here'}", reading)
-
-
-def _most(found: dict[Any, int], of: str, method: str) -> list[str]:
-    """The other method with most distinct thoughts of a kind, if there is one."""
-    others = [other for kind, other in found if kind == of and other != method]
-    return sorted(others, key=lambda other: found[of, other])[-1:]
+    return tell(figure, f"Distinct thoughts of AgentRefine: {'; '.join(said) or 'none here'}", reading)
 
 
 def environment_map(points: pd.DataFrame) -> Figure:
@@ -56,9 +51,9 @@ def environment_map(points: pd.DataFrame) -> Figure:
     axes["near"].set(xlabel="similarity to the nearest synthesised", xlim=(min(0, points["nearest"].min()), 1.02))
     axes["near"].invert_yaxis()
     nearest = points.groupby("engine")["nearest"].mean()  # as in the claim: an engine counts once, the teacher's not
-    means = nearest.drop([INVENTED, WORLDS], errors="ignore").mean(), nearest.get(INVENTED, float("nan"))
-    finding = "Mean similarity to the nearest synthesised environment: test engines {:.2f}, synthesised ones {:.2f}"
     tests = nearest.drop([INVENTED, WORLDS], errors="ignore").sort_values()
+    means = tests.mean(), nearest.get(INVENTED, float("nan"))
+    finding = "Mean similarity to the nearest synthesised environment: test engines {:.2f}, synthesised ones {:.2f}"
     above = [f"{titles([name])[name]} {value:.2f}" for name, value in tests[tests > means[1]].items()]
     finding += f"; above these: {', '.join(above)}" if above else ""
     reading = (

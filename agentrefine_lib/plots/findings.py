@@ -21,10 +21,10 @@ def compared(scores: pd.DataFrame, what: str) -> str:
         return f"No {what} of AgentRefine was measured"
     mine = ours.iloc[0]
     if not pd.concat([ours, others])["value"].any():
-        names = " nor ".join(["AgentRefine", *others["method"]]) if len(others) < 3 else "none of the models shown"
-        who = f"Neither {names} has" if 0 < len(others) < 3 else f"{names[0].upper()}{names[1:]} has"
-        said = f"{who} any {what}" if len(others) else f"AgentRefine has no {what}"
-        return f"{said}: 0 %" + (f" (n = {_tasks(mine):.0f})" if mine.get("n", 0) > 0 else "")
+        names = ["AgentRefine", *others["method"]]
+        who = f"Neither {' nor '.join(names)} has any" if len(names) < 4 else "None of the models shown has any"
+        who = who if len(others) else "AgentRefine has no"
+        return f"{who} {what}: 0 %" + (f" (n = {_tasks(mine):.0f})" if mine.get("n", 0) > 0 else "")
     if others.empty:
         return f"AgentRefine's {what} is {mine['value']:.1f} %; no other model was trained"
     best = others.iloc[-1]

@@ -12,8 +12,6 @@ from agentrefine_lib.runner.profile import NOT_YAML
 from agentrefine_lib.schema import explain
 
 FILE = Path("params") / "artefacts.yaml"
-
-
 POINTS = "points"  # percentage points
 
 

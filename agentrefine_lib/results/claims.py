@@ -71,13 +71,11 @@ def show_claims(tested: pd.DataFrame, root: Path | None = None) -> HTML:
 
     A row whose id is not in the registry, as in an exercise, is shown by its id.
     """
-    known = {c.id: c for artefact in load_artefacts(root or repository()) for c in artefact.claims}
-    rows = [
-        (known[name].says, holds(row), numbers(row, known[name].unit), row["compared"])
-        if name in known
-        else (name, holds(row), numbers(row), row["compared"])
-        for name, row in tested.set_index("claim").to_dict("index").items()
-    ]
+    known = {c.id: (c.says, c.unit) for artefact in load_artefacts(root or repository()) for c in artefact.claims}
+    rows = []
+    for name, row in tested.set_index("claim").to_dict("index").items():
+        says, unit = known.get(str(name), (str(name), ""))
+        rows.append((says, holds(row), numbers(row, unit), row["compared"]))
     return html_page(table(("claim", "holds", "difference [95 %]", "compared"), rows), "claims")
 
 

@@ -7,7 +7,7 @@ import ast
 import hashlib
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from modulefinder import ModuleFinder
 from pathlib import Path
 from types import CodeType
@@ -156,16 +156,21 @@ def package_data(package: Path) -> Iterator[Path]:
         yield from (Path(folder, name) for name in files if not name.endswith((".py", ".pyc")) and name[0] != ".")
 
 
+def models_of(values: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+    """The models of chapter 3, name → settings, in a notebook's values; none in those of other notebooks."""
+    models = values.get("models")
+    return models if isinstance(models, dict) else {}
+
+
 def fingerprint(notebook: Notebook, profile: Profile, digests: Digests) -> Fingerprint:
     """What the notebook would be run from now."""
     cells = read_cells(notebook.source)
     code = [cell.source for cell in cells if cell.kind == "code"]
     source = json.dumps([[cell.kind, cell.source] for cell in cells])
     parameters = notebook.defaulted | notebook.given
-    models = models if isinstance(models := parameters.get("models"), dict) else {}
     adapters = [
         profile.root / model["released"] / f"{name}-{seed}"
-        for name, model in models.items()
+        for name, model in models_of(parameters).items()
         if model.get("released")
         for seed in model.get("seeds", [])
     ]

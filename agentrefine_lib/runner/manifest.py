@@ -13,7 +13,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from agentrefine_lib.runner.fingerprint import LOCK, State
+from agentrefine_lib.runner.fingerprint import LOCK, State, models_of
 from agentrefine_lib.runner.profile import Profile
 from agentrefine_lib.schema import atomic_write_text
 
@@ -47,8 +47,7 @@ def record(state: State) -> dict[str, Any]:
     """What is told of one notebook."""
     values = state.given | state.defaulted
     seeds = {name: value for name, value in values.items() if re.search(r"(^|[_.])seeds?$", name)}
-    if isinstance(models := values.get("models"), dict):
-        seeds |= {f"models.{name}": model["seeds"] for name, model in models.items() if "seeds" in model}
+    seeds |= {f"models.{name}": model["seeds"] for name, model in models_of(values).items() if "seeds" in model}
     return {
         "parameters": {"given": state.given, "defaulted": state.defaulted},
         "seeds": seeds,

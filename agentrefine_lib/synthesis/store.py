@@ -1,7 +1,6 @@
 """Where outcomes are kept: appended as they are made, in the order of the jobs once all are there."""
 
 import json
-import sys
 from collections import Counter
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
@@ -12,6 +11,7 @@ from typing import Self
 from tqdm import tqdm
 
 from agentrefine_lib.schema import Journal, Trajectory, atomic_write, read_jsonl, read_lines
+from agentrefine_lib.schema.progress import bar_stream
 from agentrefine_lib.synthesis.loop import Job, Outcome
 from agentrefine_lib.verify import Rejection
 
@@ -56,7 +56,7 @@ class Store:
                 desc="synthesis",
                 unit="trajectory",
                 mininterval=1,
-                file=sys.stdout if "ipykernel" in sys.modules else sys.stderr,  # JupyterLab prints stderr on red
+                file=bar_stream(),
             )
         )
         return self

@@ -8,7 +8,6 @@ import csv
 import io
 import os
 import shutil
-import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext, suppress
 from math import gcd
@@ -30,6 +29,7 @@ from transformers import (
 from transformers.utils.logging import disable_progress_bar
 
 from agentrefine_lib.schema import Conversation, atomic_write_text, file_lock
+from agentrefine_lib.schema.progress import bar_stream
 from agentrefine_lib.tuning.base import load_tokenizer
 from agentrefine_lib.tuning.batches import ISOLATING, Examples, Flatten, Order
 from agentrefine_lib.tuning.card import write_model_card
@@ -56,7 +56,7 @@ class ProgressLine(TrainerCallback):
             unit="step",
             mininterval=1,
             disable=not state.is_world_process_zero,
-            file=sys.stdout if "ipykernel" in sys.modules else sys.stderr,  # JupyterLab prints stderr on red
+            file=bar_stream(),
         )
 
     def on_step_end(self, args: Any, state: TrainerState, control: Any, **rest: Any) -> None:

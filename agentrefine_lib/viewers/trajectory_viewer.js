@@ -166,16 +166,17 @@ function recordPage(model) {
       model.send({ [way > 0 ? "next_error" : "previous_error"]: model.get("selected") });
     }
   };
+  const light = () => highlight(node, (model.get("filters").search ?? "").toLowerCase());
   const show = () => {
     node.innerHTML = model.get("body"); // escaped in Python
     node.scrollTop = 0;
-    highlight(node, (model.get("filters").search ?? "").toLowerCase());
+    light();
     const error = jump && errors().at(jump > 0 ? 0 : -1);
     if (error) go(error);
     jump = 0;
   };
   const mark = () => { node.dataset.shown = model.get("shown"); };
-  return { node, toError, show, mark };
+  return { node, toError, show, mark, light };
 }
 
 // Notes, tags and ways out.
@@ -236,7 +237,7 @@ function render({ model, el }) {
 
   const told = () => { status.textContent = model.get("status"); };
   const events = [
-    ["change:version", filters.show], ["change:version", list.refill], ["change:selected", list.reveal],
+    ["change:version", filters.show], ["change:version", list.refill], ["change:version", record.light], ["change:selected", list.reveal],
     ["change:body", record.show], ["change:shown", record.mark], ["change:ticked", list.draw],
     ["change:note", notes.show], ["change:status", told], ["msg:custom", list.arrived],
   ];

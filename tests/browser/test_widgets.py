@@ -94,6 +94,11 @@ def test_the_trajectory_viewer_reads_keys_and_keeps_them(open_notebook, few, lab
     viewer.get_by_label("search").fill("")
     page.keyboard.press("Enter")
     viewer.get_by_text("60 of 60 records").wait_for()
+    viewer.get_by_label("search").fill(trajectories[0].script.goal.split()[-1])  # as one types; the same record stays
+    page.wait_for_function("CSS.highlights.get('ar-found')?.size > 0")
+    viewer.get_by_label("search").fill("")
+    page.keyboard.press("Enter")
+    viewer.get_by_text("60 of 60 records").wait_for()
     viewer.get_by_label("error", exact=True).select_option("place error")
     placed = sum(any(getattr(turn, "place_error", False) for turn in t.turns) for t in trajectories)
     viewer.get_by_text(f"{placed} of 60 records").wait_for()
