@@ -22,7 +22,7 @@ def compared(scores: pd.DataFrame, what: str) -> str:
     mine = ours.iloc[0]
     if not pd.concat([ours, others])["value"].any():
         names = ["AgentRefine", *others["method"]]
-        who = f"Neither {' nor '.join(names)} has any" if len(names) < 4 else "None of the models shown has any"
+        who = f"Neither {' nor '.join(names)} has any" if len(names) < 4 else "None of the models tuned here has any"
         who = who if len(others) else "AgentRefine has no"
         return f"{who} {what}: 0 %" + (f" (n = {_tasks(mine):.0f})" if mine.get("n", 0) > 0 else "")
     if others.empty:
