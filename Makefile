@@ -1,5 +1,5 @@
 # Everything a reader needs: two commands, no step before them.
-#   make reproduce [PROFILE=laptop] [ONLY="03 04"] [P="recipe.train_steps=100 limits.steps=10"]
+#   make reproduce [PROFILE=laptop] [ONLY="03 04"] [P="recipe.train_steps=100 limits.steps=10"] [JOBS=2]
 #   make test
 PROFILE ?= laptop
 PYTHON ?= python3
@@ -11,7 +11,9 @@ PIP = PIP_USE_PEP517=1 PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m pip insta
   --disable-pip-version-check --log .venv/pip.log -c constraints.txt
 SUPPLY := .supply-chain
 TOOLS := .venv/tools/bin
-REPRODUCE = $(BIN)/python -m agentrefine_lib.runner $(PROFILE) $(if $(ONLY),--only $(ONLY)) $(if $(P),-p $(P)) $(ARGS)
+# chapters at a time; one where they would share a GPU
+JOBS ?= $(if $(shell command -v nvidia-smi),1,2)
+REPRODUCE = $(BIN)/python -m agentrefine_lib.runner $(PROFILE) --jobs $(JOBS) $(if $(ONLY),--only $(ONLY)) $(if $(P),-p $(P)) $(ARGS)
 
 # what JupyterLab adds to a notebook that it saves
 EXTRA := $(addprefix metadata.language_info.,codemirror_mode file_extension mimetype nbconvert_exporter pygments_lexer version)

@@ -152,6 +152,19 @@ def test_one_order_and_one_look_everywhere(table):
     assert [ax.get_title().split("\n")[0] for ax in figure.axes[:2]] == ["BabyAI", "HotpotQA"]
 
 
+def test_each_wording_has_a_row_where_a_method_was_trained():
+    shared = {"source": plots.OURS, "family": "tiny", "metric": "progress", "low": 0.0, "high": 9.0, "n": 6}
+    rows = pd.DataFrame(
+        shared | {"method": method, "engine": engine, "perturbation": wording, "value": value, "held_in": held_in}
+        for method, engine, held_in in (("expert only", "alfworld", True), ("AgentRefine", "babyai", False))
+        for wording, value in {"none": 70.0, "synonyms": 5.0, "P1": 40.0, "perturbed": 40.0}.items()
+    )
+    names, ax = plots.perturbed(rows).axes
+    told = [tick.get_text() for tick in names.get_yticklabels()]
+    assert told == ["AlfWorld", "expert only", "… synonyms", "BabyAI", "AgentRefine"]
+    assert [text.get_text() for text in ax.texts] == ["70.0 → 40.0", "70.0 → 40.0", "70.0 → 5.0"]
+
+
 def test_figures_of_nothing_of_one_row_and_of_unknown_values():
     """No chapter falls over where a run is small: each figure says so in its title."""
     columns = ["source", "family", "method", "held_in", "engine", "metric", "value", "low", "high", "n", "perturbation"]

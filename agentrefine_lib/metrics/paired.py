@@ -137,7 +137,11 @@ def claim(
 
 
 def claims(*rows: dict[str, Any]) -> pd.DataFrame:
-    """A chapter's claims: ``claim`` (its id in params/artefacts.yaml), what was ``compared``, and ``judged``."""
+    """A chapter's claims: ``claim`` (its id in params/artefacts.yaml), what was ``compared``, and ``judged``.
+
+    A row that brings its own ``needed`` keeps it.
+    """
+    told = [{key: row.get(key) for key in ("claim", "compared")} | judged(difference_of(row)) for row in rows]
     return pd.DataFrame(
-        [{key: row.get(key) for key in ("claim", "compared")} | judged(difference_of(row)) for row in rows]
+        [one | {"needed": row.get("needed", one["needed"])} for one, row in zip(told, rows, strict=True)]
     )

@@ -134,7 +134,7 @@ def _outcome_grid(ax: Axes, part: pd.DataFrame, labels: list[str]) -> None:
     wide: Any = {"index": "method", "columns": "task", "observed": False, "dropna": False}
     grid, won = (part.pivot_table(values=name, **wide).reindex(labels) for name in ("progress", "success"))
     ours = np.broadcast_to(grid.index.str.startswith(AGENTREFINE)[:, None], grid.shape)
-    look: Any = {"vmin": 0, "vmax": 1, "cbar": False, "linewidths": 0.5, "linecolor": "0.6", "xticklabels": False}
+    look: Any = {"vmin": 0, "vmax": 1, "cbar": False, "linewidths": 0.4, "linecolor": "0.85", "xticklabels": False}
     for hidden, cmap in ((ours, "Greys"), (~ours, sns.blend_palette(["white", BLUE, "#00263D"], as_cmap=True))):
         sns.heatmap(grid, ax=ax, mask=grid.isna() | hidden, cmap=cmap, **look)
     for row, column in np.argwhere((grid.isna() | won.gt(0)).to_numpy()):

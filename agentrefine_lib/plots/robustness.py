@@ -16,29 +16,48 @@ PERTURBED = ["perturbed", "mean of P1 to P3"]  # what ``metrics.robustness`` and
 
 
 def perturbed(table: pd.DataFrame) -> Figure:
-    """fig3_perturbation: per engine and method, from unchanged commands to the mean over renamed ones."""
-    moves = _moves(table, "perturbation", UNPERTURBED, PERTURBED, ["source", "engine", "method", "metric"])
+    """fig3_perturbation: per engine and method, from unchanged commands to the mean over renamed ones.
+
+    Where a method was trained on the engine, to each wording that is not in the mean as well."""
+    keys = ["source", "engine", "method", "metric"]
+    moves = _moves(table, "perturbation", UNPERTURBED, PERTURBED, keys)
+    moves = pd.concat([moves.assign(wording=""), _worded(table, keys)], ignore_index=True)
     rows, names = [], titles(moves["engine"])
     for source in (OURS, PAPER):
         part = moves[moves["source"] == source]
         for engine in titles(part["engine"]):
-            there = part.loc[part["engine"] == engine, "method"].unique()
-            rows += [(source, engine, method) for method in ("", *there)]  # a head, then the methods
+            rows.append((source, engine, "", ""))  # a head, then the methods
+            there = part.loc[part["engine"] == engine, ["method", "wording"]].drop_duplicates()
+            there = there.sort_values("method", key=lambda names: pd.factorize(names)[0], kind="stable")
+            rows += [(source, engine, *row) for row in there.itertuples(index=False)]
     scores = {metric: f"{metric} (%)" for metric in ("success", "progress")}
     figure, axes = panels(scores, 0.5 + 0.19 * len(rows), columns=2, sharey=True)
     for metric, ax in axes.items():
         for row in moves[moves["metric"] == metric].to_dict("records"):
-            change(ax, rows.index((row["source"], row["engine"], row["method"])), row)
-        name_rows(ax, [who or names[at] + ", the paper" * (source == PAPER) for source, at, who in rows])
-        for tick, (*_, who) in zip(ax.get_yticklabels(), rows, strict=False):
+            change(ax, rows.index((row["source"], row["engine"], row["method"], row["wording"])), row)
+        name_rows(
+            ax, [wording or who or names[at] + ", the paper" * (source == PAPER) for source, at, who, wording in rows]
+        )
+        for tick, (*_, who, _) in zip(ax.get_yticklabels(), rows, strict=False):
             tick.set_fontweight("normal" if who else "bold")
         ax.set(xlim=(-4, 146), xticks=(0, 50, 100))
     played = table.loc[table["source"] == OURS, "perturbation"].drop_duplicates()
     papers = played[played.isin(FIGURE_3)], played[~played.isin([*TABLE_3, *PERTURBED])]
     over = ", elsewhere over ".join(" and ".join(names) for names in papers if len(names)) or "renamed ones"
-    reading = f"Tick: commands as they are; dot: mean under {over}; band: its 95 % interval. Hollow: the paper's."
+    reading = f"Tick: commands as they are; dot: mean under {over}; …: under one other wording; band: 95 % interval. "
+    reading += "Hollow: the paper's."
     under = " and ".join(papers[0] if len(papers[0]) else papers[1]) or "renamed commands"
-    return tell(figure, _cost(moves[(moves["source"] == OURS) & (moves["metric"] == "progress")], under), reading)
+    told = moves[(moves["source"] == OURS) & (moves["metric"] == "progress") & moves["wording"].eq("")]
+    return tell(figure, _cost(told, under), reading)
+
+
+def _worded(table: pd.DataFrame, keys: list[str]) -> pd.DataFrame:
+    """This run's moves to each wording that its mean leaves out, where a method was trained on the engine."""
+    home = table.loc[table["held_in"].eq(True) & (table["source"] == OURS), "engine"].unique()
+    single = table[(table["source"] == OURS) & table["engine"].isin(home)]
+    others = [name for name in single["perturbation"].unique() if name not in (*TABLE_3, *PERTURBED)]
+    moves = [_moves(single, "perturbation", UNPERTURBED, [name], keys).assign(wording=f"… {name}") for name in others]
+    return pd.concat(moves) if moves else single.iloc[:0].assign(wording="", value_after=0.0)
 
 
 def _moves(table: pd.DataFrame, by: str, before: str, after: Sequence[str], keys: list[str]) -> pd.DataFrame:

@@ -11,6 +11,7 @@ import pandas as pd
 from agentrefine_lib.results.artefacts import load_artefacts, read_claims
 from agentrefine_lib.results.claims import difference, told_claims
 from agentrefine_lib.runner import repository
+from agentrefine_lib.runner.manifest import wall_seconds
 
 BEGIN, END = "<!-- findings: made by make reproduce, do not edit -->", "<!-- end of findings -->"
 COMPARED = {  # claim: what its difference is between
@@ -18,6 +19,7 @@ COMPARED = {  # claim: what its difference is between
     "chance": "Progress on table 1's five engines, AgentRefine minus random valid actions",
     "tab2_no_refinement": "Progress on table 1's five engines, AgentRefine minus its twin without refinement data",
     "tab2_all_turns": "Progress on table 1's five engines, AgentRefine minus its twin with loss on errors as well",
+    "diversity": "Progress on table 1's five engines, AgentRefine minus a model tuned on one kind of world",
     "unseen_worlds": "Progress in new synthetic worlds, AgentRefine minus expert only",
     "tab1_main": "Progress on the engines that neither was trained on, AgentRefine minus expert only",
     "fig3_perturbation": "Progress lost when commands are renamed, expert only minus AgentRefine",
@@ -57,7 +59,7 @@ def told_run(figures: Path, root: Path) -> str:
     """Which run it was, how long it took, and how many claims have which verdict."""
     manifest = json.loads((figures / "manifest.json").read_text(encoding="utf-8"))
     done = [record for record in manifest["notebooks"].values() if record]
-    minutes = f"{sum(record['wall_s'] for record in done) / 60:.0f} minutes"
+    minutes = f"{wall_seconds(done) / 60:.0f} minutes"
     if going_on := [name[:2] for name, record in manifest["notebooks"].items() if record and record["resumed"]]:
         minutes += f" (chapters {', '.join(going_on)} went on from episodes that were there)"
     verdicts = Counter(claim["verdict"] for claim in told_claims(load_artefacts(root), read_claims(figures)))

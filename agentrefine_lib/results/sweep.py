@@ -58,11 +58,13 @@ def sweep(words: Sequence[str] | None = None) -> int:
     except ProfileError as error:
         print(error, file=sys.stderr)
         return 2
-    flags = [f"--{name.replace('_', '-')}" for name in ("force", "dry_run", "why") if getattr(asked, name)]
+    flags = [f"--{name.replace('_', '-')}" for name in ("force", "keep", "dry_run", "why") if getattr(asked, name)]
     only = ["--only", *asked.only] if asked.only else []
     for folder, overrides in runs.items():
         print(f"sweep: {folder.name}", flush=True)
-        if code := main([asked.profile, *flags, *only, "-p", *overrides, "--root", str(root)]):
+        if code := main(
+            [asked.profile, "--jobs", str(asked.jobs), *flags, *only, "-p", *overrides, "--root", str(root)]
+        ):
             return code
     if not (asked.dry_run or asked.why):
         print(report(list(runs), root, root / next(iter(runs)).parent / "compared.html"))

@@ -20,6 +20,10 @@ def arguments(words: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("profile", nargs="?", default="laptop", help="the name of a file in params/ (default: laptop)")
     parser.add_argument("--only", nargs="+", action="extend", default=[], metavar="NAME", help="03 or 03_finetuning")
     parser.add_argument("--force", action="store_true", help="run everything again, even what is up to date")
+    parser.add_argument("--keep", action="store_true", help="go on from what is there although something changed")
+    parser.add_argument(
+        "--jobs", type=int, choices=range(1, 100), default=1, metavar="N", help="notebooks at a time (default: 1)"
+    )
     parser.add_argument("--dry-run", action="store_true", help="only say what would run")
     parser.add_argument("--why", action="store_true", help="only say what would run, with every reason")
     parser.add_argument(
@@ -58,7 +62,8 @@ def main(words: Sequence[str] | None = None) -> int:
         if asked.dry_run or asked.why:
             explain_plan(profile, asked.only, asked.force, every_reason=asked.why)
         else:
-            print(f"manifest: {profile.shown(run(profile, asked.only, asked.force))}", flush=True)
+            manifest = run(profile, asked.only, asked.force, asked.keep, asked.jobs)
+            print(f"manifest: {profile.shown(manifest)}", flush=True)
             return pages(profile)
     except ProfileError as error:
         print(error, file=sys.stderr)

@@ -35,6 +35,7 @@ def attempt(notebook: Notebook, profile: Profile, digests: Digests, verdict: Ver
         dirty=dirty,
         started=datetime.now(UTC).isoformat(timespec="seconds"),
         resumed=any(path.exists() for path in notebook.outputs if not path.is_relative_to(profile.figures_dir)),
+        kept=verdict.kept,
     )
     state.save(profile, notebook)
     state.status = "failed"

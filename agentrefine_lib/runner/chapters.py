@@ -3,33 +3,88 @@
 import fcntl
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from multiprocessing.connection import wait
 from pathlib import Path
 
-from agentrefine_lib.runner.attempt import attempt
-from agentrefine_lib.runner.fingerprint import Digests, judge
+from agentrefine_lib.runner.attempt import NotebookFailedError, attempt
+from agentrefine_lib.runner.fingerprint import Digests, State, judge
 from agentrefine_lib.runner.manifest import write_manifest
 from agentrefine_lib.runner.profile import Notebook, Profile, ProfileError, makers, overlap
+from agentrefine_lib.runner.side_by_side import Attempt
 
 
-def run(profile: Profile, only: Sequence[str] = (), force: bool = False) -> Path:
-    """Run what is stale, then write the manifest, whose path is returned.
+def run(profile: Profile, only: Sequence[str] = (), force: bool = False, keep: bool = False, jobs: int = 1) -> Path:
+    """Run what is stale, ``jobs`` notebooks at a time, then write the manifest, whose path is returned.
 
+    ``keep``: go on from the outputs that are there, whatever changed since; the manifest says what.
     Raises ProfileError before anything runs, NotebookFailedError at the first notebook that fails.
     """
     chosen = select(profile, only)
     with alone(profile):
         where = " and ".join(profile.shown(folder) for folder in (profile.run_dir, profile.figures_dir))
-        print(f"{profile.name}: runs what is stale of {len(chosen)} notebooks, in order; writes to {where}", flush=True)
-        digests = Digests(profile)
-        for number, notebook in enumerate(chosen, start=1):
-            step = f"[{number}/{len(chosen)}] {notebook.name}"
-            verdict = judge(notebook, profile, digests, force)
-            print(f"{step} {in_words(verdict.reasons)}", flush=True)
-            if verdict.reasons:
-                state = attempt(notebook, profile, digests, verdict)
-                print(f"{step} done in {state.wall_s:.1f} s", flush=True)
-            digests.save()
+        order = "in order" if jobs == 1 else f"{jobs} at a time"
+        print(f"{profile.name}: runs what is stale of {len(chosen)} notebooks, {order}; writes to {where}", flush=True)
+        _Run(profile, chosen, force, keep, jobs).all()
         return write_manifest(profile)
+
+
+class _Run:
+    """The notebooks that wait and those that run. With one job there is no process but this one, and its kernel."""
+
+    def __init__(self, profile: Profile, chosen: list[Notebook], force: bool, keep: bool, jobs: int) -> None:
+        self.profile, self.force, self.keep, self.jobs = profile, force, keep, jobs
+        self.steps = {one.name: f"[{number}/{len(chosen)}] {one.name}" for number, one in enumerate(chosen, start=1)}
+        self.digests, self.waiting, self.running = Digests(profile), chosen, list[Attempt]()
+        self.failures: list[NotebookFailedError] = []
+
+    def all(self) -> None:
+        """Run them. One that fails lets those beside it go on to their end, and no other begin."""
+        try:
+            while self.running or (self.waiting and not self.failures):
+                while (notebook := self.next()) and not self.failures:
+                    self.waiting.remove(notebook)
+                    self.begin(notebook)
+                over = wait([one.over for one in self.running]) if self.running else []
+                for one in [one for one in self.running if one.over in over]:
+                    self.running.remove(one)
+                    self.end(one)
+        except BaseException:
+            for one in self.running:
+                one.interrupt()
+            for one in self.running:
+                one.join()
+            raise
+        if self.failures:
+            raise self.failures[0]
+
+    def next(self) -> Notebook | None:
+        """The first notebook none of whose inputs is still to come; None where all jobs are taken."""
+        to_come = [*self.waiting, *(one.notebook for one in self.running)]
+        free = [
+            one
+            for one in self.waiting
+            if not any(maker in to_come and maker != one for path in one.inputs for maker in makers(self.profile, path))
+        ]
+        return free[0] if free and len(self.running) < self.jobs else None
+
+    def begin(self, notebook: Notebook) -> None:
+        verdict = judge(notebook, self.profile, self.digests, self.force, self.keep)
+        print(f"{self.steps[notebook.name]} {in_words(verdict.reasons)}", flush=True)
+        self.digests.save()
+        if verdict.reasons and self.jobs > 1:
+            self.running.append(Attempt(notebook, self.profile, verdict))
+        elif verdict.reasons:
+            self.tell(notebook, attempt(notebook, self.profile, self.digests, verdict))
+
+    def end(self, one: Attempt) -> None:
+        try:
+            self.tell(one.notebook, one.result())
+        except NotebookFailedError as failure:
+            self.failures.append(failure)
+
+    def tell(self, notebook: Notebook, state: State) -> None:
+        print(f"{self.steps[notebook.name]} done in {state.wall_s:.1f} s", flush=True)
+        self.digests.save()
 
 
 def explain_plan(profile: Profile, only: Sequence[str] = (), force: bool = False, every_reason: bool = False) -> None:

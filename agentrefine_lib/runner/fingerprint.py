@@ -36,7 +36,8 @@ class Fingerprint(BaseModel):
 class State(BaseModel):
     """The last attempt at a notebook. ``running`` on disk without a runner at work means that it was interrupted.
 
-    ``wall_s`` counts the seconds of this attempt only; ``resumed``: it started from outputs of an earlier attempt.
+    ``wall_s`` counts the seconds of this attempt only; ``resumed``: it started from outputs of an earlier attempt;
+    ``kept``: what had changed since they were made, where the user said that it does not matter to them.
     """
 
     status: Literal["running", "failed", "done"]
@@ -47,6 +48,7 @@ class State(BaseModel):
     dirty: bool | None
     started: str
     resumed: bool
+    kept: list[str] = []
     wall_s: float = 0.0
     outputs: dict[str, str] = {}
 
@@ -208,15 +210,17 @@ def changes(then: Fingerprint, now: Fingerprint) -> list[str]:
 
 
 class Verdict(BaseModel):
-    """A notebook must run when there are reasons. ``resumable``: what outputs it has were made from the same parts."""
+    """A notebook must run when there are reasons. ``resumable``: what outputs it has were made from the same parts, or
+    from others that are told in ``kept``."""
 
     now: Fingerprint
     reasons: list[str]
     resumable: bool
+    kept: list[str] = []
 
 
-def judge(notebook: Notebook, profile: Profile, digests: Digests, force: bool = False) -> Verdict:
-    """Compare a notebook's last attempt with what is there now."""
+def judge(notebook: Notebook, profile: Profile, digests: Digests, force: bool = False, keep: bool = False) -> Verdict:
+    """Compare a notebook's last attempt with what is there now. ``keep``: its outputs are good whatever changed."""
     now, then = fingerprint(notebook, profile, digests), State.load(profile, notebook)
     if then is None:
         return Verdict(now=now, reasons=["never ran"], resumable=False)
@@ -228,8 +232,12 @@ def judge(notebook: Notebook, profile: Profile, digests: Digests, force: bool = 
     missing = [f"output {profile.shown(path)} is missing" for path in notebook.outputs if not path.exists()]
     source = ["the notebook itself changed"] if then.fingerprint.notebook != now.notebook else []
     forced = ["--force"] if force else []
+    data = [told for told, path in zip(changed, touched, strict=True) if not path.is_relative_to(profile.figures_dir)]
+    spoilt = [*other, *data]
+    resumable = not force and (keep or not spoilt)
     return Verdict(
         now=now,
         reasons=[*reasons, *other, *source, *missing, *changed, *forced],
-        resumable=not (other or force or any(not path.is_relative_to(profile.figures_dir) for path in touched)),
+        resumable=resumable,
+        kept=[*then.kept, *spoilt] if resumable else [],
     )

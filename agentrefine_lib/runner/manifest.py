@@ -9,6 +9,8 @@ import os
 import platform
 import re
 import subprocess
+from collections.abc import Mapping, Sequence
+from datetime import datetime
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -56,8 +58,20 @@ def record(state: State) -> dict[str, Any]:
         "started": state.started,
         "wall_s": state.wall_s,
         "resumed": state.resumed,
+        "kept": state.kept,
         "outputs": state.outputs,
     }
+
+
+def wall_seconds(records: Sequence[Mapping[str, Any]]) -> float:
+    """How long at least one of the notebooks ran: those side by side count once, a pause between two does not."""
+    total = until = 0.0
+    for one in sorted(records, key=lambda one: one["started"]):
+        begun = datetime.fromisoformat(one["started"]).timestamp()
+        ended = begun + one["wall_s"]
+        total += max(0.0, ended - max(begun, until))
+        until = max(until, ended)
+    return total
 
 
 def processor() -> str:

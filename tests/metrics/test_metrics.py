@@ -206,6 +206,8 @@ def test_a_claim_is_decided_by_interval_and_test_together(tmp_path):
     rows = claims(claim("x", table, "p", "q"), claim("y", table, "q", "p"), claim("z", table, "p", "nobody"), *same)
     assert rows["verdict"].tolist() == ["yes", "no", "not decided", "all scored", "no method scored"]
     assert rows.loc[0, ["difference", "n"]].tolist() == [1.0, 8]
+    weak = {"claim": "rho"} | Difference(0.8, 0.0, 1.0, 0.06, 6, 1)._asdict()
+    assert claims(weak, weak | {"needed": None})["needed"].notna().tolist() == [True, False]
 
 
 def test_what_is_not_decided_says_how_many_tasks_would():

@@ -147,11 +147,16 @@ def test_a_read_only_disk_is_told(suite, disk):
     ]
 
 
-def start(suite) -> subprocess.Popen[str]:
-    """The runner in a process of its own, stopped in the middle of 01_count, whose output is half-written."""
+def begin(suite, *more: str) -> subprocess.Popen[str]:
+    """The runner in a process of its own."""
+    words = [sys.executable, "-m", "agentrefine_lib.runner", "tiny", "--root", str(suite.root), *more]
+    return subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+
+
+def start(suite, *more: str) -> subprocess.Popen[str]:
+    """The runner, stopped in the middle of 01_count, whose output is half-written."""
     suite.notebook("01_count", 'run_dir: str = "runs/x"\nn_items: int = 3\nseed: int = 7', COUNT_AND_WAIT)
-    words = [sys.executable, "-m", "agentrefine_lib.runner", "tiny", "--root", str(suite.root)]
-    runner = subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    runner = begin(suite, *more)
     kernel = suite.run_dir / "kernel"
     wait_for(lambda: runner.poll() is not None or (kernel.exists() and kernel.read_text() != ""))
     assert runner.poll() is None, runner.communicate()
@@ -203,3 +208,77 @@ def test_an_interrupted_run_says_how_to_go_on_and_leaves_no_kernel(suite, sign: 
     assert printed.splitlines()[-1] == "interrupted: run the same command again to continue"
     assert kernel_is_gone(suite)
     assert "01_count is stale: was interrupted" in suite.run("--why")[1]
+
+
+ONE_AND_ONE = """\
+notebooks:
+  - {name: 01_count, outputs: ["{run_dir}/log.txt"]}
+  - {name: 02_draw, inputs: ["{run_dir}/log.txt"], outputs: ["{figures_dir}/fig.csv"]}
+  - {name: 03_beside, outputs: ["{run_dir}/beside.txt"]}
+"""
+MEET = """\
+import time
+from pathlib import Path
+Path(run_dir, "log.txt").write_text("4") if mine == "log.txt" else Path(run_dir, mine).write_text("here")
+end = time.monotonic() + 30
+while not Path(run_dir, other).exists():
+    assert time.monotonic() < end, "nobody beside me"
+    time.sleep(0.05)
+print("met")
+"""
+
+
+def side_by_side(suite) -> None:
+    """01_count and 03_beside end only where both run at a time; 02_draw needs 01_count."""
+    suite.profile(ONE_AND_ONE)
+    header = 'run_dir: str = "runs/x"\n'
+    suite.notebook("01_count", header, "mine, other = 'log.txt', 'beside.txt'", MEET)
+    suite.notebook("03_beside", header, "mine, other = 'beside.txt', 'log.txt'", MEET)
+
+
+@pytest.mark.slow
+def test_chapters_that_do_not_need_each_other_run_side_by_side(suite):
+    side_by_side(suite)
+    runner = begin(suite, "--jobs", "2")
+    printed, _ = runner.communicate(timeout=120)
+    assert runner.returncode == 0, printed
+    assert "01 | met\n" in printed and "03 | met\n" in printed
+    made = manifest(suite)["notebooks"]
+    assert made["02_draw"]["started"] >= made["01_count"]["started"]
+    assert made["02_draw"]["outputs"]["runs/tiny/figures/fig.csv"] == sha256(b"4").hexdigest()
+
+
+@pytest.mark.slow
+def test_a_chapter_that_fails_lets_the_others_end_and_none_begin(suite):
+    side_by_side(suite)
+    header = 'run_dir: str = "runs/x"\n'
+    suite.notebook("01_count", header, "mine, other = 'log.txt', 'beside.txt'", MEET, "1 / 0")
+    code, printed = suite.run("--jobs", "2")
+    assert code == 1
+    assert "01_count failed: cell In [5]: ZeroDivisionError" in printed
+    assert "03_beside done in" in printed and "02_draw is stale" not in printed
+    assert "03_beside is up to date" in suite.run("--why")[1]
+
+
+@pytest.mark.slow
+@pytest.mark.fault("reproduce", "SIGINT", "of several chapters at a time every kernel ends")
+@pytest.mark.parametrize("sign", [signal.SIGINT, signal.SIGKILL])
+def test_chapters_at_work_end_with_their_runner(suite, sign: signal.Signals):
+    runner = start(suite, "--jobs", "2")
+    runner.send_signal(sign)
+    printed, _ = runner.communicate(timeout=120)
+    wait_for(lambda: kernel_is_gone(suite))
+    assert sign == signal.SIGKILL or printed.splitlines()[-1] == "interrupted: run the same command again to continue"
+    assert "01_count is stale: was interrupted" in suite.run("--why")[1]
+
+
+@pytest.mark.slow
+def test_what_is_there_is_kept_although_something_changed_and_the_manifest_says_so(suite):
+    suite.run()
+    code, printed = suite.run("--keep", "-p", "n_items=5")
+    assert code == 0
+    assert "01_count is stale: parameter n_items changed from 4 to 5\n" in printed
+    assert lines(suite) == ["4", "5"]
+    assert manifest(suite)["notebooks"]["01_count"]["kept"] == ["parameter n_items changed from 4 to 5"]
+    suite.run("--force", "-p", "n_items=5")
+    assert manifest(suite)["notebooks"]["01_count"]["kept"] == []

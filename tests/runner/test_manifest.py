@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import subprocess
+from typing import Any
 
 from agentrefine_lib.runner import load_profile
-from agentrefine_lib.runner.manifest import git_state
+from agentrefine_lib.runner.manifest import git_state, wall_seconds
 
 
 def test_a_repository_is_dirty_by_its_sources_and_not_by_what_runs_write(suite):
@@ -21,3 +22,13 @@ def test_a_repository_is_dirty_by_its_sources_and_not_by_what_runs_write(suite):
     assert dirty is False
     suite.write("agentrefine_lib/new.py", "")
     assert git_state(profile.root, profile.run_dir, profile.figures_dir) == (commit, True)
+
+
+def test_chapters_side_by_side_count_once_and_pauses_do_not():
+    def ran(started: str, wall_s: float) -> dict[str, Any]:
+        return {"started": f"2026-11-30T10:{started}+00:00", "wall_s": wall_s}
+
+    assert wall_seconds([ran("00:00", 60), ran("01:00", 30)]) == 90
+    assert wall_seconds([ran("00:30", 60), ran("00:00", 60), ran("00:10", 5)]) == 90
+    assert wall_seconds([ran("00:00", 60), ran("05:00", 60)]) == 120
+    assert wall_seconds([]) == 0
