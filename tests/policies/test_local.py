@@ -11,7 +11,7 @@ from transformers import AutoModelForCausalLM, AutoTokenizer, MistralConfig, Mis
 
 from agentrefine_lib.agent import Prompting, read_examples
 from agentrefine_lib.policies import LocalPolicy, Sampling
-from agentrefine_lib.policies.generation import OpenVino, Written, without_end
+from agentrefine_lib.policies.generation import SHARED, OpenVino, Written, without_end
 from agentrefine_lib.rollout import Limits, roll_out
 from agentrefine_lib.schema import Episode, Task, read_jsonl
 from agentrefine_lib.tuning import SMOLLM2, base_folder
@@ -136,6 +136,21 @@ def test_a_batch_of_new_episodes_begins_with_nothing_read(sure, start, advance, 
             for episode, reply in zip(episodes[turn:], act(policy, episodes[turn:]), strict=True):
                 advance(episode, reply)
     assert len(restarts) == 2
+
+
+def test_what_prompts_begin_with_is_read_once_and_changes_no_reply(sure, monkeypatch):
+    asked = []
+    monkeypatch.setattr(OpenVino, "_ask", lambda *given, to=OpenVino._ask: (asked.append(given[1]), to(*given))[1])
+    shared, other = list(range(1, SHARED + 60)), list(range(500, 500 + SHARED))
+    prompts = [[*shared, 7, 8], [*other, 9], [*shared, 11], [*shared, 7, 9]]
+    model = AutoModelForCausalLM.from_pretrained(sure)
+    generator = OpenVino(model, AutoTokenizer.from_pretrained(sure), exact=True)
+    together = [generator.generate(prompts, 8, Sampling(), [0] * 4) for _ in range(2)]
+    assert asked == [[prompts[0]], prompts, prompts]
+    generator.restart()
+    alone = [generator.generate([ids], 8, Sampling(), [0])[0] for ids in prompts]
+    assert together == [alone, alone]
+    assert len({tuple(one.ids) for one in alone}) > 1
 
 
 def test_nothing_at_all_is_an_error_and_no_action(sure, start, monkeypatch):
