@@ -20,7 +20,7 @@ log = logging.getLogger(__name__)
 
 Prompts = Sequence[list[int]]
 DEVICES = ("auto", "cpu", "cuda", "mps", "vllm")
-SHARED = 256  # tokens at which prompts begin alike: an engine's rules and example are more
+SHARED = 128  # tokens at which prompts begin alike: the rules of an engine alone are more
 TOGETHER = 48  # episodes of a batch that is padded, or whose cache lies in the memory of a laptop
 
 
