@@ -22,16 +22,15 @@ class Attempt:
 
     def __init__(self, notebook: Notebook, profile: Profile, verdict: Verdict) -> None:
         self.notebook = notebook
-        self._answer, theirs = PROCESSES.Pipe(duplex=False)
+        self.over, theirs = PROCESSES.Pipe(duplex=False)  # an answer, or the end of a process that gave none
         self._process = PROCESSES.Process(target=_attempt, args=(notebook, profile, verdict, theirs))
         self._process.start()
         theirs.close()
-        self.over = self._process.sentinel
 
     def result(self) -> State:
         """How it ended. Raises what the attempt raised."""
         try:
-            told = self._answer.recv()  # before it is joined: it may wait until this is read
+            told = self.over.recv()
         except EOFError:
             raise NotebookFailedError(f"{self.notebook.name} failed: its process died, perhaps out of memory") from None
         if isinstance(told, BaseException):

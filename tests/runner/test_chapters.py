@@ -214,7 +214,7 @@ ONE_AND_ONE = """\
 notebooks:
   - {name: 01_count, outputs: ["{run_dir}/log.txt"]}
   - {name: 02_draw, inputs: ["{run_dir}/log.txt"], outputs: ["{figures_dir}/fig.csv"]}
-  - {name: 03_beside, outputs: ["{run_dir}/beside.txt"]}
+  - {name: 03_beside, outputs: ["{run_dir}/beside.txt", "{run_dir}/many"]}
 """
 MEET = """\
 import time
@@ -227,13 +227,20 @@ while not Path(run_dir, other).exists():
 print("met")
 """
 
+MANY = """\
+many = Path(run_dir, "many")
+many.mkdir()
+for number in range(1000):  # more than a pipe holds is told of them
+    (many / f"{number}.txt").write_text("")
+"""
+
 
 def side_by_side(suite) -> None:
     """01_count and 03_beside end only where both run at a time; 02_draw needs 01_count."""
     suite.profile(ONE_AND_ONE)
     header = 'run_dir: str = "runs/x"\n'
     suite.notebook("01_count", header, "mine, other = 'log.txt', 'beside.txt'", MEET)
-    suite.notebook("03_beside", header, "mine, other = 'beside.txt', 'log.txt'", MEET)
+    suite.notebook("03_beside", header, "mine, other = 'beside.txt', 'log.txt'", MEET, MANY)
 
 
 @pytest.mark.slow
