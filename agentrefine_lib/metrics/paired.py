@@ -141,7 +141,9 @@ def claims(*rows: dict[str, Any]) -> pd.DataFrame:
 
     A row that brings its own ``needed`` keeps it.
     """
-    told = [{key: row.get(key) for key in ("claim", "compared")} | judged(difference_of(row)) for row in rows]
     return pd.DataFrame(
-        [one | {"needed": row.get("needed", one["needed"])} for one, row in zip(told, rows, strict=True)]
+        {key: row.get(key) for key in ("claim", "compared")}
+        | judged(difference_of(row))
+        | {key: row[key] for key in ("needed",) if key in row}
+        for row in rows
     )

@@ -19,17 +19,23 @@ def perturbed(table: pd.DataFrame) -> Figure:
     """fig3_perturbation: per engine and method, from unchanged commands to the mean over renamed ones.
 
     Where a method was trained on the engine, to each wording that is not in the mean as well."""
+    played = table.loc[table["source"] == OURS, "perturbation"].drop_duplicates()
+    papers = played[played.isin(FIGURE_3)], played[~played.isin([*TABLE_3, *PERTURBED])]
     keys = ["source", "engine", "method", "metric"]
-    moves = _moves(table, "perturbation", UNPERTURBED, PERTURBED, keys)
-    moves = pd.concat([moves.assign(wording=""), _worded(table, keys)], ignore_index=True)
+    moves = _moves(table, "perturbation", UNPERTURBED, [*PERTURBED, *papers[1]], keys)
+    ours, mean = moves["source"] == OURS, moves["perturbation_after"].isin(PERTURBED)
+    home = moves["engine"].isin(moves.loc[ours & moves["held_in"].eq(True), "engine"])
+    moves = moves.assign(wording=("… " + moves["perturbation_after"]).mask(mean, ""))[mean | (ours & home)]
+    moves = moves.sort_values("wording", key=lambda wordings: wordings.ne(""), kind="stable")  # the means first
     rows, names = [], titles(moves["engine"])
     for source in (OURS, PAPER):
         part = moves[moves["source"] == source]
         for engine in titles(part["engine"]):
             rows.append((source, engine, "", ""))  # a head, then the methods
-            there = part.loc[part["engine"] == engine, ["method", "wording"]].drop_duplicates()
-            there = there.sort_values("method", key=lambda names: pd.factorize(names)[0], kind="stable")
-            rows += [(source, engine, *row) for row in there.itertuples(index=False)]
+            there = part[part["engine"] == engine]
+            for who in there["method"].unique():
+                wordings = there.loc[there["method"] == who, "wording"].unique()
+                rows += [(source, engine, who, wording) for wording in wordings]
     scores = {metric: f"{metric} (%)" for metric in ("success", "progress")}
     figure, axes = panels(scores, 0.5 + 0.19 * len(rows), columns=2, sharey=True)
     for metric, ax in axes.items():
@@ -41,8 +47,6 @@ def perturbed(table: pd.DataFrame) -> Figure:
         for tick, (*_, who, _) in zip(ax.get_yticklabels(), rows, strict=False):
             tick.set_fontweight("normal" if who else "bold")
         ax.set(xlim=(-4, 146), xticks=(0, 50, 100))
-    played = table.loc[table["source"] == OURS, "perturbation"].drop_duplicates()
-    papers = played[played.isin(FIGURE_3)], played[~played.isin([*TABLE_3, *PERTURBED])]
     over = ", elsewhere over ".join(" and ".join(names) for names in papers if len(names)) or "renamed ones"
     reading = f"Tick: commands as they are; dot: mean under {over}; …: under one other wording; band: 95 % interval. "
     reading += "Hollow: the paper's."
@@ -51,18 +55,9 @@ def perturbed(table: pd.DataFrame) -> Figure:
     return tell(figure, _cost(told, under), reading)
 
 
-def _worded(table: pd.DataFrame, keys: list[str]) -> pd.DataFrame:
-    """This run's moves to each wording that its mean leaves out, where a method was trained on the engine."""
-    home = table.loc[table["held_in"].eq(True) & (table["source"] == OURS), "engine"].unique()
-    single = table[(table["source"] == OURS) & table["engine"].isin(home)]
-    others = [name for name in single["perturbation"].unique() if name not in (*TABLE_3, *PERTURBED)]
-    moves = [_moves(single, "perturbation", UNPERTURBED, [name], keys).assign(wording=f"… {name}") for name in others]
-    return pd.concat(moves) if moves else single.iloc[:0].assign(wording="", value_after=0.0)
-
-
 def _moves(table: pd.DataFrame, by: str, before: str, after: Sequence[str], keys: list[str]) -> pd.DataFrame:
     """A row per ``keys``: its value before, and value, low and high after, as ``change`` draws them."""
-    later = table.loc[table[by].isin(after), [*keys, "value", "low", "high"]]
+    later = table.loc[table[by].isin(after), [*keys, by, "value", "low", "high"]]
     return table[table[by] == before].merge(later, on=keys, suffixes=("", "_after"))
 
 

@@ -141,7 +141,6 @@ class OpenVino:
         self._tokenizer = self._tokenizers[key]
         self._stop = stop_ids(model.generation_config, tokenizer)
         self._pipeline: Any = None
-        self._empty = True
         cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
         # in bfloat16 on one core openvino 2026.4 divides by zero, which ends the process
         self._properties = {"INFERENCE_PRECISION_HINT": "f32"} if exact or cores == 1 else {}

@@ -34,19 +34,18 @@ class _Run:
     def __init__(self, profile: Profile, chosen: list[Notebook], force: bool, keep: bool, jobs: int) -> None:
         self.profile, self.force, self.keep, self.jobs = profile, force, keep, jobs
         self.steps = {one.name: f"[{number}/{len(chosen)}] {one.name}" for number, one in enumerate(chosen, start=1)}
-        self.digests, self.waiting, self.running = Digests(profile), chosen, list[Attempt]()
-        self.failures: list[NotebookFailedError] = []
+        self.digests, self.chosen, self.waiting = Digests(profile), chosen, list(chosen)
+        self.running, self.failures = list[Attempt](), list[NotebookFailedError]()
 
     def all(self) -> None:
         """Run them. One that fails lets those beside it go on to their end, and no other begin."""
         try:
-            while self.running or (self.waiting and not self.failures):
-                while (notebook := self.next()) and not self.failures:
-                    self.waiting.remove(notebook)
+            while (notebook := self.next()) or self.running:
+                if notebook:
                     self.begin(notebook)
-                over = wait([one.over for one in self.running]) if self.running else []
+                    continue
+                over = wait([one.over for one in self.running])
                 for one in [one for one in self.running if one.over in over]:
-                    self.running.remove(one)
                     self.end(one)
         except BaseException:
             for one in self.running:
@@ -58,16 +57,21 @@ class _Run:
             raise self.failures[0]
 
     def next(self) -> Notebook | None:
-        """The first notebook none of whose inputs is still to come; None where all jobs are taken."""
-        to_come = [*self.waiting, *(one.notebook for one in self.running)]
-        free = [
-            one
-            for one in self.waiting
-            if not any(maker in to_come and maker != one for path in one.inputs for maker in makers(self.profile, path))
-        ]
-        return free[0] if free and len(self.running) < self.jobs else None
+        """The first notebook that needs nothing of those before it that are not over; None where no job is free, or one
+        has failed."""
+        if self.failures or len(self.running) == self.jobs:
+            return None
+        not_over = list[Notebook]()
+        for one in self.chosen:
+            needed = [maker for path in one.inputs for maker in makers(self.profile, path)]
+            if one in self.waiting and not any(maker in not_over for maker in needed):
+                return one
+            if one in self.waiting or any(one == other.notebook for other in self.running):
+                not_over.append(one)
+        return None
 
     def begin(self, notebook: Notebook) -> None:
+        self.waiting.remove(notebook)
         verdict = judge(notebook, self.profile, self.digests, self.force, self.keep)
         print(f"{self.steps[notebook.name]} {in_words(verdict.reasons)}", flush=True)
         self.digests.save()
@@ -77,6 +81,7 @@ class _Run:
             self.tell(notebook, attempt(notebook, self.profile, self.digests, verdict))
 
     def end(self, one: Attempt) -> None:
+        self.running.remove(one)
         try:
             self.tell(one.notebook, one.result())
         except NotebookFailedError as failure:

@@ -256,6 +256,24 @@ def test_chapters_that_do_not_need_each_other_run_side_by_side(suite):
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("jobs", ["1", "2"])
+def test_what_a_later_chapter_adds_to_an_input_is_not_waited_for(suite, jobs: str):
+    suite.profile(
+        """\
+notebooks:
+  - {name: 01_count, outputs: ["{run_dir}/log.txt"]}
+  - {name: 02_draw, inputs: ["{run_dir}"], outputs: ["{figures_dir}/fig.csv"]}
+  - {name: 03_beside, inputs: ["{figures_dir}/fig.csv"], outputs: ["{run_dir}/beside.txt"]}
+"""
+    )
+    suite.notebook("03_beside", 'run_dir: str = "runs/x"', "open(run_dir + '/beside.txt', 'w').close()")
+    code, printed = suite.run("--jobs", jobs)
+    assert code == 0
+    begun = [line.split()[1] for line in printed.splitlines() if " is stale: " in line]
+    assert begun == ["01_count", "02_draw", "03_beside"]
+
+
+@pytest.mark.slow
 def test_a_chapter_that_fails_lets_the_others_end_and_none_begin(suite):
     side_by_side(suite)
     header = 'run_dir: str = "runs/x"\n'
