@@ -179,7 +179,7 @@ def test_figures_of_nothing_of_one_row_and_of_unknown_values():
             plots.best_of_curves(rows.assign(best_of=1)),
             plots.question_answering(rows),
             plots.outcomes(
-                rows.assign(task="t", success=False, progress=rows["value"].astype(float)),
+                rows.assign(task="t", seed=0, success=False, progress=rows["value"].astype(float)),
                 {"AgentRefine": "AgentRefine"},
             )[0],
             plots.mended(rows.assign(reply="first reply")),
@@ -236,10 +236,27 @@ def test_every_episode_is_one_cell():
     )
     figure, shown = plots.outcomes(episodes, {"a": "A", "b": "B"})
     assert len(shown) == 12
-    marks = "".join(text.get_text() for ax in figure.axes for text in ax.texts)
-    assert marks == "◦••" * 2  # the second seed lost the first task
+    dots = [sorted(map(tuple, ax.collections[-1].get_offsets().round(2))) for ax in figure.axes[:2]]
+    third = [(column + 0.5, y) for column in (1, 2) for y in (1.33, 1.67)]
+    assert dots == [[(0.5, 1.5), *third]] * 2  # the second seed lost the first task
     assert [ax.get_title("left") for ax in figure.axes[:2]] == ["BabyAI", "PDDL"]
-    assert figure.get_suptitle() == "Won of 6 tasks: 5 by B"
+    assert figure.get_suptitle() == "Won of 6 tasks: 4 and 6 by B"
+    assert "(A has 2, B has 2)" in figure.get_supxlabel().replace("\n", " ")
+
+
+def test_general_data_are_told_by_their_effect_and_are_no_size_of_agentrefine():
+    rows = {"source": plots.OURS, "metric": "success", "engine": "babyai", "n": 20, "seeds": 1, "family": "m"}
+    scores = [
+        ("AgentRefine", 20.0, 10.0, 30.0),
+        ("AgentRefine + general", 60.0, 50.0, 70.0),
+        ("expert only", 5.0, 0, 9.0),
+    ]
+    table = pd.DataFrame([rows | dict(zip(("method", "value", "low", "high"), row, strict=True)) for row in scores])
+    told = plots.general_data(table).get_suptitle().replace("\n", " ").replace("\u00a0", " ")
+    assert told.endswith("rises from 20.0 % to 60.0 % with general data mixed in; their intervals do not overlap")
+    assert "was not measured" in plots.general_data(table.head(1)).get_suptitle().replace("\n", " ")
+    figure, _ = plots.overall(table.assign(metric="progress"), "LLaMA-3-8B")
+    assert "the most progress in 0 of 1 engine" in figure.get_suptitle().replace("\n", " ")
 
 
 def test_methods_have_one_order_and_one_name():

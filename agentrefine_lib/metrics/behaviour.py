@@ -5,6 +5,7 @@ from collections.abc import Iterable, Mapping
 from itertools import pairwise
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 from scipy.stats import CensoredData, ecdf
 
@@ -61,22 +62,31 @@ def survival(loops_of: pd.DataFrame) -> pd.DataFrame:
     """fig_stuck: per method, the share of episodes that are free of loops after each step, Kaplan-Meier.
 
     Every episode weighs the same. One that ends, won or at the step limit, is censored there. The interval is
-    Greenwood's on the log-log scale, which takes episodes for independent; models of other seeds, which play the same
-    tasks, are not, so only the first one of a method is counted.
+    Greenwood's on the log-log scale, which takes episodes for independent. Models of other seeds, which play the same
+    tasks, are not, so it is as wide as for one model; n counts tasks.
     """
     rows = []
-    first = loops_of[loops_of["policy"] == loops_of.groupby("method")["policy"].transform("min")]
-    for method, group in first.groupby("method", sort=False):
+    for method, group in loops_of.groupby("method", sort=False):
+        seeds = group["policy"].nunique()
         stuck = group["stuck"].to_numpy(bool)
         times = group["step"].to_numpy(float)
         free = ecdf(CensoredData(uncensored=times[stuck], right=times[~stuck])).sf
         with warnings.catch_warnings():  # where nobody is stuck, or everybody is, Greenwood's formula gives none
             warnings.simplefilter("ignore", RuntimeWarning)
             interval = free.confidence_interval(CONFIDENCE, method="log-log")
-        lows, highs = interval.low.probabilities, interval.high.probabilities
-        rows.append({"method": method, "step": 0.0, "free": 1.0, "low": 1.0, "high": 1.0, "n": len(group)})
+            middle = _log_log(free.probabilities)
+            lows, highs = (
+                np.exp(-np.exp(middle + np.sqrt(seeds) * (_log_log(end.probabilities) - middle)))
+                for end in (interval.low, interval.high)
+            )
+        n = len(group) // seeds
+        rows.append({"method": method, "step": 0.0, "free": 1.0, "low": 1.0, "high": 1.0, "n": n})
         rows += [
-            {"method": method, "step": step, "free": share, "low": low, "high": high, "n": len(group)}
+            {"method": method, "step": step, "free": share, "low": low, "high": high, "n": n}
             for step, share, low, high in zip(free.quantiles, free.probabilities, lows, highs, strict=True)
         ]
     return pd.DataFrame(rows)
+
+
+def _log_log(share: np.ndarray) -> np.ndarray:
+    return np.log(-np.log(share))

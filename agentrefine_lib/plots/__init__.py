@@ -12,7 +12,7 @@ from agentrefine_lib.plots.evaluation import (
     question_answering,
 )
 from agentrefine_lib.plots.files import save, style, write_table
-from agentrefine_lib.plots.looks import method_labels
+from agentrefine_lib.plots.looks import method_labels, named
 from agentrefine_lib.plots.paper import OURS, PAPER, paper_rows, table_1_means
 from agentrefine_lib.plots.pipeline import (
     agreement,

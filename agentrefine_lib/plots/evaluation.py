@@ -11,13 +11,13 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from agentrefine_lib.environments import titles
-from agentrefine_lib.plots.findings import compared, count, leads
-from agentrefine_lib.plots.looks import AGENTREFINE, BLUE, INK, METHOD_NAMES, panels, sheet, tell
+from agentrefine_lib.plots.findings import changed, compared, count, leads
+from agentrefine_lib.plots.looks import AGENTREFINE, BLUE, INK, METHOD_NAMES, SIZES, named, panels, sheet, tell
 from agentrefine_lib.plots.marks import bars, curves, name_rows
 from agentrefine_lib.plots.paper import OURS, PAPER
 
 READING = (
-    "{} (%); lines: 95 % intervals, none where all tasks scored alike. Hatched, *: trained on this engine; "
+    "{} (%); lines: 95 % intervals, for means none where all tasks scored alike. Hatched, *: trained on this engine; "
     "hollow: the paper's, {}."
 )
 
@@ -47,10 +47,11 @@ def question_answering(table: pd.DataFrame) -> Figure:
 
 def general_data(table: pd.DataFrame) -> Figure:
     """fig11_general_data: success and progress with and without general data; the paper's, read off bars, below."""
-    ours = table[(table["metric"] == "success") & (table["source"] == OURS)]
-    reading = "Held-out engines, weighted as in the paper (%); lines: 95 % intervals; –: not run here. "
-    reading += "Hollow: the paper's LLaMA-3-8B, read off bars."
-    finding = compared(ours, "success on held-out engines")
+    reading = (
+        "Held-out engines, weighted as in the paper (%); lines: 95 % intervals, none where all tasks scored alike. "
+    )
+    reading += "–: not run here. Hollow: the paper's LLaMA-3-8B, read off bars."
+    finding = _with_general(table[table["metric"] == "success"], "success on held-out engines")
     return tell(_scores(table, "metric", {m: f"{m} (%)" for m in table["metric"].unique()}, 2), finding, reading)
 
 
@@ -61,11 +62,23 @@ def general_ability(table: pd.DataFrame) -> Figure:
     for ax in figure.axes:
         if "10)" in ax.get_title():
             ax.set(xlim=(0, 14.6), xticks=(0, 5, 10))
-    ours = table[(table["source"] == OURS) & (table["metric"] != "MT-bench")].dropna(subset="value")
-    told = ", ".join(f"{row.method} {row.value:.1f} %" for row in ours.itertuples())
-    size = f" (n = {(ours['n'] / ours.get('seeds', 1)).max():.0f})" if len(ours) else ""
-    reading = "Filled: this run, lines: 95 % intervals; hollow: the paper's LLaMA-3-8B; –: not run, or not reported."
-    return tell(figure, f"Instructions followed: {told or 'not measured here'}{size}", reading)
+    ours = table[(table["source"] == OURS) & (table["metric"] != "MT-bench")]
+    sizes = (ours["n"] / ours.get("seeds", 1)).dropna()
+    reading = (
+        f"Filled: this run, {count(int(sizes.max()), 'instruction')} each; " if len(sizes) else "Filled: this run; "
+    )
+    reading += "lines: 95 % intervals; hollow: the paper's LLaMA-3-8B; –: not run, or not reported."
+    return tell(figure, _with_general(ours, "share of instructions followed"), reading)
+
+
+def _with_general(scores: pd.DataFrame, what: str) -> str:
+    """What becomes of AgentRefine's score when general data are mixed in."""
+    rows = scores[scores["source"] == OURS].drop_duplicates("method").set_index("method")
+    without, mixed = (
+        rows.loc[label] if label in rows.index else pd.Series({"value": float("nan")})
+        for label in (AGENTREFINE, METHOD_NAMES["agentrefine_general"])
+    )
+    return changed(without, mixed, f"AgentRefine's {what}", "with general data mixed in")
 
 
 def _scores(table: pd.DataFrame, by: str, names: dict[str, str], columns: int, sharex: bool = True) -> Figure:
@@ -88,8 +101,7 @@ def ladder(table: pd.DataFrame, labels: dict[str, str]) -> Figure:
     The scripted expert, which is far above all models, is told of in the caption.
     """
     rungs, counts = list(table["rung"].unique()), table.groupby("rung")["n"].min()
-    shown = pd.concat([table[table["method"] == method] for method in labels] or [table])
-    shown = shown.assign(method=shown["method"].map(labels), place=shown["rung"].map(rungs.index))
+    shown = named(table, labels).assign(place=table["rung"].map(rungs.index))
     shown = shown.assign(**(100 * shown[["value", "low", "high"]])).sort_values("place", kind="stable")
     ceiling = shown.loc[shown["method"] == METHOD_NAMES["expert"], "value"]
     shown = shown[shown["method"] != METHOD_NAMES["expert"]]
@@ -100,16 +112,19 @@ def ladder(table: pd.DataFrame, labels: dict[str, str]) -> Figure:
     ax.set_xticks(range(len(rungs)), [f"{fill(rung, 12)}\nn = {counts[rung]}" for rung in rungs], fontsize=7.5)
     curves(ax, shown, "place", "value", "method", height=2.8)
     said = [f"{row.value:.1f} % on {row.rung}" for row in ours.itertuples()]
-    reading = "From left to right, tasks move away from training; engines weigh the same. "
-    reading += "Neither: no example, no list. Band: 95 % interval."
+    reading = (
+        "From left to right, tasks move away from AgentRefine's training; engines weigh the same. A method without a "
+    )
+    reading += "mark on a rung was not played there. Neither: no example, no list. Band: 95 % interval."
     reading += f" The scripted expert: {ceiling.min():.0f} to {ceiling.max():.0f} %." if len(ceiling) else ""
     return tell(figure, f"AgentRefine's progress: {'; '.join(said[:1] + said[1:][-1:]) or 'none'}", reading)
 
 
 def outcomes(episodes: pd.DataFrame, labels: dict[str, str]) -> tuple[Figure, pd.DataFrame]:
-    """fig_outcomes: a cell per task and method, dark with progress; a dot where all seeds won, a ring where some."""
-    shown = episodes.groupby(["method", "engine", "task"], as_index=False, sort=False)[["success", "progress"]].mean()
-    shown["method"] = shown["method"].map(labels).astype("category").cat.set_categories([*labels.values()])
+    """fig_outcomes: a cell per task and method, dark with its mean progress; a dot for each of its models that won."""
+    played = named(episodes, labels)
+    cells = played.groupby(["method", "engine", "task"], as_index=False, sort=False, observed=True)
+    shown = cells.agg(success=("success", "mean"), progress=("progress", "mean"), seeds=("success", "size"))
     engines, sizes = titles(shown["engine"]), shown.groupby("engine")["task"].nunique()
     widths = {"width_ratios": [max(2, sizes[engine]) for engine in engines]} if engines else {}
     figure, axes = panels(dict.fromkeys(engines, ""), 0.7 + 0.24 * len(labels), len(engines), sharey=True, **widths)
@@ -118,29 +133,38 @@ def outcomes(episodes: pd.DataFrame, labels: dict[str, str]) -> tuple[Figure, pd
         ax.set_title(engines[engine], fontsize=8.5, loc="left", rotation=35 if len(engines) > 2 else 0)
     bar = figure.colorbar(plt.cm.ScalarMappable(cmap="Greys"), ax=figure.axes, fraction=0.025, pad=0.01)
     bar.set_label("progress", fontsize=8)
-    won = shown.groupby("method", observed=True)["success"].sum()
-    others = won[won.gt(0) & ~won.index.str.startswith(AGENTREFINE)]
-    best = others.sort_values(ascending=False, kind="stable").head(3)
-    ours = won[won.index == AGENTREFINE] if AGENTREFINE in won.index else won[won.index.str.startswith(AGENTREFINE)]
-    told = pd.concat([ours, best]).items()
-    tasks, said = count(shown["task"].nunique(), "task"), ", ".join(f"{wins:g} by {name}" for name, wins in told)
-    reading = "A cell per task, from white (no progress) to dark (AgentRefine's in blue); ×: unknown. Dot: every seed "
-    reading += "won, ring: some."
-    return tell(figure, f"Won of {tasks}: {said}" if won.any() else f"Nobody won any of {tasks}", reading), shown
+    won = played.groupby(["method", "seed"], observed=True)["success"].sum().unstack()
+    mean = won.mean(axis=1)
+    others = mean[mean.gt(0) & ~mean.index.str.match(SIZES)].sort_values(ascending=False, kind="stable")
+    ours = [AGENTREFINE] if AGENTREFINE in won.index else list(won.index[won.index.str.match(SIZES)])
+    said = ", ".join(f"{_wins(won.loc[name].dropna())} by {name}" for name in [*ours, *others.index[:3]])
+    seeds = shown.groupby("method", observed=True)["seeds"].max()
+    several = ", ".join(f"{name} has {models}" for name, models in seeds[seeds > 1].items())
+    reading = "A cell per task, from white (no progress) to dark (AgentRefine's in blue); ×: unknown. "
+    reading += f"A dot for each model that won ({several})." if several else "Dot: won."
+    tasks = count(shown["task"].nunique(), "task")
+    return tell(figure, f"Won of {tasks}: {said}" if mean.any() else f"Nobody won any of {tasks}", reading), shown
+
+
+def _wins(won: pd.Series) -> str:
+    """The wins of one model, of two, or the fewest and the most of several."""
+    least, most = f"{won.min():g}", f"{won.max():g}"
+    return least if len(won) == 1 else f"{least} {'and' if len(won) == 2 else 'to'} {most}"
 
 
 def _outcome_grid(ax: Axes, part: pd.DataFrame, labels: list[str]) -> None:
     """AgentRefine's row in shades of blue, all others in shades of grey."""
     wide: Any = {"index": "method", "columns": "task", "observed": False, "dropna": False}
-    grid, won = (part.pivot_table(values=name, **wide).reindex(labels) for name in ("progress", "success"))
+    part = part.assign(won=part["success"] * part["seeds"])
+    grid, won = (part.pivot_table(values=name, **wide).reindex(labels) for name in ("progress", "won"))
     ours = np.broadcast_to(grid.index.str.startswith(AGENTREFINE)[:, None], grid.shape)
     look: Any = {"vmin": 0, "vmax": 1, "cbar": False, "linewidths": 0.4, "linecolor": "0.85", "xticklabels": False}
     for hidden, cmap in ((ours, "Greys"), (~ours, sns.blend_palette(["white", BLUE, "#00263D"], as_cmap=True))):
         sns.heatmap(grid, ax=ax, mask=grid.isna() | hidden, cmap=cmap, **look)
-    for row, column in np.argwhere((grid.isna() | won.gt(0)).to_numpy()):
-        reached, share = grid.to_numpy()[row, column], won.to_numpy()[row, column]
-        mark = "×" if pd.isna(reached) else "•" if share == 1 else "◦"
-        paint = "white" if reached > 0.5 else INK
-        ax.text(column + 0.5, row + 0.5, mark, ha="center", va="center", color=paint, fontsize=8)
+    for row, column in np.argwhere(grid.isna().to_numpy()):
+        ax.text(column + 0.5, row + 0.5, "×", ha="center", va="center", color=INK, fontsize=8)
+    wins = np.ndenumerate(won.fillna(0).round().to_numpy(int))
+    dots = [(x + 0.5, y + (n + 1) / (many + 1)) for (y, x), many in wins for n in range(many)]
+    ax.scatter(*np.reshape(dots, (-1, 2)).T, s=8, color="white", edgecolor="0.1", linewidth=0.5, zorder=3)
     name_rows(ax, labels, first=0.5)
     ax.set(xlabel="", ylabel="")

@@ -4,7 +4,7 @@ import pandas as pd
 
 from agentrefine_lib.environments import titles
 from agentrefine_lib.metrics.verdicts import FEWEST
-from agentrefine_lib.plots.looks import AGENTREFINE, NOT_TRAINED
+from agentrefine_lib.plots.looks import AGENTREFINE, NOT_TRAINED, SIZES
 
 SAME = 0.05  # percentage points: what one decimal cannot tell apart
 
@@ -12,11 +12,11 @@ SAME = 0.05  # percentage points: what one decimal cannot tell apart
 def compared(scores: pd.DataFrame, what: str) -> str:
     """AgentRefine against the best other model: ``scores`` has a row per ``method``: value, low and high in percent.
 
-    Other sizes of AgentRefine and what was not trained do not compete.
+    AgentRefine in other sizes and what was not trained do not compete.
     """
     known = scores[scores["value"].notna() & ~scores["method"].isin(NOT_TRAINED)].drop_duplicates("method")
     ours = known[known["method"] == AGENTREFINE]
-    others = known[~known["method"].str.startswith(AGENTREFINE)].sort_values("value", kind="stable")
+    others = known[~known["method"].str.match(SIZES)].sort_values("value", kind="stable")
     if ours.empty:
         return f"No {what} of AgentRefine was measured"
     mine = ours.iloc[0]
@@ -39,7 +39,8 @@ def leads(scores: pd.DataFrame, what: str) -> str:
     """Where AgentRefine has more than every other model, and how often random actions have more than it does."""
     models = scores[~scores["method"].isin(NOT_TRAINED) & scores["value"].notna()]
     ours = models[models["method"] == AGENTREFINE].set_index("engine")[["value", "low"]]
-    rest = models[~models["method"].str.startswith(AGENTREFINE)].groupby("engine")[["value", "high"]].max()
+    others = models[~models["method"].str.match(SIZES)].sort_values("value", kind="stable")
+    rest = others.drop_duplicates("engine", keep="last").set_index("engine")[["value", "high"]]
     both = ours.merge(rest, left_index=True, right_index=True, suffixes=("", "_best"))
     if both.empty:
         return "AgentRefine was not played beside another model"
@@ -69,13 +70,13 @@ def changed(first: pd.Series, last: pd.Series, what: str, when: str) -> str:
 
 
 def _doubt(one: pd.Series, other: pd.Series) -> str:
-    """What few tasks, or two marginal intervals, leave open; nothing is said where an interval is unknown."""
+    """What few tasks, or two marginal intervals, leave open; nothing is said where one is unknown."""
     n = min(_tasks(one), _tasks(other))
     if n < FEWEST:
         return f", but {count(int(n), 'task')} cannot tell"
     ends = [row.get(end, float("nan")) for row in (one, other) for end in ("low", "high")]
-    if any(pd.isna(end) for end in ends):
-        return ""
+    if any(map(pd.isna, ends)) or ends[0] == ends[1] or ends[2] == ends[3]:
+        return ""  # an interval without width, where all tasks scored alike, is not certain
     apart = ends[0] > ends[3] or ends[2] > ends[1]
     return "; their intervals do not overlap" if apart else ", but their intervals overlap"
 

@@ -10,6 +10,7 @@ from textwrap import fill
 from typing import Any
 
 import matplotlib.pyplot as plt
+import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
@@ -41,6 +42,7 @@ METHOD_NAMES = {  # in the order in which they are shown
     "expert": "scripted expert",
 }
 AGENTREFINE = METHOD_NAMES["agentrefine"]
+SIZES = rf"{AGENTREFINE}(?! \+)"  # matches AgentRefine and its other sizes, not what has general data mixed in
 NOT_TRAINED = tuple(METHOD_NAMES[name] for name in ("random", "untuned", "expert"))
 
 
@@ -56,8 +58,14 @@ def method_labels(methods: Iterable[str], more: Mapping[str, str] = {}) -> dict[
     return {method: label for (*_, method), label in sorted(found.items())}
 
 
+def named(table: pd.DataFrame, labels: Mapping[str, str]) -> pd.DataFrame:
+    """The rows of the methods in ``labels``, in that order and by these names, as a categorical column ``method``."""
+    names = pd.Categorical(table["method"].map(labels), [*labels.values()], ordered=True)
+    return table.assign(method=names).dropna(subset="method").sort_values("method", kind="stable")
+
+
 def colour(label: str) -> str:
-    """AgentRefine's blue (pale with less data); a light grey for what is not trained, a dark one for other models."""
+    """AgentRefine's blue (pale with other data); a light grey for what is not trained, a dark one for other models."""
     if label.startswith(AGENTREFINE):
         return BLUE if label == AGENTREFINE else PALE_BLUE
     return "0.7" if label in NOT_TRAINED else "0.45"

@@ -70,7 +70,7 @@ def _cost(moves: pd.DataFrame, under: str) -> str:
     if not home[["value", "value_after"]].any(axis=None):
         return f"Nobody makes progress on {where}, with old or with renamed commands: nothing can be lost"
     said = [f"{row.method} from {row.value:.1f} % to {row.value_after:.1f} %" for row in home.itertuples()]
-    return f"Progress on {where} under {under} (n = {home['n'].min():.0f}): {', '.join(said)}"
+    return f"Progress on {where} under {under} (n = {(home['n'] / home.get('seeds', 1)).min():.0f}): {', '.join(said)}"
 
 
 def mended(table: pd.DataFrame) -> Figure:

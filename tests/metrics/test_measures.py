@@ -137,6 +137,15 @@ def test_loops_and_their_survival(tmp_path):
     assert curve[4] == pytest.approx(3 / 4 * 1 / 2)  # the one that ended at step 3 no longer counts
 
 
+def test_two_seeds_alike_survive_as_one(tmp_path):
+    """The second model plays the same tasks: it narrows no interval, and it counts in the share."""
+    rows = [{"policy": "p-0", "method": "p", "step": step, "stuck": step < 4} for step in (1, 2, 3, 4, 4)]
+    one = pd.DataFrame(rows)
+    pd.testing.assert_frame_equal(metrics.survival(pd.concat([one, one.assign(policy="p-1")])), metrics.survival(one))
+    free = metrics.survival(pd.concat([one, one.assign(policy="p-1", step=5, stuck=False)]))["free"]
+    assert free.min() == pytest.approx(7 / 10)
+
+
 def test_kinds_of_errors_are_shares_of_steps(tmp_path):
     write_jsonl(tmp_path / "e.jsonl", [played("p", "abcd", "..lf")])
     steps = metrics.steps_table([tmp_path / "e.jsonl"]).assign(method="p")
