@@ -1,12 +1,14 @@
 """What a notebook depends on, whether it is up to date, and in words why it is not.
 
-Imports are followed from the source; a module reached only through ``importlib`` is not seen.
+Imports are followed from the source. Of those through ``importlib`` two kinds are seen: a package's own modules, and
+the engines of the tasks that the notebook plays, but for those that other packages bring.
 """
 
 import ast
 import hashlib
 import json
 import os
+import re
 from collections.abc import Iterator, Mapping
 from modulefinder import ModuleFinder
 from pathlib import Path
@@ -15,12 +17,14 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ValidationError
 
+from agentrefine_lib.runner.missing import panels
 from agentrefine_lib.runner.parameters import read_cells
 from agentrefine_lib.runner.profile import Notebook, Profile
 from agentrefine_lib.schema import atomic_write_text
 
 PACKAGE = "agentrefine_lib"
 LOCK = "constraints.txt"
+BY_NAME = 'import_module(f"{__name__}.'  # how a package imports modules of its own by name
 
 
 class Fingerprint(BaseModel):
@@ -148,6 +152,8 @@ def library_files(cells: list[str], root: Path) -> list[Path]:
     files = {Path(file) for module in finder.modules.values() if (file := getattr(module, "__file__", None))}
     for init in [file for file in files if file.name == "__init__.py"]:
         files.update(package_data(init.parent))
+        if BY_NAME in init.read_text(encoding="utf-8"):
+            files.update(init.parent.glob("*.py"))
     return sorted(file for file in files if file.is_file())
 
 
@@ -156,6 +162,12 @@ def package_data(package: Path) -> Iterator[Path]:
     for folder, folders, files in os.walk(package):
         folders[:] = [n for n in folders if n[0] not in "._" and not Path(folder, n, "__init__.py").exists()]
         yield from (Path(folder, name) for name in files if not name.endswith((".py", ".pyc")) and name[0] != ".")
+
+
+def engines_played(notebook: Notebook, code: list[str]) -> list[str]:
+    """The engines of its panels, and of those that stand in its own code: ``panel({"hotpotqa": …})``."""
+    written = re.findall(r'\bpanel\(\{"(\w+)"', "\n".join(code))
+    return sorted({*written, *(engine for _, panel in panels(notebook) for engine in panel)})
 
 
 def models_of(values: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
@@ -168,6 +180,7 @@ def fingerprint(notebook: Notebook, profile: Profile, digests: Digests) -> Finge
     """What the notebook would be run from now."""
     cells = read_cells(notebook.source)
     code = [cell.source for cell in cells if cell.kind == "code"]
+    code += [f"from {PACKAGE}.environments.{engine} import environment" for engine in engines_played(notebook, code)]
     source = json.dumps([[cell.kind, cell.source] for cell in cells])
     parameters = notebook.defaulted | notebook.given
     adapters = [

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 
 import pytest
 
-from agentrefine_lib.runner import State, judge, library_files, load_profile
+from agentrefine_lib.runner import State, judge, library_files, load_profile, repository
 from agentrefine_lib.runner.attempt import NotebookFailedError, refuse_unwritten, stamps
-from agentrefine_lib.runner.fingerprint import Digests
+from agentrefine_lib.runner.fingerprint import Digests, fingerprint
 
 
 def pretend_done(suite, status: str = "done") -> None:
@@ -192,6 +193,51 @@ def test_imports_are_followed_through_magics_and_await(suite):
         "data.json",
         "e.py",
     ]
+
+
+PANEL = "panel: dict[str, dict[str, list[int]]] = {'babyai': {'Pickup': [0]}, 'arena': {'Chess': [0]}, 'by-hand': {}}"
+
+
+def test_modules_imported_by_name_count_where_they_are_used(suite):
+    for name in ("__init__", "environments/__init__", "environments/babyai/__init__", "environments/pddl/__init__"):
+        suite.write(f"agentrefine_lib/{name}.py", "")
+    named = 'from importlib import import_module\nload = lambda name: import_module(f"{__name__}.{name}")\n'
+    suite.write("agentrefine_lib/mechanics/__init__.py", named)
+    suite.write("agentrefine_lib/environments/babyai/environment.py", "from agentrefine_lib.environments import words")
+    modules = ["environments/words.py", "environments/babyai/wording.yaml", "environments/arena.py"]
+    others = ["environments/pddl/environment.py", "mechanics/places.py"]
+    for name in [*modules, *others]:
+        suite.write(f"agentrefine_lib/{name}", "A = 1")
+    suite.notebook("01_count", PANEL, "import agentrefine_lib.environments")
+    suite.notebook("02_draw", "width: float = 2.5", "import agentrefine_lib.mechanics", "'pddl'")
+    suite.profile("width: 2.0\n")
+    pretend_done(suite)
+    assert reasons(suite) == [[], []]
+    for name in [*modules, *others]:
+        suite.write(f"agentrefine_lib/{name}", "A = 2")
+    assert reasons(suite) == [
+        [f"agentrefine_lib/{name} changed" for name in sorted(modules)],
+        ["agentrefine_lib/mechanics/places.py changed"],
+    ]
+    suite.notebook("02_draw", "width: float = 2.5", 'panel({"pddl": {}})')
+    assert "agentrefine_lib/environments/pddl/environment.py is now imported" in reasons(suite)[1]
+
+
+def test_the_engines_that_a_chapter_plays_and_the_mechanics_of_worlds_are_part_of_it():
+    profile = load_profile("laptop", repository())
+    library = {
+        notebook.name[:2]: fingerprint(replace(notebook, inputs=[]), profile, Digests(profile)).library
+        for notebook in profile.notebooks
+        if notebook.name[:2] in ("01", "03", "04", "08")
+    }
+    rooms = "agentrefine_lib/environments", "agentrefine_lib/teachers/embedded/mechanics"
+    assert f"{rooms[1]}/places.py" in library["01"]
+    played = [f"{rooms[0]}/{name}" for name in ("babyai/environment.py", "babyai/view.py", "pddl/domains/gripper.pddl")]
+    assert set(played) <= library["04"].keys()
+    assert f"{rooms[0]}/hotpotqa/environment.py" in library["08"]
+    for name in ("babyai/environment.py", "hotpotqa/environment.py", "textarena.py", "check.py"):
+        assert f"{rooms[0]}/{name}" not in library["03"]
+    assert f"{rooms[0]}/textarena.py" not in library["04"]
 
 
 def test_a_folder_counts_file_by_file_and_is_read_once(suite):
