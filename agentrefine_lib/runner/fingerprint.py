@@ -10,6 +10,7 @@ import json
 import os
 import re
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from modulefinder import ModuleFinder
 from pathlib import Path
 from types import CodeType
@@ -19,7 +20,7 @@ from pydantic import BaseModel, ValidationError
 
 from agentrefine_lib.runner.missing import panels
 from agentrefine_lib.runner.parameters import read_cells
-from agentrefine_lib.runner.profile import Notebook, Profile
+from agentrefine_lib.runner.profile import Notebook, Profile, makers
 from agentrefine_lib.schema import atomic_write_text
 
 PACKAGE = "agentrefine_lib"
@@ -176,6 +177,33 @@ def models_of(values: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
     return models if isinstance(models, dict) else {}
 
 
+def strings(value: Any) -> Iterator[str]:
+    """The texts in a value, however deep; names of entries are none."""
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, list | dict):
+        for item in value.values() if isinstance(value, dict) else value:
+            yield from strings(item)
+
+
+def named_inputs(notebook: Notebook, profile: Profile) -> Iterator[Path]:
+    """Files and folders that values name, ``models`` as ``models_of`` says. What a notebook of this run writes is none:
+    ``params/notebooks.yaml`` tells of it; nor is a folder that the repository or the run lies in."""
+    values = notebook.defaulted | notebook.given
+    for name, model in models_of(values).items():
+        if model.get("released"):
+            yield from (profile.root / model["released"] / f"{name}-{seed}" for seed in model.get("seeds", []))
+    used = {name.partition(".")[0] for name in notebook.given}  # sections; one that nobody set may be asleep: selection
+    own = ("run_dir", "figures_dir", "models")
+    named = [v for n, v in values.items() if n not in own and ("." not in n or n.partition(".")[0] in used)]
+    for text in strings(named):
+        path = Path(os.path.normpath(profile.root / text))
+        around = any(folder.is_relative_to(path) for folder in (profile.root, profile.run_dir))
+        with suppress(OSError):  # a text that is too long for a path
+            if path.exists() and not around and not makers(profile, path):
+                yield path
+
+
 def fingerprint(notebook: Notebook, profile: Profile, digests: Digests) -> Fingerprint:
     """What the notebook would be run from now."""
     cells = read_cells(notebook.source)
@@ -183,12 +211,6 @@ def fingerprint(notebook: Notebook, profile: Profile, digests: Digests) -> Finge
     code += [f"from {PACKAGE}.environments.{engine} import environment" for engine in engines_played(notebook, code)]
     source = json.dumps([[cell.kind, cell.source] for cell in cells])
     parameters = notebook.defaulted | notebook.given
-    adapters = [
-        profile.root / model["released"] / f"{name}-{seed}"
-        for name, model in models_of(parameters).items()
-        if model.get("released")
-        for seed in model.get("seeds", [])
-    ]
     lock = profile.root / LOCK
     return Fingerprint(
         notebook=hashlib.sha256(source.encode()).hexdigest(),
@@ -196,7 +218,7 @@ def fingerprint(notebook: Notebook, profile: Profile, digests: Digests) -> Finge
             name: json.dumps(parameters[name], sort_keys=True, ensure_ascii=False) for name in sorted(parameters)
         },
         library=digests.of_all(library_files(code, profile.root)),
-        inputs=digests.of_all([*notebook.inputs, *adapters]),
+        inputs=digests.of_all([*notebook.inputs, *named_inputs(notebook, profile)]),
         lock=digests.of_file(lock) if lock.exists() else "",
     )
 

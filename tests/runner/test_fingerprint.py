@@ -84,6 +84,28 @@ def test_a_released_adapter_is_an_input(suite):
     assert reasons(suite)[1] == ["input params/adapters/ours-0/adapter_config.json changed"]
 
 
+def test_files_and_folders_that_a_value_names_are_inputs(suite):
+    suite.notebook("02_draw", "sets: dict = {}\nother_runs: dict[str, str] = {}\ntext: str = ''", "print(sets)")
+    suite.write("mine.jsonl", "1")
+    suite.write("runs/other/episodes/a.jsonl", "1")
+    text = f"text: {'long ' * 999}\n"
+    suite.profile("sets: {ours: {path: mine.jsonl, drop: ''}}\nother_runs: {other: runs/other}\n" + text)
+    pretend_done(suite)
+    assert reasons(suite)[1] == []
+    suite.write("mine.jsonl", "2")
+    suite.write("runs/other/episodes/a.jsonl", "2")
+    assert reasons(suite)[1] == ["input mine.jsonl changed", "input runs/other/episodes/a.jsonl changed"]
+
+
+@pytest.mark.parametrize("text", ["", ".", "..", "/", "runs", "runs/tiny", "runs/tiny/figures", "runs/tiny/log.txt"])
+def test_what_a_run_writes_and_what_it_lies_in_are_no_inputs_by_value(suite, text: str):
+    suite.notebook("01_count", "run_dir: str = 'runs/x'\nsets: list[str] = []", "print(sets)")
+    suite.profile(f"sets: ['{text}']\n")
+    pretend_done(suite)
+    profile = load_profile("tiny", suite.root)
+    assert fingerprint(profile.notebooks[0], profile, Digests(profile)).inputs == {}
+
+
 def test_the_plan_says_what_follows_from_what(suite):
     pretend_done(suite)
     printed = suite.run("--why", "-p", "n_items=5")[1].splitlines()
@@ -225,11 +247,14 @@ def test_modules_imported_by_name_count_where_they_are_used(suite):
 
 def test_the_engines_that_a_chapter_plays_and_the_mechanics_of_worlds_are_part_of_it():
     profile = load_profile("laptop", repository())
-    library = {
-        notebook.name[:2]: fingerprint(replace(notebook, inputs=[]), profile, Digests(profile)).library
+    found = {
+        notebook.name[:2]: fingerprint(replace(notebook, inputs=[]), profile, Digests(profile))
         for notebook in profile.notebooks
         if notebook.name[:2] in ("01", "03", "04", "08")
     }
+    library = {name: parts.library for name, parts in found.items()}
+    examples = {name for name, parts in found.items() if "params/examples/babyai.jsonl" in parts.inputs}
+    assert examples == {"04", "08"}  # 03 plays nothing: its section, selection, is not set
     rooms = "agentrefine_lib/environments", "agentrefine_lib/teachers/embedded/mechanics"
     assert f"{rooms[1]}/places.py" in library["01"]
     played = [f"{rooms[0]}/{name}" for name in ("babyai/environment.py", "babyai/view.py", "pddl/domains/gripper.pddl")]
