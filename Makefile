@@ -14,6 +14,8 @@ TOOLS := .venv/tools/bin
 # chapters at a time; one where they would share a GPU
 JOBS ?= $(if $(shell command -v nvidia-smi),1,2)
 REPRODUCE = $(BIN)/python -m agentrefine_lib.runner $(PROFILE) --jobs $(JOBS) $(if $(ONLY),--only $(ONLY)) $(if $(P),-p $(P)) $(ARGS)
+# every chapter of the default run is done: only then are its findings told
+WHOLE = $(BIN)/python -c 'import json; exit(None in json.load(open("figures/manifest.json"))["notebooks"].values())'
 
 # what JupyterLab adds to a notebook that it saves
 EXTRA := $(addprefix metadata.language_info.,codemirror_mode file_extension mimetype nbconvert_exporter pygments_lexer version)
@@ -27,7 +29,7 @@ help: ## list the commands
 
 reproduce: .venv/ready .venv/base ## run the notebooks of a profile and write its figures
 	$(REPRODUCE)
-	@if [ "$(PROFILE)$(findstring _dir=,$(P))" = laptop ] && [ -e runs/laptop/models/models.csv ]; then $(BIN)/python -m agentrefine_lib.results.readme && \
+	@if [ "$(PROFILE)$(findstring _dir=,$(P))" = laptop ] && [ -e runs/laptop/models/models.csv ] && $(WHOLE); then $(BIN)/python -m agentrefine_lib.results.readme && \
 	  $(BIN)/python -m agentrefine_lib.runner.pack laptop && $(BIN)/python -m agentrefine_lib.results.book laptop; fi
 
 base: .venv/base ## fetch the base model, SmolLM2-135M-Instruct (93 MB, once) and convert it

@@ -1,6 +1,9 @@
 """Whoever starts a command can ask it for help, and reads at once what a long one does and where it writes."""
 
+import json
 import runpy
+import shutil
+import subprocess
 import sys
 from contextlib import suppress
 from pathlib import Path
@@ -38,3 +41,28 @@ def test_every_command_answers_help(path, monkeypatch, capsys):
         start(path, ["--help"], monkeypatch)
     assert not end.value.code
     assert capsys.readouterr().out.startswith("usage: ")
+
+
+@pytest.mark.parametrize(
+    ("done", "words", "told"),
+    [
+        ({"01": {}, "02": {}}, [], ["runner", "results.readme", "runner.pack", "results.book"]),
+        ({"01": {}, "02": None}, ["ONLY=01"], ["runner"]),
+        ({"01": {}, "02": {}}, ["P=run_dir=runs/x"], ["runner"]),
+    ],
+)
+def test_only_a_whole_default_run_rewrites_the_findings_the_packed_run_and_the_book(done, words, told, tmp_path):
+    shutil.copy(LIBRARY.parent / "Makefile", tmp_path)
+    files = dict.fromkeys(("runs/laptop/models/models.csv", ".venv/ready", ".venv/base"), "")
+    files["figures/manifest.json"] = json.dumps({"notebooks": done})
+    files[".venv/bin/python"] = f"""#!/bin/sh
+[ "$1" = -c ] && exec {sys.executable} "$@"
+echo "${{2#agentrefine_lib.}}" >>called
+"""
+    for name, text in files.items():
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text(text)
+    (tmp_path / ".venv/bin/python").chmod(0o755)
+    old = ["-o", ".venv/ready", "-o", ".venv/base"]
+    subprocess.run(["make", "reproduce", "JOBS=1", "TORCH=cpu", *old, *words], cwd=tmp_path, check=True)
+    assert (tmp_path / "called").read_text().split() == told

@@ -18,11 +18,11 @@ from agentrefine_lib.tuning import chat_ids, load_tokenizer
 class LocalPolicy:
     """A folder or hub name of a causal model with its tokenizer; an adapter (PEFT) in a folder is merged into its base.
 
-    ``context`` and ``reply_tokens`` count tokens, ``batch_size`` episodes played together; None: what suits the device.
-    ``device``: "cpu", "cuda" (over several GPUs where there are several), "mps" (Apple's, not tried yet), "vllm" (a
-    server that is started here), or "auto", see ``pick_device``; ``dtype``: "float32", "bfloat16" …, or "auto", as
-    saved or as the processor is fastest. A batch of episodes that were not answered before begins with nothing read, so
-    that it is played the same whatever was played before it; on GPUs rounding may still differ.
+    ``context`` and ``reply_tokens`` count tokens. ``device``: "cpu", "cuda" (over several GPUs where there are
+    several), "mps" (Apple's, not tried yet), "vllm" (a server that is started here), or "auto", see ``pick_device``;
+    ``dtype``: "float32", "bfloat16" …, or "auto", as saved or as the processor is fastest. A batch of episodes that
+    were not answered before begins with nothing read, so that it is played the same whatever was played before it; on
+    GPUs rounding may still differ.
     Raises ValueError for a context that the model cannot read; ``act`` does for a task that does not fit into it.
     """
 
@@ -33,7 +33,6 @@ class LocalPolicy:
         *,
         context: int,
         reply_tokens: int = 64,
-        batch_size: int | None = None,
         sampling: Sampling = Sampling(),  # noqa: B008
         prompting: Prompting = Prompting(),  # noqa: B008
         device: str = "auto",
@@ -42,7 +41,7 @@ class LocalPolicy:
         self.name = name
         self.tokenizer = load_tokenizer(model)
         self._generator = load_generator(model, self.tokenizer, context=context, device=device, dtype=dtype)
-        self.batch_size: int | None = batch_size or self._generator.together
+        self.batch_size: int | None = self._generator.together
         if (longest := self._generator.longest) < context:
             raise ValueError(f"context: found {context}; expected at most the {longest} tokens that the model can read")
         self._room, self._reply_tokens = context - reply_tokens, reply_tokens

@@ -12,6 +12,7 @@ from agentrefine_lib.results.artefacts import load_artefacts, read_claims
 from agentrefine_lib.results.claims import difference, told_claims
 from agentrefine_lib.runner import repository
 from agentrefine_lib.runner.manifest import wall_seconds
+from agentrefine_lib.schema import atomic_write_text
 
 BEGIN, END = "<!-- findings: made by make reproduce, do not edit -->", "<!-- end of findings -->"
 COMPARED = {  # claim: what its difference is between
@@ -90,7 +91,7 @@ def fill_in(readme: Path, text: str) -> None:
     _, end, after = rest.partition(END)
     if not end:
         raise ValueError(f"{readme}: the marks {BEGIN} and {END} are missing")
-    readme.write_text(f"{before}{begin}\n{text}\n{end}{after}", encoding="utf-8")
+    atomic_write_text(readme, f"{before}{begin}\n{text}\n{end}{after}")
 
 
 if __name__ == "__main__":

@@ -14,6 +14,8 @@ from agentrefine_lib.runner.manifest import git_state
 from agentrefine_lib.runner.profile import Notebook, Profile
 from agentrefine_lib.runner.sections import nested
 
+MAKING = ".making"  # in run_dir: the names of notebooks that ``upstream`` began, and that did not come to their end
+
 
 class NotebookFailedError(Exception):
     """A notebook stopped with an error or did not write what it declares; the message says where to look."""
@@ -43,6 +45,7 @@ def attempt(notebook: Notebook, profile: Profile, digests: Digests, verdict: Ver
         execute(notebook.source, executed, notebook.given, profile.root)
         refuse_unwritten(notebook, profile, before, state.resumed)
         state.status, state.outputs = "done", digests.of_all(notebook.outputs)
+        (profile.run_dir / MAKING / notebook.name).unlink(missing_ok=True)
     except NotebookFailedError as error:
         where = f"executed notebook: {profile.shown(executed)}"
         raise NotebookFailedError(f"{notebook.name} failed: {error}\n{where}") from None

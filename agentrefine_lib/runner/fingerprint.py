@@ -1,13 +1,16 @@
 """What a notebook depends on, whether it is up to date, and in words why it is not.
 
-Imports are followed from the source; a module reached only through ``importlib`` is not seen.
+Imports are followed from the source. Of those through ``importlib`` two kinds are seen: a package's own modules, and
+the engines of the tasks that the notebook plays, but for those that other packages bring.
 """
 
 import ast
 import hashlib
 import json
 import os
+import re
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from modulefinder import ModuleFinder
 from pathlib import Path
 from types import CodeType
@@ -15,12 +18,14 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ValidationError
 
+from agentrefine_lib.runner.missing import panels
 from agentrefine_lib.runner.parameters import read_cells
-from agentrefine_lib.runner.profile import Notebook, Profile
+from agentrefine_lib.runner.profile import Notebook, Profile, makers
 from agentrefine_lib.schema import atomic_write_text
 
 PACKAGE = "agentrefine_lib"
 LOCK = "constraints.txt"
+BY_NAME = 'import_module(f"{__name__}.'  # how a package imports modules of its own by name
 
 
 class Fingerprint(BaseModel):
@@ -148,6 +153,8 @@ def library_files(cells: list[str], root: Path) -> list[Path]:
     files = {Path(file) for module in finder.modules.values() if (file := getattr(module, "__file__", None))}
     for init in [file for file in files if file.name == "__init__.py"]:
         files.update(package_data(init.parent))
+        if BY_NAME in init.read_text(encoding="utf-8"):
+            files.update(init.parent.glob("*.py"))
     return sorted(file for file in files if file.is_file())
 
 
@@ -158,24 +165,52 @@ def package_data(package: Path) -> Iterator[Path]:
         yield from (Path(folder, name) for name in files if not name.endswith((".py", ".pyc")) and name[0] != ".")
 
 
+def engines_played(notebook: Notebook, code: list[str]) -> list[str]:
+    """The engines of its panels, and of those that stand in its own code: ``panel({"hotpotqa": …})``."""
+    written = re.findall(r'\bpanel\(\{"(\w+)"', "\n".join(code))
+    return sorted({*written, *(engine for _, panel in panels(notebook) for engine in panel)})
+
+
 def models_of(values: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
     """The models of chapter 3, name → settings, in a notebook's values; none in those of other notebooks."""
     models = values.get("models")
     return models if isinstance(models, dict) else {}
 
 
+def strings(value: Any) -> Iterator[str]:
+    """The texts in a value, however deep; names of entries are none."""
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, list | dict):
+        for item in value.values() if isinstance(value, dict) else value:
+            yield from strings(item)
+
+
+def named_inputs(notebook: Notebook, profile: Profile) -> Iterator[Path]:
+    """Files and folders that values name, ``models`` as ``models_of`` says. What a notebook of this run writes is none:
+    ``params/notebooks.yaml`` tells of it; nor is a folder that the repository or the run lies in."""
+    values = notebook.defaulted | notebook.given
+    for name, model in models_of(values).items():
+        if model.get("released"):
+            yield from (profile.root / model["released"] / f"{name}-{seed}" for seed in model.get("seeds", []))
+    used = {name.partition(".")[0] for name in notebook.given}  # sections; one that nobody set may be asleep: selection
+    own = ("run_dir", "figures_dir", "models")
+    named = [v for n, v in values.items() if n not in own and ("." not in n or n.partition(".")[0] in used)]
+    for text in strings(named):
+        path = Path(os.path.normpath(profile.root / text))
+        around = any(folder.is_relative_to(path) for folder in (profile.root, profile.run_dir))
+        with suppress(OSError):  # a text that is too long for a path
+            if path.exists() and not around and not makers(profile, path):
+                yield path
+
+
 def fingerprint(notebook: Notebook, profile: Profile, digests: Digests) -> Fingerprint:
     """What the notebook would be run from now."""
     cells = read_cells(notebook.source)
     code = [cell.source for cell in cells if cell.kind == "code"]
+    code += [f"from {PACKAGE}.environments.{engine} import environment" for engine in engines_played(notebook, code)]
     source = json.dumps([[cell.kind, cell.source] for cell in cells])
     parameters = notebook.defaulted | notebook.given
-    adapters = [
-        profile.root / model["released"] / f"{name}-{seed}"
-        for name, model in models_of(parameters).items()
-        if model.get("released")
-        for seed in model.get("seeds", [])
-    ]
     lock = profile.root / LOCK
     return Fingerprint(
         notebook=hashlib.sha256(source.encode()).hexdigest(),
@@ -183,7 +218,7 @@ def fingerprint(notebook: Notebook, profile: Profile, digests: Digests) -> Finge
             name: json.dumps(parameters[name], sort_keys=True, ensure_ascii=False) for name in sorted(parameters)
         },
         library=digests.of_all(library_files(code, profile.root)),
-        inputs=digests.of_all([*notebook.inputs, *adapters]),
+        inputs=digests.of_all([*notebook.inputs, *named_inputs(notebook, profile)]),
         lock=digests.of_file(lock) if lock.exists() else "",
     )
 

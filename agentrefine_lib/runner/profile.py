@@ -231,6 +231,8 @@ def load_profile(
         for entry in entries
     ]
     profile = Profile(name, root, root / folders["run_dir"], root / folders["figures_dir"], notebooks)
+    if entangled := list(entangled_folders(profile)):
+        raise ProfileError(entangled)
     if problems := [*problems, *broken_chain(profile)]:
         raise ProfileError([f"params/{CHAPTERS}: {problem}" for problem in problems])
     return profile
@@ -253,6 +255,17 @@ def overlap(one: Path, other: Path) -> bool:
 def makers(profile: Profile, path: Path) -> list[Notebook]:
     """The notebooks that write a file, or something in a folder."""
     return [notebook for notebook in profile.notebooks if any(overlap(path, output) for output in notebook.outputs)]
+
+
+def entangled_folders(profile: Profile) -> Iterator[str]:
+    """Folders that make a run's data figures, which are never set aside, or the repository a run's data."""
+    root, run_dir, figures_dir = (path.resolve() for path in (profile.root, profile.run_dir, profile.figures_dir))
+    found, figures = profile.shown(profile.run_dir), profile.shown(profile.figures_dir)
+    if root.is_relative_to(run_dir):
+        yield f"run_dir: found {found!r}, which holds the repository; expected a folder of its own, as in runs/mine"
+    elif run_dir.is_relative_to(figures_dir):
+        told = f"figures_dir: found {figures!r}, which is or holds run_dir, {found!r}"
+        yield f"{told}; expected another folder or one inside it, as in {found}/figures"
 
 
 def broken_chain(profile: Profile) -> Iterator[str]:

@@ -5,6 +5,7 @@ import os
 import re
 import signal
 import sys
+from contextlib import suppress
 from multiprocessing.connection import Connection
 from threading import Thread
 from typing import Any, TextIO
@@ -43,7 +44,8 @@ class Attempt:
             os.kill(self._process.pid, signal.SIGINT)
 
     def join(self) -> None:
-        """Wait until it is over, however it ended."""
+        """Wait until it is over, however it ended; its answer is no longer wanted."""
+        self.over.close()  # or one that fills the pipe would wait to be read, and this for it
         self._process.join()
 
 
@@ -56,7 +58,8 @@ def _attempt(notebook: Notebook, profile: Profile, verdict: Verdict, answer: Con
     try:
         answer.send(attempt(notebook, profile, Digests(profile), verdict))
     except (Exception, KeyboardInterrupt) as error:
-        answer.send(error)
+        with suppress(OSError):  # a runner that was interrupted does not listen any more
+            answer.send(error)
 
 
 def _end_with(runner: Any) -> None:

@@ -5,7 +5,7 @@ import shutil
 import tarfile
 from pathlib import Path
 
-from agentrefine_lib.runner.attempt import execute
+from agentrefine_lib.runner.attempt import MAKING, execute
 from agentrefine_lib.runner.parameters import declared_parameters
 from agentrefine_lib.runner.profile import CHAPTERS, Entry, read_chapters
 
@@ -62,18 +62,29 @@ def upstream(*paths: Path, root: Path | None = None) -> None:
     """Make the inputs that are missing by running the notebooks that write them, with their own defaults.
 
     Which one that is stands in params/notebooks.yaml; it works in the same run folder, or figures folder, as the path.
+    One that was stopped, or failed, while it made them leaves a mark, and goes on the next time.
     Raises FileNotFoundError for a path that no notebook writes, NotebookFailedError when the notebook fails.
     """
     root = root or repository()
     for path in paths:
-        if not path.exists():
+        try:
             entry, folder, place = maker(root / path, root)
-            source = root / "notebooks" / f"{entry.name}.ipynb"
-            declared = declared_parameters(source, [])
-            shown = str(place.relative_to(root)) if place.is_relative_to(root) else str(place)
-            run_dir = root / (shown if folder == "run_dir" else declared["run_dir"].default)
-            print(f"{path.name} is missing: running {entry.name} with its defaults to make it …", flush=True)
+        except FileNotFoundError:
+            if path.exists():
+                continue
+            raise
+        source = root / "notebooks" / f"{entry.name}.ipynb"
+        declared = declared_parameters(source, [])
+        shown = str(place.relative_to(root)) if place.is_relative_to(root) else str(place)
+        run_dir = root / (shown if folder == "run_dir" else declared["run_dir"].default)
+        mark = run_dir / MAKING / entry.name
+        if not path.exists() or mark.exists():
+            found = "was left half-made" if path.exists() else "is missing"
+            print(f"{path.name} {found}: running {entry.name} with its defaults to make it …", flush=True)
+            mark.parent.mkdir(parents=True, exist_ok=True)
+            mark.touch()
             execute(source, run_dir / "notebooks" / source.name, {folder: shown}, root)
+            mark.unlink(missing_ok=True)
             if not path.exists():
                 raise FileNotFoundError(f"{path} is missing, and {entry.name} did not write it")
 

@@ -83,6 +83,7 @@ def likelihoods(
                 {"method": method, "task": conversation.id, "turn": turn, "tokens": len(part), "nats": part.mean()}
                 for turn, part in nats
             ]
+        del model  # before the next one is loaded: two may not fit
     return pd.DataFrame(rows)
 
 

@@ -29,10 +29,12 @@ def estimate(
 
     ``device_tflops`` is what one device sustains, in 10^12 operations a second (about 0.4 of the data sheet's number
     on a GPU). Nothing is loaded but the model's configuration. Expect memory within a fifth of the truth, more with
-    long conversations: allocators keep what they do not need.
+    long conversations: allocators keep what they do not need. Raises ValueError where there are no examples.
     """
     import pandas as pd
 
+    if not examples:
+        raise ValueError(f"found nothing to train on that fits; max_tokens={recipe.max_tokens}: raise it")
     devices, sharded = processes(accelerate_config)
     config, recipe = AutoConfig.from_pretrained(base, trust_remote_code=False), recipe.over(len(examples))
     weights, tuned = parameters(config, recipe.lora_rank)

@@ -91,8 +91,10 @@ def _add_tokenizer(writer: GGUFWriter, tokenizer: Any, size: int) -> None:
     writer.add_chat_template(MARKERS.sub("", tokenizer.chat_template))
 
 
-def _name_of_split(described: dict[str, Any]) -> str:
-    """GGUF's name of how a tokenizer splits a text into words before it merges bytes."""
+def _name_of_split(described: dict[str, Any] | None) -> str:
+    """GGUF's name of how a tokenizer splits a text into words before it merges bytes; none does not."""
+    if described is None:
+        raise UnfitError("tokenizer: found no split into words, expected one as SmolLM2, Llama 3 or GPT-2 have")
     parts = described.get("pretokenizers", [described])
     kinds = [part["type"] for part in parts]
     if kinds == ["ByteLevel"]:

@@ -1,10 +1,10 @@
 """The models of an experiment as data: training set, size and seeds of each; several are tuned side by side."""
 
 import os
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import pandas as pd
 from joblib import Parallel, delayed
@@ -67,17 +67,19 @@ def tune_all(
     recipe: Recipe,
     accelerate_config: str | None = None,
     processes: int = 1,
+    root: Path = Path(),
 ) -> Logs:
     """Tune every planned model from the same base with one recipe; returns the loss log of each policy.
 
     Only the data, their order (``recipe.seed`` plus the model's) and a model's own steps differ. ``processes``
     models are tuned at a time, one thread each; with an ``accelerate_config`` one after the other; those with a
-    ``released`` folder are taken from there. What is finished is not done again, and what a stop interrupted continues
-    from its last checkpoint. Raises ValueError where a set is smaller than a model asks for.
+    ``released`` folder, which counts from ``root``, are taken from there. What is finished is not done again, and what
+    a stop interrupted continues from its last checkpoint. Raises ValueError where a set is smaller than a model asks
+    for.
     """
     taken = {
         model.policy: take(
-            Path(model.released) / model.policy, child_path(folder, model.policy), base, chosen(data, model)
+            root / model.released / model.policy, child_path(folder, model.policy), base, chosen(data, model)
         )
         for model in planned
         if model.released
@@ -91,21 +93,10 @@ def tune_all(
     if accelerate_config or processes == 1:
         logs = [launch(*job, accelerate_config) for job in jobs]
     else:
-        with _environment(KEPT_MEMORY):  # of the processes that are started
+        with patch.dict(os.environ, KEPT_MEMORY | os.environ):  # of the processes that are started
             logs = Parallel(n_jobs=processes, batch_size=1)(delayed(tune)(*job) for job in jobs)
     found = taken | {model.policy: log for model, log in zip(tuned, logs, strict=True)}
     return {model.policy: found[model.policy] for model in planned}
-
-
-@contextmanager
-def _environment(values: Mapping[str, str]) -> Iterator[None]:
-    before = dict(os.environ)
-    os.environ.update({**values, **before})
-    try:
-        yield
-    finally:
-        for name in values.keys() - before.keys():
-            del os.environ[name]
 
 
 def chosen(data: Mapping[str, Sequence[Conversation]], model: Planned) -> list[Conversation]:

@@ -11,8 +11,13 @@ import time
 from collections.abc import Callable
 from hashlib import sha256
 from pathlib import Path
+from threading import Thread
 
 import pytest
+
+from agentrefine_lib.runner import judge, load_profile
+from agentrefine_lib.runner.fingerprint import Digests
+from agentrefine_lib.runner.side_by_side import Attempt
 
 SLEEP = """\
 import os, time
@@ -295,6 +300,23 @@ def test_chapters_at_work_end_with_their_runner(suite, sign: signal.Signals):
     wait_for(lambda: kernel_is_gone(suite))
     assert sign == signal.SIGKILL or printed.splitlines()[-1] == "interrupted: run the same command again to continue"
     assert "01_count is stale: was interrupted" in suite.run("--why")[1]
+
+
+@pytest.mark.slow
+def test_a_chapter_whose_answer_nobody_reads_any_more_ends(suite):
+    suite.profile("notebooks: [{name: 01_count, outputs: ['{run_dir}/many']}]\n")
+    suite.notebook("01_count", 'run_dir: str = "runs/x"', "from pathlib import Path", MANY)
+    profile = load_profile("tiny", suite.root)
+    one = Attempt(profile.notebooks[0], profile, judge(profile.notebooks[0], profile, Digests(profile)))
+    assert one.over.poll(60)
+    time.sleep(1)  # it has filled the pipe
+    one.interrupt()
+    waiting = Thread(target=one.join, daemon=True)
+    waiting.start()
+    waiting.join(10)
+    stuck = waiting.is_alive()
+    one._process.kill()
+    assert not stuck
 
 
 @pytest.mark.slow

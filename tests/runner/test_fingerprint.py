@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 
 import pytest
 
-from agentrefine_lib.runner import State, judge, library_files, load_profile
+from agentrefine_lib.runner import State, judge, library_files, load_profile, repository
 from agentrefine_lib.runner.attempt import NotebookFailedError, refuse_unwritten, stamps
-from agentrefine_lib.runner.fingerprint import Digests
+from agentrefine_lib.runner.fingerprint import Digests, fingerprint
 
 
 def pretend_done(suite, status: str = "done") -> None:
@@ -81,6 +82,28 @@ def test_a_released_adapter_is_an_input(suite):
     assert reasons(suite)[1] == []
     suite.write("params/adapters/ours-0/adapter_config.json", '{"r": 8}')
     assert reasons(suite)[1] == ["input params/adapters/ours-0/adapter_config.json changed"]
+
+
+def test_files_and_folders_that_a_value_names_are_inputs(suite):
+    suite.notebook("02_draw", "sets: dict = {}\nother_runs: dict[str, str] = {}\ntext: str = ''", "print(sets)")
+    suite.write("mine.jsonl", "1")
+    suite.write("runs/other/episodes/a.jsonl", "1")
+    text = f"text: {'long ' * 999}\n"
+    suite.profile("sets: {ours: {path: mine.jsonl, drop: ''}}\nother_runs: {other: runs/other}\n" + text)
+    pretend_done(suite)
+    assert reasons(suite)[1] == []
+    suite.write("mine.jsonl", "2")
+    suite.write("runs/other/episodes/a.jsonl", "2")
+    assert reasons(suite)[1] == ["input mine.jsonl changed", "input runs/other/episodes/a.jsonl changed"]
+
+
+@pytest.mark.parametrize("text", ["", ".", "..", "/", "runs", "runs/tiny", "runs/tiny/figures", "runs/tiny/log.txt"])
+def test_what_a_run_writes_and_what_it_lies_in_are_no_inputs_by_value(suite, text: str):
+    suite.notebook("01_count", "run_dir: str = 'runs/x'\nsets: list[str] = []", "print(sets)")
+    suite.profile(f"sets: ['{text}']\n")
+    pretend_done(suite)
+    profile = load_profile("tiny", suite.root)
+    assert fingerprint(profile.notebooks[0], profile, Digests(profile)).inputs == {}
 
 
 def test_the_plan_says_what_follows_from_what(suite):
@@ -192,6 +215,54 @@ def test_imports_are_followed_through_magics_and_await(suite):
         "data.json",
         "e.py",
     ]
+
+
+PANEL = "panel: dict[str, dict[str, list[int]]] = {'babyai': {'Pickup': [0]}, 'arena': {'Chess': [0]}, 'by-hand': {}}"
+
+
+def test_modules_imported_by_name_count_where_they_are_used(suite):
+    for name in ("__init__", "environments/__init__", "environments/babyai/__init__", "environments/pddl/__init__"):
+        suite.write(f"agentrefine_lib/{name}.py", "")
+    named = 'from importlib import import_module\nload = lambda name: import_module(f"{__name__}.{name}")\n'
+    suite.write("agentrefine_lib/mechanics/__init__.py", named)
+    suite.write("agentrefine_lib/environments/babyai/environment.py", "from agentrefine_lib.environments import words")
+    modules = ["environments/words.py", "environments/babyai/wording.yaml", "environments/arena.py"]
+    others = ["environments/pddl/environment.py", "mechanics/places.py"]
+    for name in [*modules, *others]:
+        suite.write(f"agentrefine_lib/{name}", "A = 1")
+    suite.notebook("01_count", PANEL, "import agentrefine_lib.environments")
+    suite.notebook("02_draw", "width: float = 2.5", "import agentrefine_lib.mechanics", "'pddl'")
+    suite.profile("width: 2.0\n")
+    pretend_done(suite)
+    assert reasons(suite) == [[], []]
+    for name in [*modules, *others]:
+        suite.write(f"agentrefine_lib/{name}", "A = 2")
+    assert reasons(suite) == [
+        [f"agentrefine_lib/{name} changed" for name in sorted(modules)],
+        ["agentrefine_lib/mechanics/places.py changed"],
+    ]
+    suite.notebook("02_draw", "width: float = 2.5", 'panel({"pddl": {}})')
+    assert "agentrefine_lib/environments/pddl/environment.py is now imported" in reasons(suite)[1]
+
+
+def test_the_engines_that_a_chapter_plays_and_the_mechanics_of_worlds_are_part_of_it():
+    profile = load_profile("laptop", repository())
+    found = {
+        notebook.name[:2]: fingerprint(replace(notebook, inputs=[]), profile, Digests(profile))
+        for notebook in profile.notebooks
+        if notebook.name[:2] in ("01", "03", "04", "08")
+    }
+    library = {name: parts.library for name, parts in found.items()}
+    examples = {name for name, parts in found.items() if "params/examples/babyai.jsonl" in parts.inputs}
+    assert examples == {"04", "08"}  # 03 plays nothing: its section, selection, is not set
+    rooms = "agentrefine_lib/environments", "agentrefine_lib/teachers/embedded/mechanics"
+    assert f"{rooms[1]}/places.py" in library["01"]
+    played = [f"{rooms[0]}/{name}" for name in ("babyai/environment.py", "babyai/view.py", "pddl/domains/gripper.pddl")]
+    assert set(played) <= library["04"].keys()
+    assert f"{rooms[0]}/hotpotqa/environment.py" in library["08"]
+    for name in ("babyai/environment.py", "hotpotqa/environment.py", "textarena.py", "check.py"):
+        assert f"{rooms[0]}/{name}" not in library["03"]
+    assert f"{rooms[0]}/textarena.py" not in library["04"]
 
 
 def test_a_folder_counts_file_by_file_and_is_read_once(suite):

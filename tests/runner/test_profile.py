@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from typing import Any
 
 import pytest
@@ -126,6 +127,29 @@ def test_a_broken_profile_is_refused(suite, text: str, problem: str):
     suite.profile(text)
     with pytest.raises(ProfileError, match=problem):
         load_profile("tiny", suite.root)
+
+
+@pytest.mark.parametrize(
+    ("folders", "problem"),
+    [
+        (
+            "run_dir=runs/a figures_dir=runs/a",
+            "figures_dir: found 'runs/a', which is or holds run_dir, 'runs/a'; expected",
+        ),
+        ("run_dir=runs/a/b figures_dir=runs/a", "figures_dir: found 'runs/a', which is or holds run_dir, 'runs/a/b'"),
+        ("figures_dir=.", "figures_dir: found '.', which is or holds run_dir, 'runs/tiny'"),
+        (
+            "run_dir=. figures_dir=figures",
+            "run_dir: found '.', which holds the repository; expected a folder of its own",
+        ),
+        ("run_dir=runs/.. figures_dir=figures", "run_dir: found 'runs/..', which holds the repository"),
+        ("run_dir=/ figures_dir=figures", "run_dir: found '/', which holds the repository"),
+    ],
+)
+def test_folders_that_would_mix_data_and_figures_are_refused(suite, folders: str, problem: str):
+    with pytest.raises(ProfileError, match=re.escape(problem)):
+        load_profile("tiny", suite.root, folders.split())
+    load_profile("tiny", suite.root, ["run_dir=runs/a", "figures_dir=runs/b"])
 
 
 def test_unknown_profiles_and_notebooks_name_those_that_exist(suite):

@@ -7,6 +7,7 @@ import os
 import pytest
 
 from agentrefine_lib.runner import repository, upstream, workspace
+from agentrefine_lib.runner.attempt import NotebookFailedError
 from agentrefine_lib.runner.pack import pack
 from agentrefine_lib.runner.profile import Profile
 
@@ -60,6 +61,29 @@ def test_inputs_that_are_there_or_that_nobody_makes(suite, capsys):
     assert capsys.readouterr().out == ""
     with pytest.raises(FileNotFoundError, match=r"no notebook of params/notebooks.yaml writes it"):
         upstream(suite.root / "runs/mine/other.txt", root=suite.root)
+
+
+def test_an_input_that_was_left_half_made_is_made_to_its_end(suite, capsys, monkeypatch):
+    log, stops = suite.run_dir / "log.txt", iter([KeyboardInterrupt, NotebookFailedError, None])
+
+    def execute(source, executed, values, root):
+        suite.write("runs/tiny/log.txt", "half")
+        if stop := next(stops):
+            raise stop
+        suite.write("runs/tiny/log.txt", "whole")
+
+    monkeypatch.setitem(upstream.__globals__, "execute", execute)
+    for stop in (KeyboardInterrupt, NotebookFailedError):
+        with pytest.raises(stop):
+            upstream(log, root=suite.root)
+    upstream(log, log, root=suite.root)
+    upstream(log, suite.write("mine.txt", ""), root=suite.root)
+    assert log.read_text() == "whole"
+    assert [line.partition(":")[0] for line in capsys.readouterr().out.splitlines()] == [
+        "log.txt is missing",
+        "log.txt was left half-made",
+        "log.txt was left half-made",
+    ]
 
 
 @pytest.mark.slow

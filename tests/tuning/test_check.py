@@ -1,10 +1,12 @@
 """Equation 1 reply by reply, beside the trainer's sum."""
 
+import weakref
+
 import pytest
 from transformers import AutoTokenizer
 
 from agentrefine_lib.dataset import to_conversation
-from agentrefine_lib.tuning import encode
+from agentrefine_lib.tuning import check, encode
 from agentrefine_lib.tuning.check import likelihoods, load, per_conversation, per_reply, token_nats
 
 
@@ -41,3 +43,18 @@ def test_the_likelihood_of_each_kind_of_turn_is_that_of_its_replies(tiny, three_
     example = encode(conversation, tokenizer)
     nats = token_nats(load(tiny), example)
     assert [cost == cost for cost in nats] == [owner >= 0 for owner in example.message]
+
+
+def test_one_model_is_held_at_a_time(tiny, three_turns, monkeypatch):
+    held = []
+
+    def load_alone(folder):
+        assert not any(model() for model in held)
+        model = type("Model", (), {})()
+        held.append(weakref.ref(model))
+        return model
+
+    monkeypatch.setattr(check, "load", load_alone)
+    monkeypatch.setattr(check, "token_nats", lambda model, example: [1.0] * len(example.input_ids))
+    read = likelihoods({"a": tiny, "b": tiny}, [to_conversation(three_turns)], AutoTokenizer.from_pretrained(tiny))
+    assert len(held) == 2 and set(read["method"]) == {"a", "b"}

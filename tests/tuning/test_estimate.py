@@ -71,6 +71,11 @@ def test_an_adapter_needs_little_more_than_the_frozen_weights(llama):
     assert fewer["memory of a device: gradients and optimiser"] < needs["memory of a device: gradients and optimiser"]
 
 
+def test_nothing_that_fits_is_told_with_the_limit(llama):
+    with pytest.raises(ValueError, match="found nothing to train on that fits; max_tokens=4096: raise it"):
+        estimate(llama, [], RECIPE)
+
+
 def test_processes_are_read_from_the_configuration():
     assert processes(None) == (1, False)
     assert processes(str(CONFIGS / "ddp_cpu.yaml")) == (2, False)

@@ -79,9 +79,10 @@ def test_what_gguf_has_no_name_for_is_refused(tiny, tmp_path):
         to_gguf(mistral, tokenizer, tmp_path / "m.gguf")
     from tokenizers import pre_tokenizers
 
-    tokenizer.backend_tokenizer.pre_tokenizer = pre_tokenizers.Whitespace()
-    with pytest.raises(UnfitError, match="tokenizer: found words split by Whitespace"):
-        to_gguf(AutoModelForCausalLM.from_pretrained(tiny), tokenizer, tmp_path / "m.gguf")
+    for split, found in ((pre_tokenizers.Whitespace(), "words split by Whitespace"), (None, "no split into words")):
+        tokenizer.backend_tokenizer.pre_tokenizer = split
+        with pytest.raises(UnfitError, match=f"tokenizer: found {found}"):
+            to_gguf(AutoModelForCausalLM.from_pretrained(tiny), tokenizer, tmp_path / "m.gguf")
     assert not list(tmp_path.glob("*.gguf*"))
 
 

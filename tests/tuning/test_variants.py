@@ -6,7 +6,7 @@ from safetensors.torch import load_file
 from transformers import AutoTokenizer
 
 from agentrefine_lib.dataset import to_conversation
-from agentrefine_lib.tuning import IGNORED, Recipe, encode, sets_table, tune
+from agentrefine_lib.tuning import IGNORED, Recipe, encode, sets_table, tune, variants
 from agentrefine_lib.tuning.variants import models_table, plan, tune_all
 
 RECIPE = Recipe(
@@ -41,6 +41,14 @@ def test_what_is_not_there_is_named(tiny, trajectories, tmp_path):
         tune_all(tiny, data, tmp_path, plan(MODELS), RECIPE)
     with pytest.raises(ValueError, match="no training set 'other'; there are: agentrefine"):
         tune_all(tiny, data, tmp_path, plan({"other": {"seeds": [0]}}), RECIPE)
+
+
+def test_released_adapters_are_found_from_any_folder(tmp_path, monkeypatch):
+    asked = []
+    monkeypatch.setattr(variants, "take", lambda released, *_: asked.append(released))
+    planned = plan({"agentrefine": {"seeds": [0], "released": "params/adapters"}})
+    tune_all("base", {"agentrefine": []}, tmp_path, planned, RECIPE, root=tmp_path)
+    assert asked == [tmp_path / "params/adapters/agentrefine-0"]
 
 
 @pytest.mark.slow
