@@ -32,6 +32,7 @@ from agentrefine_lib.schema.react import (
 )
 from agentrefine_lib.schema.record import Record, explain
 from agentrefine_lib.schema.section import Section, did_you_mean, spelt_out
+from agentrefine_lib.schema.settings import keep_settings
 from agentrefine_lib.schema.turns import (
     COMPLETED,
     ERROR_FLAGS,
