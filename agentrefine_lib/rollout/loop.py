@@ -156,7 +156,7 @@ class _Run:
         self.failures[task.id] += 1
         log.warning("try %d of %d: %s", self.failures[task.id], self.limits.tries, failure)
         left = self.failures[task.id] < self.limits.tries
-        if not left:
+        if not left and episode_id(self.policy.name, task) not in self.journal.done:  # played for its batch's sake
             told = str(failure).partition("\n")[0].removeprefix(f"{task.id}: ")
             self.unplayed[task.id] = f"{told} (tries: {self.limits.tries})"
         return left

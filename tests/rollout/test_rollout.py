@@ -99,6 +99,14 @@ def test_a_batch_that_was_cut_off_is_played_again_as_a_whole(tmp_path):
     assert again.batches == [batch for batch in first.batches if not middle & {name for name, _ in batch}]
 
 
+def test_an_episode_that_is_on_disk_is_not_missed_where_it_fails_in_a_batch_that_is_played_again(tmp_path):
+    whole = play(BatchPolicy(), tmp_path / "e.jsonl")
+    lines = (tmp_path / "e.jsonl").read_text().splitlines(keepends=True)
+    kept = [line for line in lines if Episode.model_validate_json(line).task != TASKS[1]]
+    (tmp_path / "e.jsonl").write_text("".join(kept))
+    assert play(BatchPolicy(), tmp_path / "e.jsonl", make=functools.partial(engines.faulty, "raises", None)) == whole
+
+
 def test_a_reply_without_an_action_is_counted(tmp_path):
     class Chatty(RandomPolicy):
         async def act(self, episodes):
