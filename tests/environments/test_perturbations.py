@@ -42,6 +42,7 @@ CASES = [(engine, name) for engine in TASKS if engine != SLOW for name in PERTUR
 CASES += [("alfworld", "P4")]
 CASES += [pytest.param(SLOW, name, marks=pytest.mark.slow) for name in ("nonsense", "swapped")]
 STEP_LIMIT = 60
+HOTPOTQA = ("search[{title}]", "lookup[{keyword}]", "finish[{answer}]")
 
 
 def made(task: Task, name: str | None) -> Environment:
@@ -203,6 +204,20 @@ def test_only_whole_quoted_commands_are_rewritten(text: str, renamed: str | None
     commands = ["go to {object}", "drop", "take {object} from {place}", "find[{title}]"]
     new = ["walk to {object}", "let go", "{place}: grab {object}", "[{title}]find"]
     assert Wording(commands, dict(zip(commands, new, strict=True))).rewrite(text, ["go to cup 7"]) == (renamed or text)
+
+
+@pytest.mark.parametrize(
+    ("name", "action", "meant"),
+    [
+        ("synonyms", "find [Kell]", "search[Kell]"),
+        ("prepositions", "search for  [Kell [river]].", "search[Kell [river]]"),
+        ("order", "[Kell [river]]search", "search[Kell [river]]"),
+        ("synonyms", "search [Kell]", None),
+        ("functions", "search(title=Kell [river])", "search[Kell [river]]"),
+    ],
+)
+def test_a_blank_before_a_bracket_does_not_matter(name: str, action: str, meant: str | None) -> None:
+    assert perturbations("hotpotqa")[name].wording(HOTPOTQA).read(action) == meant
 
 
 def test_an_old_command_is_not_let_in_through_a_wider_one() -> None:
