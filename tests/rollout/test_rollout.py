@@ -12,6 +12,7 @@ import sys
 
 import engines
 import pytest
+from pydantic import ValidationError
 
 from agentrefine_lib.environments import make_environment, panel
 from agentrefine_lib.environments.process import EngineFailure, EngineProcess, TimeLimits
@@ -170,6 +171,15 @@ def test_a_task_that_never_plays_is_named_and_the_others_are_kept(tmp_path):
         play(RandomPolicy(), tmp_path / "e.jsonl", make=make, tries=2)
     assert len((tmp_path / "e.jsonl").read_text().splitlines()) == len(TASKS) - 1
     assert len(play(RandomPolicy(), tmp_path / "e.jsonl")) == len(TASKS)
+
+
+@pytest.mark.parametrize(
+    ("steps_in", "told"), [({"hotpot": 8}, "no such 'hotpot'; expected one of alfworld, "), ({"pddl": 0}, "pddl")]
+)
+def test_steps_of_an_engine_are_some_and_of_an_engine_that_there_is(steps_in, told):
+    with pytest.raises(ValidationError, match=f"(?s)steps_in.*{told}"):
+        Limits(steps_in=steps_in)
+    assert Limits(steps_in={"hotpotqa": 8}).steps_in == {"hotpotqa": 8}
 
 
 def test_an_unknown_task_is_named_with_its_own_message_and_the_others_are_played(tmp_path):
