@@ -60,9 +60,10 @@ async def roll_out(
 ) -> Path:
     """Play every task with the policy and append the episodes to ``path`` (JSONL). Returns the path.
 
-    A killed run continues where it was: episodes on disk are not played again. A task that is listed twice is played
-    once. An engine that dies, hangs, raises or answers nonsense costs its episode another try. Raises UnplayedError at
-    the end if a task could not be played at any try, an unknown one, too; what the policy raises ends the run at once.
+    A killed run continues where it was: episodes on disk are not played again, whatever they were played with. A task
+    that is listed twice is played once. An engine that dies, hangs, raises or answers nonsense costs its episode
+    another try. Raises UnplayedError at the end if a task could not be played at any try, an unknown one, too; what the
+    policy raises ends the run at once.
     ``make`` is called in the engines' processes, so it must be picklable. ``engines``, of the same ``make``, are used
     and left running for whoever plays next.
     """
