@@ -60,6 +60,9 @@ def test_a_model_that_says_little_does_not_cut_the_sets_of_others(tmp_path):
         write_jsonl(tmp_path / f"{name}.jsonl", [Conversation(id=name, conversations=messages)])
     table = diversity.thoughts({name: tmp_path / f"{name}.jsonl" for name in counts}, {}, 200)
     assert table.groupby("method")["text"].nunique().to_dict() == {"much": 10, "less": 10}
+    for few in ({"thoughts": 4}, {"environments": 1}):
+        with pytest.raises(ValueError, match="greater than or equal to"):
+            diversity.Texts(**few)
 
 
 def test_similarity_by_hand():
