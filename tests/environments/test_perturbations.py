@@ -15,8 +15,6 @@ from agentrefine_lib.environments.check import check_environment
 from agentrefine_lib.environments.jericho.quest import GAMES
 from agentrefine_lib.environments.pddl.problems import DOMAINS
 from agentrefine_lib.environments.perturbations import (
-    PAPERS,
-    PERTURBATIONS,
     Perturbed,
     Renaming,
     make_perturbed,
@@ -38,6 +36,8 @@ TASKS = {
 }
 SLOW = "scienceworld"  # a JVM per environment: marked, and played under two perturbations only
 ENGINES = [pytest.param(name, marks=[pytest.mark.slow] if name == SLOW else []) for name in TASKS]
+PERTURBATIONS = ("synonyms", "prepositions", "order", "nonsense", "swapped", "functions")
+PAPERS = ("P1", "P2", "P3", "P4")  # the paper's, for AlfWorld
 CASES = [(engine, name) for engine in TASKS if engine != SLOW for name in PERTURBATIONS]
 CASES += [("alfworld", "P4")]
 CASES += [pytest.param(SLOW, name, marks=pytest.mark.slow) for name in ("nonsense", "swapped")]
@@ -77,7 +77,6 @@ def words_of(signature: str) -> set[str]:
 
 
 def test_every_engine_ships_the_same_perturbations() -> None:
-    assert len(PERTURBATIONS) >= 5
     for engine in TASKS:
         assert list(perturbations(engine)) == [*PERTURBATIONS, *(PAPERS if engine == "alfworld" else ())]
 
