@@ -9,7 +9,7 @@ from transformers import AutoTokenizer
 
 from agentrefine_lib.agent import Prompting, read_examples
 from agentrefine_lib.environments import EngineMissingError, engines, make_environment, panel
-from agentrefine_lib.environments.perturbations import PERTURBATIONS, Perturbed, perturb_episode, perturbations
+from agentrefine_lib.environments.perturbations import Perturbed, perturb_episode, perturbations
 from agentrefine_lib.environments.process import Opening
 from agentrefine_lib.environments.registry import OURS, get_engine
 from agentrefine_lib.schema import EXAMPLE_STEPS, Task, format_example, format_reply
@@ -46,7 +46,7 @@ def test_an_example_is_what_the_engine_answers(engine):
 
 @pytest.mark.parametrize("engine", [name for name in PLAYED if name != "embedded"])
 def test_an_example_is_renamed_as_the_engine_is(engine):
-    for name in PERTURBATIONS:
+    for name in perturbations(engine):
         renamed = perturb_episode(name, EXAMPLES[engine])
         try:
             environment = Perturbed(make_environment(renamed.task), perturbations(engine)[name])

@@ -2,14 +2,17 @@
 
 import ast
 import re
+import sys
 import tomllib
 from importlib.metadata import version
 from pathlib import Path
+from types import SimpleNamespace
 
 import nbformat
 import pytest
 import yaml
 
+import agentrefine_lib.rollout
 from agentrefine_lib.runner.sections import SECTIONS
 
 ROOT = Path(__file__).parents[1]
@@ -60,6 +63,17 @@ def test_the_map_of_the_library_has_every_room_and_its_size():
         paths = [path for path in (ROOT / "agentrefine_lib").rglob("*.py") if room_of(path) == room]
         counted = sum(len(path.read_text().splitlines()) for path in paths)
         assert abs(int(lines.replace(",", "")) - counted) <= max(counted / 10, 10), f"{room} has {counted} lines"
+
+
+def test_the_library_shows_nothing_of_verifiers_where_that_is_missing(monkeypatch):
+    monkeypatch.setitem(sys.modules, "agentrefine_lib.rollout.verifiers", None)
+    named = {}
+    exec("from agentrefine_lib import *", named)
+    assert "Panel" not in named and not hasattr(agentrefine_lib, "Panel")
+    shown = SimpleNamespace(Chat=1, EngineEnv=1, Panel=1)
+    monkeypatch.setattr(agentrefine_lib.rollout, "verifiers", shown, raising=False)
+    exec("from agentrefine_lib import *", named := {})
+    assert sorted(named) == ["Chat", "EngineEnv", "Panel", "__builtins__"]
 
 
 def test_every_dependency_is_pinned_and_the_pins_are_what_runs():

@@ -2,7 +2,7 @@
 
 from agentrefine_lib.dataset.card import write_card
 from agentrefine_lib.dataset.convert import Strategy, from_episode, from_episodes, instruction, to_conversation
-from agentrefine_lib.dataset.exports import EXPORTS, for_axolotl, for_llama_factory_v0, for_llama_factory_v1, for_swift
+from agentrefine_lib.dataset.exports import EXPORTS
 from agentrefine_lib.dataset.files import read_conversations, to_datasets, write_conversations
 from agentrefine_lib.dataset.general import GENERAL, instructions, mixed, rehearsal
 from agentrefine_lib.dataset.published import Published, Released, read_published

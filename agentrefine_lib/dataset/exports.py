@@ -103,13 +103,9 @@ def _export(
     return ExportReport(rows_in, rows_out, dict(dropped), turns_cut)
 
 
-for_swift = partial(_export, _swift, cut=True)
-for_axolotl = partial(_export, _axolotl)
-for_llama_factory_v1 = partial(_export, _llama_factory_v1)
-for_llama_factory_v0 = partial(_export, _llama_factory_v0)
 EXPORTS = {
-    "swift": for_swift,
-    "axolotl": for_axolotl,
-    "llama_factory_v1": for_llama_factory_v1,
-    "llama_factory_v0": for_llama_factory_v0,
+    "swift": partial(_export, _swift, cut=True),
+    "axolotl": partial(_export, _axolotl),
+    "llama_factory_v1": partial(_export, _llama_factory_v1),
+    "llama_factory_v0": partial(_export, _llama_factory_v0),
 }

@@ -30,7 +30,8 @@ def read_conversations(path: Path | str, tidy: Callable[[Any, str], Any] | None 
         if isinstance(raw, BadRow):
             raise SchemaError(f"{path}:{number}: {raw.detail}")
         try:
-            yield Conversation.model_validate(tidy(raw, f"{Path(path).stem}-{number}") if tidy else raw)
+            row = tidy(raw, f"{Path(path).stem}-{number}") if tidy else raw
+            yield Conversation.model_validate(row, by_alias=True, by_name=False)
         except ValidationError as error:
             raise SchemaError(f"{path}:{number}: not a Conversation: {explain(error)}") from None
         except (KeyError, TypeError, AttributeError, IndexError) as error:  # of a row that is something else altogether

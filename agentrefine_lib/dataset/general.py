@@ -15,13 +15,13 @@ FORMS = Path(__file__).with_name("instructions.yaml")
 OTHER = ((0, ""), (1, "other_"))  # a second word for a slot
 
 
-def instructions(count: int, seed: int = 0) -> list[Question]:
+def instructions(count: int) -> list[Question]:
     """``count`` different instructions, each form in its turn; the first of more are the same.
 
     Raises ValueError for more than the forms can give without repeating themselves too often.
     """
     told = yaml.safe_load(FORMS.read_text(encoding="utf-8"))
-    rng, asked = random.Random(f"instructions {seed}"), dict[str, None]()
+    rng, asked = random.Random("instructions 0"), dict[str, None]()
     for form in islice(cycle(told["forms"]), 4 * count):
         if len(asked) == count:
             break

@@ -4,13 +4,14 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from agentrefine_lib.dataset.files import read_conversations
 from agentrefine_lib.schema import Conversation, SchemaError, Section
 from agentrefine_lib.schema.actions import compile_code
 
 DATA_FILES = ("*.jsonl", "*.json", "*.parquet")
+TALKS = ("conversations", "conversation", "messages")  # the field of a row that holds what was said
 SENDERS = {"user": "human", "assistant": "gpt"}  # what other files call them
 
 
@@ -19,6 +20,12 @@ class Published(Section):
 
     path: str  # a file, a folder of files, or the id of a data set on Hugging Face
     drop: str = ""  # RE2 expression: rows in whose id it is found are left out, such as those of a held-in engine
+
+    @field_validator("drop")
+    @classmethod
+    def can_be_read(cls, drop: str) -> str:
+        compile_code(drop)
+        return drop
 
 
 class Released(Section):
@@ -31,9 +38,9 @@ class Released(Section):
 def read_published(source: Published, root: Path) -> Iterator[Conversation]:
     """The rows of a set as they are, with their own ``loss`` flags; ``root``: where a relative path begins.
 
-    Agent-FLAN's and AgentGym's names of fields are understood, other fields left alone, and what a system message says
-    stands before the first message of the human. A name that is no path is fetched from Hugging Face, once.
-    Raises SchemaError for a bad row, naming it, and where there is nothing to read.
+    Agent-FLAN's, AgentGym's and OpenAI's names of fields are understood, other fields left alone, and what a system
+    message says stands before the first message of the human. A name that is no path is fetched from Hugging Face,
+    once. Raises SchemaError for a bad row, naming it, and where there is nothing to read.
     """
     empty = True
     for path in _files(source.path, root):
@@ -62,7 +69,9 @@ def _files(path: str, root: Path) -> list[Path]:
 
 
 def _released(raw: Any, name: str) -> dict[str, Any]:
-    said: list[Mapping[str, Any]] = raw["conversations"] if "conversations" in raw else raw["conversation"]
+    said: list[Mapping[str, Any]] | None = next((raw[name] for name in TALKS if name in raw), None)
+    if said is None:
+        raise KeyError(f"expected {', '.join(TALKS[:-1])} or {TALKS[-1]}")
     messages = [
         {"from": m.get("from", m.get("role")), "value": m.get("value", m.get("content")), "loss": m.get("loss")}
         for m in said

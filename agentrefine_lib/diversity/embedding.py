@@ -12,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from pydantic import Field
 from sklearn.manifold import TSNE
 from sklearn.preprocessing import normalize, scale
 from transformers import AutoModel, AutoTokenizer
@@ -27,8 +28,8 @@ BATCH = 32  # texts at once, of about one length
 class Texts(Section):
     """Which texts are compared, and by what vectors: the section ``texts`` of chapter 6."""
 
-    thoughts: int = 200  # of each set, at most
-    environments: int = 200  # synthesised ones, at most
+    thoughts: int = Field(default=200, ge=5)  # of each set, at most
+    environments: int = Field(default=200, ge=2)  # synthesised ones, at most
     embedding_url: str = ""  # OpenAI-compatible URL of a sentence model; empty: hidden states of a base model, here
     embedding_model: str = SMOLLM2  # its name there; here a base model as in chapter 3
 

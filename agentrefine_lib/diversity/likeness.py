@@ -7,7 +7,9 @@ from typing import NamedTuple
 import pandas as pd
 
 from agentrefine_lib.environments import get_engine, make_environment
+from agentrefine_lib.environments.process import TimeLimits
 from agentrefine_lib.environments.signature import parse_command, shape
+from agentrefine_lib.rollout.engines import EnginePool
 from agentrefine_lib.schema import Script, Task, Trajectory
 
 SHARED_SIGNATURES = 3  # of two words or more, that a script may share with a task
@@ -37,23 +39,21 @@ class Likeness(NamedTuple):
         return self.same_commands or len(self.signatures) > SHARED_SIGNATURES or self.objects > SHARED_OBJECTS
 
 
-def engine_vocabularies(tasks: Iterable[Task]) -> list[Vocabulary]:
+async def engine_vocabularies(tasks: Iterable[Task]) -> list[Vocabulary]:
     """What each task's engine itself says at the start: its commands, and the objects in its valid actions.
 
-    Tasks of engines whose commands any teacher might write are left out. Raises EngineMissingError.
+    Tasks of engines whose commands any teacher might write are left out. Raises EngineFailure.
     """
     found = []
-    for task in tasks:
-        if get_engine(task.engine).plain_english:
-            continue
-        environment = make_environment(task)
-        try:
-            environment.reset(task)
-            read = [parse_command(action, environment.commands) for action in environment.valid_actions()]
+    with EnginePool(make_environment, TimeLimits()) as pool:
+        for task in tasks:
+            if get_engine(task.engine).plain_english:
+                continue
+            with pool.lend(task.engine) as engine:
+                commands = (await engine.start(task)).commands
+                read = [parse_command(action, commands) for action in await engine.valid_actions()]
             values = [value for command in read if command for value in command.arguments.values()]
-            found.append(Vocabulary(task.id, frozenset(map(_bare, environment.commands)), _kinds(values)))
-        finally:
-            environment.close()
+            found.append(Vocabulary(task.id, frozenset(map(_bare, commands)), _kinds(values)))
     return found
 
 

@@ -76,9 +76,7 @@ def skeletons(texts: Sequence[str], told: Sequence[str]) -> list[str]:
     return bare
 
 
-def half_samples(
-    measure: Callable[[np.ndarray], float], groups: Sequence[str], seed: int = 0, halves: int = HALVES
-) -> np.ndarray:
+def half_samples(measure: Callable[[np.ndarray], float], groups: Sequence[str], seed: int = 0) -> np.ndarray:
     """Values of a measure on random halves of the groups: it gets the indices of their texts.
 
     ``groups`` names each text's conversation, whose texts depend on each other. A bootstrap would draw texts twice and
@@ -89,7 +87,7 @@ def half_samples(
     members = {name: [i for i, group in enumerate(groups) if group == name] for name in names}
     rng = np.random.default_rng(seed)
     values = []
-    for _ in range(halves):
+    for _ in range(HALVES):
         chosen = rng.permutation(len(names))[: max(1, len(names) // 2)]
         values.append(measure(np.array(sorted(chain.from_iterable(members[names[i]] for i in chosen)))))
     return np.array(values)

@@ -20,7 +20,7 @@ from agentrefine_lib.teachers.embedded import MECHANICS, load_costumes
 from agentrefine_lib.teachers.embedded.errors import draw_blunder
 from agentrefine_lib.teachers.embedded.game import ANY, KIND, KINDS, PLAIN, Game, Recipe, draw_game, purpose_of
 from agentrefine_lib.teachers.embedded.grammar import EXTRAS, FORMS
-from agentrefine_lib.teachers.embedded.mechanic import Step
+from agentrefine_lib.teachers.embedded.mechanic import NoPlanError, Step
 from agentrefine_lib.teachers.embedded.names import load_words
 from agentrefine_lib.teachers.embedded.thoughts import Refused
 from agentrefine_lib.teachers.learner import recipe_behind
@@ -83,12 +83,17 @@ class Embedded(TextEnvironment):
         return [] if self._done else self._game.valid_actions()
 
     def expert(self) -> Iterator[tuple[str, str]]:
-        """Yield (thought, action) until the goal is reached. The expert knows only what has been told.
+        """Yield (thought, action) until the goal is reached; stops early where the expert sees no way to it. The expert
+        knows only what has been told.
 
         After a refusal, whoever's action it was, the thought says what was wrong and what to do instead.
         """
         while not self._done:
-            game, step, refused = self._game, self._game.expert.next(), self._refused
+            game, refused = self._game, self._refused
+            try:
+                step = game.expert.next()
+            except NoPlanError:
+                return
             action = game.speech.grammar.write(step.command)
             purpose = ("mend" if refused.fault else "baffled") if refused else self._purpose(step)
             yield game.speech.voice.think(self._rng, purpose, game.known(step), action, self._last, refused), action

@@ -44,12 +44,14 @@ async def replay(base: Path | str, model: Path, task: Task, folder: Path, limits
     ``LocalPolicy``.
     """
     episodes = list[Episode]()
-    for step, place in {0: base, **kept_checkpoints(model)}.items():
-        path = folder / f"step-{step}.jsonl"
-        if not all_played(path, [task]):
-            await roll_out(LocalPolicy(place, f"step-{step}" if step else "untuned", **how), [task], path, limits)
-        episodes += [episode for episode in read_jsonl(path, Episode) if episode.task.id == task.id]
-    stop_vllm()
+    try:
+        for step, place in {0: base, **kept_checkpoints(model)}.items():
+            path = folder / f"step-{step}.jsonl"
+            if not all_played(path, [task]):
+                await roll_out(LocalPolicy(place, f"step-{step}" if step else "untuned", **how), [task], path, limits)
+            episodes += [episode for episode in read_jsonl(path, Episode) if episode.task.id == task.id]
+    finally:
+        stop_vllm()
     return episodes
 
 
@@ -71,14 +73,16 @@ async def keep_best(folder: Path, how: Selection, root: Path) -> "pd.DataFrame":
     if not kept:
         mend = "leave out `selection`, or tune the model instead of taking a released one, which has none"
         raise ValueError(f"selection: {folder.name} has no checkpoint to choose from; {mend}")
-    for step, checkpoint in kept.items():
-        reads = {"prompting": how.prompts.prompting(root), "device": how.device, **how.decoding.model_dump()}
-        policy = LocalPolicy(checkpoint, checkpoint.name, **reads)
-        path = await roll_out(policy, tasks, folder / "selection" / f"{checkpoint.name}.jsonl", how.limits)
-        played = list(read_jsonl(path, Episode))
-        scores = fmean(e.success for e in played), fmean(e.progress for e in played)
-        rows.append((step, *scores))
-    stop_vllm()  # what comes next in this kernel may need the card
+    wanted = {task.id for task in tasks}
+    try:
+        for step, checkpoint in kept.items():
+            reads = {"prompting": how.prompts.prompting(root), "device": how.device, **how.decoding.model_dump()}
+            policy = LocalPolicy(checkpoint, checkpoint.name, **reads)
+            path = await roll_out(policy, tasks, folder / "selection" / f"{checkpoint.name}.jsonl", how.limits)
+            played = [e for e in read_jsonl(path, Episode) if e.task.id in wanted]  # the panel may have changed
+            rows.append((step, fmean(e.success for e in played), fmean(e.progress for e in played)))
+    finally:
+        stop_vllm()  # what comes next in this kernel may need the card
     table = pd.DataFrame(rows, columns=["step", "success", "progress"])
     best = max(rows, key=lambda row: (row[1] + row[2], row[0]))[0]
     for file in (file for pattern in WEIGHTS for file in (folder / f"checkpoint-{best}").glob(pattern)):

@@ -3,9 +3,11 @@
 import asyncio
 import tempfile
 import traceback
-from collections.abc import Callable, Sequence
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
+from typing import Any, TypeVar
 
 from tqdm.auto import tqdm
 
@@ -14,6 +16,9 @@ from agentrefine_lib.environments.process import MakeEnvironment
 from agentrefine_lib.policies import Policy
 from agentrefine_lib.rollout.loop import DEFAULT_LIMITS, Limits, UnplayedError, once, refuse_unplayed, roll_out
 from agentrefine_lib.schema import Episode, Journal, Task, read_jsonl
+
+B = TypeVar("B")
+R = TypeVar("R")
 
 
 def roll_out_on_ray(
@@ -32,8 +37,6 @@ def roll_out_on_ray(
     process writes. Raises UnplayedError at the end, as ``roll_out`` does; RuntimeError where a batch failed for another
     reason, once the batches under way have come home: what any of them has played is on disk.
     """
-    from agentrefine_lib.synthesis.cluster import map_on_ray  # here: that room needs openai, to play does not
-
     policy = make_policy()
     name, wanted, unplayed = policy.name, once(policy, tasks), dict[str, str]()
     del policy  # a model, perhaps, which is played elsewhere
@@ -49,6 +52,39 @@ def roll_out_on_ray(
                 unplayed |= reasons
     refuse_unplayed(unplayed, len(wanted), path)
     return path
+
+
+def map_on_ray(
+    work: Callable[[B], tuple[R, str]], batches: Iterable[B], in_flight: int, keep: str
+) -> Iterator[tuple[B, R]]:
+    """Each batch with what ``work`` makes of it on the cluster that ``ray.init`` has joined, as they come home.
+
+    ``work`` returns its result and what stopped it, in words, or nothing. At most ``in_flight`` batches are submitted
+    at a time, and none after a failure. A node that dies costs its batches, which Ray runs again elsewhere. Raises
+    RuntimeError at the end where a batch failed; ``keep`` names where its caller keeps the results.
+    """
+    try:
+        import ray
+    except ImportError as error:
+        raise ImportError('Ray is not installed; run: pip install -c constraints.txt -e ".[ray]"') from error
+
+    remote = ray.remote(max_retries=3, scheduling_strategy="SPREAD")(lambda batch: work(batch))  # of functions only
+    waiting, running, failure = deque(batches), dict[Any, B](), ""
+    while running or (waiting and not failure):
+        while waiting and not failure and len(running) < in_flight:
+            batch = waiting.popleft()
+            running[remote.remote(batch)] = batch
+        ready = ray.wait(list(running))[0][0]
+        batch = running.pop(ready)
+        try:
+            result, failed = ray.get(ready)
+        except ray.exceptions.RayError as error:  # its worker died, again and again
+            failure = failure or str(error)
+            continue
+        yield batch, result
+        failure = failure or failed
+    if failure:
+        raise RuntimeError(f"{keep}: a batch failed; what was made is kept; run again to continue. {failure}")
 
 
 def play_batch(

@@ -6,11 +6,12 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
 from pathlib import Path
+from typing import Annotated
 
-from pydantic import Field
+from pydantic import Field, field_validator
 from tqdm.auto import tqdm
 
-from agentrefine_lib.environments import make_environment
+from agentrefine_lib.environments import get_engine, make_environment
 from agentrefine_lib.environments.process import EngineFailure, EngineProcess, MakeEnvironment, TimeLimits
 from agentrefine_lib.policies import LiveEpisode, Policy
 from agentrefine_lib.rollout.batch import Batch, TaskQueue, batches_of
@@ -18,16 +19,24 @@ from agentrefine_lib.rollout.engines import EnginePool
 from agentrefine_lib.schema import Episode, Journal, SchemaError, Section, Step, Task, parse_reply, read_jsonl
 
 log = logging.getLogger(__name__)
+Steps = Annotated[int, Field(ge=1)]
 
 
 class Limits(Section):
     """How long episodes are played, and how many at once: the section ``limits``."""
 
-    steps: int = Field(default=15, ge=1)  # of an episode; 30 in the benchmark and in the paper
-    steps_in: dict[str, int] = Field(default={})  # engine → steps there, where they differ: {hotpotqa: 8} in the paper
+    steps: Steps = 15  # of an episode; 30 in the benchmark and in the paper
+    steps_in: dict[str, Steps] = Field(default={})  # engine → steps there, if others: {hotpotqa: 8} in the paper
     in_flight: int = Field(default=64, ge=1)  # episodes alive at once, over all engines
     tries: int = Field(default=3, ge=1)  # of an episode whose engine fails
     time: TimeLimits = TimeLimits()  # wall-clock, per call of an engine
+
+    @field_validator("steps_in")
+    @classmethod
+    def names_engines(cls, steps_in: dict[str, int]) -> dict[str, int]:
+        for name in steps_in:
+            get_engine(name)
+        return steps_in
 
 
 DEFAULT_LIMITS = Limits()
@@ -51,9 +60,10 @@ async def roll_out(
 ) -> Path:
     """Play every task with the policy and append the episodes to ``path`` (JSONL). Returns the path.
 
-    A killed run continues where it was: episodes on disk are not played again. A task that is listed twice is played
-    once. An engine that dies, hangs, raises or answers nonsense costs its episode another try. Raises UnplayedError at
-    the end if a task could not be played at any try, an unknown one, too; what the policy raises ends the run at once.
+    A killed run continues where it was: episodes on disk are not played again, whatever they were played with. A task
+    that is listed twice is played once. An engine that dies, hangs, raises or answers nonsense costs its episode
+    another try. Raises UnplayedError at the end if a task could not be played at any try, an unknown one, too; what the
+    policy raises ends the run at once.
     ``make`` is called in the engines' processes, so it must be picklable. ``engines``, of the same ``make``, are used
     and left running for whoever plays next.
     """
@@ -156,7 +166,7 @@ class _Run:
         self.failures[task.id] += 1
         log.warning("try %d of %d: %s", self.failures[task.id], self.limits.tries, failure)
         left = self.failures[task.id] < self.limits.tries
-        if not left:
+        if not left and episode_id(self.policy.name, task) not in self.journal.done:  # played for its batch's sake
             told = str(failure).partition("\n")[0].removeprefix(f"{task.id}: ")
             self.unplayed[task.id] = f"{told} (tries: {self.limits.tries})"
         return left

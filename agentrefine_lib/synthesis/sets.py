@@ -40,13 +40,14 @@ class Synthesis(Section):
         """When to stop trying, with some of it changed."""
         return Limits(self.attempts, calls=self.calls)._replace(**changes)
 
-    def jobs(self, count: int) -> list[Job]:
-        """The first trajectories to be made. Raises ValueError where the file has too few personas."""
+    def jobs(self, count: int, root: Path = Path()) -> list[Job]:
+        """The first trajectories to be made; ``root``: where a relative path of personas begins. Raises ValueError
+        where the file has too few personas."""
         seeds = range(self.seed, self.seed + count)
         if not self.personas:
             costumes = self.teacher().costumes
             return [Job(f"t-{seed:06d}", embedded_persona(seed, costumes), seed) for seed in seeds]
-        told = list(islice(load_personas(self.personas), count))
+        told = list(islice(load_personas(root / self.personas), count))
         if len(told) < count:
             raise ValueError(f"{self.personas}: found {len(told)} personas, expected {count}; lower n_trajectories")
         return [Job(f"t-{seed:06d}", persona, seed) for seed, persona in zip(seeds, told, strict=True)]

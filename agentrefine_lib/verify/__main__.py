@@ -48,7 +48,7 @@ def main() -> int:
                 report = check_file(path)
                 print(report)
                 fit &= report.ok
-        except SchemaError as error:
+        except (SchemaError, OSError) as error:
             print(error)
             fit = False
         except BrokenProcessPool:

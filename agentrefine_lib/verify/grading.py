@@ -17,9 +17,9 @@ right, does it do what was asked, is it clear? Answer with one JSON object and n
 
 
 async def grade(endpoint: "Endpoint", questions: Iterable[Question], answers: Iterable[Answer]) -> pd.DataFrame:
-    """One row per reply, as MT-bench grades single answers: model, question, turn, grade (None: no usable answer)."""
+    """One row per reply to one of the questions: model, question, turn, grade (None: no usable answer)."""
     turns = {question.id: question.turns for question in questions}
-    every = [(answer, turn) for answer in answers for turn in range(len(answer.replies))]
+    every = [(answer, turn) for answer in answers if answer.question in turns for turn in range(len(answer.replies))]
 
     async def one(answer: Answer, last: int) -> Any:
         said = zip(turns[answer.question][: last + 1], answer.replies, strict=False)

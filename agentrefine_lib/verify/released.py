@@ -102,7 +102,7 @@ def _parse(raw: JsonValue | BadRow) -> Conversation | Flaw:
     if isinstance(raw, BadRow):
         return Flaw(raw.kind, "row", raw.detail)
     try:
-        return Conversation.model_validate(raw)
+        return Conversation.model_validate(raw, by_alias=True, by_name=False)
     except ValidationError as error:
         where = ".".join(str(part) for part in error.errors(include_url=False)[0]["loc"]) or "row"
         return Flaw("row_malformed", where[:80], explain(error))

@@ -9,13 +9,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from agentrefine_lib.dataset import (
-    for_axolotl,
-    for_llama_factory_v0,
-    for_llama_factory_v1,
-    for_swift,
-    to_conversation,
-)
+from agentrefine_lib.dataset import EXPORTS, to_conversation
 from agentrefine_lib.schema import Conversation, Message
 
 ROOT = Path(__file__).parents[2]
@@ -92,16 +86,16 @@ def read_v1(sample):
     return [(SIDES[m["role"]], m["content"][0]["value"], m["loss_weight"] > 1e-6) for m in sample["messages"]]
 
 
-@pytest.mark.parametrize(("export", "read"), [(for_axolotl, read_axolotl), (for_llama_factory_v1, read_v1)])
+@pytest.mark.parametrize(("export", "read"), [("axolotl", read_axolotl), ("llama_factory_v1", read_v1)])
 def test_read_back_by_the_formats_rules(conversations, unfit, tmp_path, export, read):
-    counts = export([*conversations, *unfit], tmp_path / "out.jsonl")
+    counts = EXPORTS[export]([*conversations, *unfit], tmp_path / "out.jsonl")
     assert [read(sample) for sample in rows_of(tmp_path / "out.jsonl")] == [expected(c) for c in conversations]
     assert counts.rows_in == len(conversations) + 5 and counts.rows_out == len(conversations)
     assert counts.dropped == {"no_trained_reply": 2, "roles_not_alternating": 3} and counts.turns_cut == 0
 
 
 def test_swift_rows_end_with_a_trained_reply(conversations, unfit, tmp_path):
-    counts = for_swift([*conversations, *unfit], tmp_path / "out.jsonl")
+    counts = EXPORTS["swift"]([*conversations, *unfit], tmp_path / "out.jsonl")
     read = [read_swift(sample) for sample in rows_of(tmp_path / "out.jsonl")]
     for got, source in zip(read, conversations, strict=True):
         assert got == expected(source)[: len(got)]
@@ -113,7 +107,7 @@ def test_swift_rows_end_with_a_trained_reply(conversations, unfit, tmp_path):
 def test_llama_factory_v0_learns_each_trained_reply_once(conversations, unfit, tmp_path):
     """data/converter.py and processor/supervised.py: strict alternation, an even number of messages, and with
     mask_history only the last reply is trained."""
-    counts = for_llama_factory_v0([*conversations, *unfit], tmp_path / "out.jsonl")
+    counts = EXPORTS["llama_factory_v0"]([*conversations, *unfit], tmp_path / "out.jsonl")
     info = json.loads(configuration("json"))["agentrefine"]
     tags = info["tags"]
     learned = []

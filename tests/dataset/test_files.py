@@ -7,6 +7,7 @@ from datasets import Dataset, load_dataset
 
 from agentrefine_lib.dataset import read_conversations, to_conversation, to_datasets, write_conversations
 from agentrefine_lib.schema import Conversation, Message, SchemaError
+from agentrefine_lib.verify import check_file
 
 
 @pytest.fixture(scope="module")
@@ -47,6 +48,11 @@ def test_bad_rows_and_names_are_refused(conversations, tmp_path):
     (tmp_path / "c.jsonl").write_text(conversations[0].to_json() + "\n" + json.dumps({"id": "x"}) + "\n{\n")
     with pytest.raises(SchemaError, match=r"c\.jsonl:2: not a Conversation: field conversations: found nothing"):
         list(read_conversations(tmp_path / "c.jsonl"))
+    named = {"id": "x", "conversations": [{"sender": "human", "value": "Hi."}]}  # as no reader of JSONL takes it
+    (tmp_path / "c.jsonl").write_text(json.dumps(named))
+    with pytest.raises(SchemaError, match=r"c\.jsonl:1: not a Conversation: field conversations\.0\.from: "):
+        list(read_conversations(tmp_path / "c.jsonl"))
+    assert check_file(tmp_path / "c.jsonl").flaws == {"row_malformed": 1}
     (tmp_path / "c.jsonl").write_text("{\n")
     with pytest.raises(SchemaError, match=r"c\.jsonl:1: no JSON"):
         list(read_conversations(tmp_path / "c.jsonl"))

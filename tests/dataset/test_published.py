@@ -53,3 +53,14 @@ def test_what_is_no_training_set_is_named(tmp_path, monkeypatch):
         list(read_published(Published(path="nobody/no-such-set"), tmp_path))
     with pytest.raises(ValueError, match="Field required"):
         Released.model_validate({"sets": {"agentrefine": {}}})
+    with pytest.raises(ValueError, match=r"(?s)sets\.agentrefine\.drop.*missing \): \("):
+        Released.model_validate({"sets": {"agentrefine": {"path": ".", "drop": "("}}})
+    (tmp_path / "bad.jsonl").write_text('{"id": "x", "dialog": []}\n')
+    with pytest.raises(SchemaError, match=r"bad.jsonl:1: .*expected conversations, conversation or messages"):
+        list(read_published(Published(path="bad.jsonl"), tmp_path))
+
+
+def test_rows_in_openais_style_are_read(tmp_path):
+    (tmp_path / "o.jsonl").write_text(json.dumps({"messages": FLAN["conversation"]}) + "\n")
+    (row,) = read_published(Published(path="o.jsonl"), tmp_path)
+    assert [m.sender for m in row.conversations] == ["human", "gpt"] and row.id == "o-1"

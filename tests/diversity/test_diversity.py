@@ -60,6 +60,9 @@ def test_a_model_that_says_little_does_not_cut_the_sets_of_others(tmp_path):
         write_jsonl(tmp_path / f"{name}.jsonl", [Conversation(id=name, conversations=messages)])
     table = diversity.thoughts({name: tmp_path / f"{name}.jsonl" for name in counts}, {}, 200)
     assert table.groupby("method")["text"].nunique().to_dict() == {"much": 10, "less": 10}
+    for few in ({"thoughts": 4}, {"environments": 1}):
+        with pytest.raises(ValueError, match="greater than or equal to"):
+            diversity.Texts(**few)
 
 
 def test_similarity_by_hand():
@@ -98,7 +101,7 @@ def test_the_nearest_of_a_set_is_not_itself():
 def test_halves_keep_conversations_whole():
     seen = []
     groups = ["a", "a", "b", "c", "c", "d"]
-    diversity.half_samples(lambda rows: seen.append({groups[i] for i in rows}) or len(rows), groups, seed=0, halves=20)
+    diversity.half_samples(lambda rows: seen.append({groups[i] for i in rows}) or len(rows), groups, seed=0)
     assert all(len(names) == 2 for names in seen)
     assert len({frozenset(names) for names in seen}) > 3
 

@@ -1,11 +1,13 @@
 """No script of the embedded teacher is a test engine in disguise, and one that is gets found."""
 
 import asyncio
+import sys
 
 import pytest
 
 from agentrefine_lib import diversity
 from agentrefine_lib.environments import panel, playable
+from agentrefine_lib.environments.process import EngineFailure, TimeLimits
 from agentrefine_lib.schema import ActionSpec, Script
 from agentrefine_lib.teachers import EmbeddedTeacher, embedded_persona
 from agentrefine_lib.teachers.embedded import MECHANICS
@@ -23,7 +25,7 @@ TASKS = {
 
 @pytest.fixture(scope="module")
 def vocabularies():
-    return diversity.engine_vocabularies(playable(panel(TASKS)))
+    return asyncio.run(diversity.engine_vocabularies(playable(panel(TASKS))))
 
 
 def script(actions):
@@ -53,3 +55,10 @@ def test_no_script_of_the_teacher_is_one(vocabularies, mechanic):
         written = asyncio.run(teacher.write_script(Brief(embedded_persona(seed), seed)))
         found = diversity.likeness(Script.model_validate(written, by_alias=True, by_name=False), vocabularies)
         assert not found.too_alike, found
+
+
+def test_an_engine_that_hangs_is_named(monkeypatch):
+    module = sys.modules[diversity.engine_vocabularies.__module__]
+    monkeypatch.setattr(module, "TimeLimits", lambda: TimeLimits(start=0.001))
+    with pytest.raises(EngineFailure, match=r"pddl/gripper/0: the engine gave no answer to start within 0\.001 s"):
+        asyncio.run(diversity.engine_vocabularies(panel({"pddl": {"gripper": [0]}})))

@@ -197,3 +197,10 @@ def test_the_expert_solves_the_panel_within_the_step_limit() -> None:
     assert len(LEVELS) * len(BABYAI_SEEDS) == 112
     failed = [(name, seed) for name in LEVELS for seed in BABYAI_SEEDS if solve(start(name, seed)) is None]
     assert failed == []
+
+
+def test_what_is_closed_is_over():
+    env = start("GoToDoor")
+    env.close()
+    assert env.step("turn left").error == "logic" and env.valid_actions() == [] == list(env.expert())
+    assert env.reset(task("GoToDoor")) and env.step("turn left").error is None

@@ -80,6 +80,11 @@ class Offering(BabyAI):
         return ["pickup purple box 9"]
 
 
+class Silent(BabyAI):
+    def valid_actions(self):
+        return []
+
+
 def make(kind, task):
     return kind()
 
@@ -103,6 +108,18 @@ def test_a_broken_environment_is_told_what_it_broke(kind, complaint, monkeypatch
         check_environment(functools.partial(make, kind), TASK)
     for process in Leaking.left:
         process.kill()
+
+
+@pytest.mark.parametrize(
+    ("kind", "listed", "complaint"),
+    [
+        (Silent, True, r"found \[\], expected some$"),
+        (BabyAI, False, r"found \['.*\], expected none: the record expects no score of random$"),
+    ],
+)
+def test_what_the_record_says_of_valid_actions_is_told(kind, listed, complaint):
+    with pytest.raises(ContractError, match=complaint):
+        check_environment(functools.partial(make, kind), TASK, listed=listed)
 
 
 def test_a_panel_lists_tasks_in_the_order_written():

@@ -1,6 +1,7 @@
 """The embedded worlds as an environment: the contract, its kinds of errors, and an expert that always wins."""
 
 import asyncio
+import random
 
 import pytest
 
@@ -63,6 +64,15 @@ def test_the_expert_goes_on_when_somebody_else_has_acted(name):
             assert result.error is None and taken < 60
         assert result is None or result.success
         assert environment.step("look").observation == "The episode is over."
+
+
+def test_where_the_expert_sees_no_way_the_world_still_answers_and_lists_what_is_possible():
+    environment, rng = start("strips", 273), random.Random(273)
+    for _ in range(4):
+        result = environment.step(rng.choice(environment.valid_actions()))
+    listed = result.observation.removesuffix(".").rpartition(": ")[2].split("; ")
+    assert result.error is None and len(listed) > 1 and set(listed) <= set(environment.valid_actions())
+    assert list(environment.expert()) == []
 
 
 def test_refusals_say_which_kind_of_error_they_are():

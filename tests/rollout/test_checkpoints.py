@@ -14,6 +14,12 @@ from agentrefine_lib.tuning import Recipe, tune
 ROOT = Path(__file__).parents[2]
 
 
+def episode(policy, task, progress):
+    step = Step(reply="", thought="", action="", observation="", progress=progress)
+    told = {"goal": "", "observation": "", "success": False, "engine_version": "1"}
+    return Episode(id=task.id, policy=policy.name, task=task, steps=[step], progress=progress, **told)
+
+
 def test_the_best_checkpoints_weights_take_the_place_of_the_last_ones(tiny, trajectories, tmp_path, monkeypatch):
     folder, data = tmp_path / "m-0", [to_conversation(t) for t in trajectories[:4]]
     tune(tiny, data, folder, Recipe(epochs=2, batch_size=2, checkpoints=2, lora_rank=2, max_tokens=2000))
@@ -24,12 +30,7 @@ def test_the_best_checkpoints_weights_take_the_place_of_the_last_ones(tiny, traj
 
     async def played(policy, tasks, path, limits):
         progress = {"checkpoint-2": 0.5}.get(policy.name, 0.25)
-        step = Step(reply="", thought="", action="", observation="", progress=progress)
-        told = {"goal": "", "observation": "", "success": False, "engine_version": "1"}
-        episodes = [
-            Episode(id=t.id, policy=policy.name, task=t, steps=[step], progress=progress, **told) for t in tasks
-        ]
-        write_jsonl(path, episodes)
+        write_jsonl(path, [episode(policy, task, progress) for task in tasks])
         return path
 
     monkeypatch.setattr(checkpoints, "roll_out", played)
@@ -44,3 +45,38 @@ def test_the_best_checkpoints_weights_take_the_place_of_the_last_ones(tiny, traj
     assert not list(folder.glob("checkpoint-*")) and asyncio.run(keep_best(folder, how, ROOT)).equals(table)
     with pytest.raises(ValueError, match="panel"):
         Selection()
+
+
+class Named:
+    """In place of a model."""
+
+    def __init__(self, place, name, **how):
+        self.name = name
+
+
+def test_episodes_of_an_earlier_panel_choose_nothing_and_a_server_is_stopped_whatever_happens(tmp_path, monkeypatch):
+    folder, before, stopped = tmp_path / "m-0", Task.from_id("embedded/routes/0"), []
+    for name in ("checkpoint-2", "checkpoint-4"):
+        (folder / name).mkdir(parents=True)
+        (folder / name / "adapter_model.safetensors").write_text(name)
+
+    async def played(policy, tasks, path, limits):
+        early = policy.name == "checkpoint-2"
+        others = [episode(policy, before, 1.0)] if early else []
+        write_jsonl(path, [*others, *(episode(policy, task, 0.25 if early else 0.5) for task in tasks)])
+        return path
+
+    async def fails(*_):
+        raise OSError("no room")
+
+    monkeypatch.setattr(checkpoints, "LocalPolicy", Named)
+    monkeypatch.setattr(checkpoints, "stop_vllm", lambda: stopped.append(True))
+    monkeypatch.setattr(checkpoints, "roll_out", fails)
+    how = Selection(panel={"embedded": {"places": [0]}})
+    for work in (keep_best(folder, how, ROOT), replay("", folder, before, tmp_path / "replay", Limits())):
+        with pytest.raises(OSError, match="no room"):
+            asyncio.run(work)
+    assert len(stopped) == 2
+    monkeypatch.setattr(checkpoints, "roll_out", played)
+    assert asyncio.run(keep_best(folder, how, ROOT))["progress"].tolist() == [0.25, 0.5]
+    assert (folder / "adapter_model.safetensors").read_text() == "checkpoint-4"

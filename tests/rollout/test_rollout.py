@@ -12,6 +12,7 @@ import sys
 
 import engines
 import pytest
+from pydantic import ValidationError
 
 from agentrefine_lib.environments import make_environment, panel
 from agentrefine_lib.environments.process import EngineFailure, EngineProcess, TimeLimits
@@ -99,6 +100,14 @@ def test_a_batch_that_was_cut_off_is_played_again_as_a_whole(tmp_path):
     assert again.batches == [batch for batch in first.batches if not middle & {name for name, _ in batch}]
 
 
+def test_an_episode_that_is_on_disk_is_not_missed_where_it_fails_in_a_batch_that_is_played_again(tmp_path):
+    whole = play(BatchPolicy(), tmp_path / "e.jsonl")
+    lines = (tmp_path / "e.jsonl").read_text().splitlines(keepends=True)
+    kept = [line for line in lines if Episode.model_validate_json(line).task != TASKS[1]]
+    (tmp_path / "e.jsonl").write_text("".join(kept))
+    assert play(BatchPolicy(), tmp_path / "e.jsonl", make=functools.partial(engines.faulty, "raises", None)) == whole
+
+
 def test_a_reply_without_an_action_is_counted(tmp_path):
     class Chatty(RandomPolicy):
         async def act(self, episodes):
@@ -162,6 +171,15 @@ def test_a_task_that_never_plays_is_named_and_the_others_are_kept(tmp_path):
         play(RandomPolicy(), tmp_path / "e.jsonl", make=make, tries=2)
     assert len((tmp_path / "e.jsonl").read_text().splitlines()) == len(TASKS) - 1
     assert len(play(RandomPolicy(), tmp_path / "e.jsonl")) == len(TASKS)
+
+
+@pytest.mark.parametrize(
+    ("steps_in", "told"), [({"hotpot": 8}, "no such 'hotpot'; expected one of alfworld, "), ({"pddl": 0}, "pddl")]
+)
+def test_steps_of_an_engine_are_some_and_of_an_engine_that_there_is(steps_in, told):
+    with pytest.raises(ValidationError, match=f"(?s)steps_in.*{told}"):
+        Limits(steps_in=steps_in)
+    assert Limits(steps_in={"hotpotqa": 8}).steps_in == {"hotpotqa": 8}
 
 
 def test_an_unknown_task_is_named_with_its_own_message_and_the_others_are_played(tmp_path):

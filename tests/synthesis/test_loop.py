@@ -72,6 +72,17 @@ def test_an_action_that_nobody_answered_is_played_again(jobs, three_turns):
     assert trajectory.turns == three_turns.turns
 
 
+def test_trajectories_of_other_settings_stay_and_a_warning_names_what_differs(jobs, tmp_path, caplog):
+    for teacher in (EmbeddedTeacher(), EmbeddedTeacher()):
+        path = asyncio.run(synthesize(teacher, jobs(4), tmp_path))
+    made = path.read_bytes()
+    assert not caplog.records
+    asyncio.run(synthesize(EmbeddedTeacher(errors=(4, 4), loops=0.5), jobs(5), tmp_path))
+    (told,) = caplog.messages
+    assert told.startswith(f"{tmp_path}: made with errors [2, 6], now [4, 4]; made with loops 0.0, now 0.5; what is")
+    assert path.read_bytes().startswith(made)
+
+
 def test_too_few_refinements_cost_an_attempt_and_attempts_are_bounded(jobs, three_turns):
     raw = [turn.model_dump(by_alias=True) for turn in three_turns.turns]
     teacher = Scripted(three_turns.script, [raw, raw, raw])

@@ -7,7 +7,7 @@ import pytest
 
 from agentrefine_lib.dataset import to_conversation
 from agentrefine_lib.schema import DMTurn, Trajectory, read_jsonl
-from agentrefine_lib.synthesis import SETS, Synthesis, synthesize, synthesize_sets
+from agentrefine_lib.synthesis import SETS, Job, Synthesis, synthesize, synthesize_sets
 from agentrefine_lib.verify import check_trajectory
 
 ASKED = Synthesis(slip_rate=0.4, loops=0.2, held_out=[])
@@ -75,6 +75,14 @@ def test_without_verification_the_teachers_own_faults_stay(sets):
     sound = [t for t in sets["no_verification"] if found[t.id] is None]
     assert 5 < len(sound) < 35 and all(t == main[t.id] for t in sound)
     assert all(isinstance(t.turns[-1], DMTurn) and to_conversation(t) for t in sets["no_verification"])
+
+
+def test_personas_are_found_from_wherever_a_notebook_runs(tmp_path):
+    (tmp_path / "p.jsonl").write_text('{"persona": "A chef."}\n')
+    asked = Synthesis(personas="p.jsonl", seed=3)
+    assert asked.jobs(1, tmp_path) == [Job("t-000003", "A chef.", 3)]
+    with pytest.raises(ValueError, match=r"p\.jsonl: found 1 personas, expected 2"):
+        asked.jobs(2, tmp_path)
 
 
 def test_an_unknown_set_is_named(jobs, tmp_path):

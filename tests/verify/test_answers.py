@@ -52,7 +52,8 @@ def test_a_judge_grades_each_reply_from_what_was_said_before(tmp_path):
         seen.append(chat[0]["content"])
         return SimpleNamespace(text=json.dumps({"grade": 7 if "Again?" in seen[-1] else 77}))
 
-    table = asyncio.run(grade(SimpleNamespace(complete=complete), [asked], [answer("open-81", "Hi.", "Hi again.")]))
+    replies = [answer("open-80", "To a question that is asked no more."), answer("open-81", "Hi.", "Hi again.")]
+    table = asyncio.run(grade(SimpleNamespace(complete=complete), [asked], replies))
     assert table[["turn", "grade"]].fillna(0).to_numpy().tolist() == [[0, 0], [1, 7]]  # 77 is no grade
     assert seen[1].endswith("User: Hello?\n\nAssistant: Hi.\n\nUser: Again?\n\nAssistant: Hi again.")
     assert "Again?" not in seen[0]

@@ -121,9 +121,10 @@ def test_the_command(tmp_path):
     (tmp_path / "nothing.jsonl").write_text("")
     good = run(tmp_path / "good.jsonl")
     assert (good.returncode, good.stderr) == (0, "") and "1 rows, 1 replies" in good.stdout
-    bad = run(tmp_path, tmp_path / "bad.jsonl", tmp_path / "good.jsonl")
+    bad = run(tmp_path, tmp_path / f"{'long' * 99}.jsonl", tmp_path / "bad.jsonl", tmp_path / "good.jsonl")
     assert (bad.returncode, bad.stderr) == (1, "")
-    assert "is a folder" in bad.stdout and "all_masked: 1" in bad.stdout and "good.jsonl: 1 rows" in bad.stdout
+    assert "is a folder" in bad.stdout and "File name too long" in bad.stdout
+    assert "all_masked: 1" in bad.stdout and "good.jsonl: 1 rows" in bad.stdout
     assert run(tmp_path / "nothing.jsonl").returncode == 1
     trajectories = run("--trajectories", "--processes", 1, tmp_path / "good.jsonl")
     assert trajectories.returncode == 1 and "record_malformed: 1, first in line 1 (r0)" in trajectories.stdout

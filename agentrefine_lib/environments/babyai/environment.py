@@ -85,7 +85,7 @@ class BabyAI(TextEnvironment):
             yield step.thought, step.action
 
     def close(self) -> None:
-        self._engine = None
+        self._engine, self._done = None, True
 
     def _observe(self) -> None:
         self._view = look(self._engine)

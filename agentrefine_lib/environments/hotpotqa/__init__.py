@@ -16,4 +16,5 @@ ENGINE = Engine(
     expected={"random": Score(0.1, 0.1), "expert": Score(1.0, 1.0)},
     packages=("bm25s",),
     perturbations=Path(__file__).with_name("perturbations.yaml"),
+    at_most=8,  # each holds the whole file
 )

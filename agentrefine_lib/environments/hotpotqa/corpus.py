@@ -90,17 +90,12 @@ class Corpus:
         return [(title, number) for title, number in found if any(self.articles[title][number : number + 1])]
 
 
-def load_corpus(path: Path | str = SHIPPED) -> Corpus:
-    """Read and index a file: JSON lines, or one JSON array as the official releases are.
-
-    Kept per process until the file changes. Raises OSError, and SchemaError for a question that does not fit.
-    """
-    path = Path(path)
-    return _load(path, path.stat().st_mtime_ns)
-
-
 @lru_cache(maxsize=2)
-def _load(path: Path, _modified: int) -> Corpus:
+def load_corpus(path: Path = SHIPPED) -> Corpus:
+    """Read and index a file: JSON lines, or one JSON array as the official releases are. Kept per process.
+
+    Raises OSError, and SchemaError for a question that does not fit.
+    """
     return Corpus(path)
 
 
@@ -112,7 +107,7 @@ def find_question(name: str) -> tuple[Corpus, Question]:
     cut = max((at for at in cuts if Path(name[:at]).is_file()), default=max(cuts, default=0))
     file, key = name[:cut], name[cut:].removeprefix(SEPARATOR) if cut else name
     try:
-        corpus = load_corpus(file or SHIPPED)
+        corpus = load_corpus(Path(file) if file else SHIPPED)
     except OSError as error:
         raise ValueError(f"unknown HotpotQA task {name!r}: cannot read {file}: {error.strerror}") from None
     ids = list(corpus.questions)

@@ -13,7 +13,7 @@ from agentrefine_lib.environments.hotpotqa.corpus import SIMILAR, Corpus
 
 URL = "https://en.wikipedia.org/w/api.php"
 AGENT = "agentrefine-notebooks (https://arxiv.org/abs/2501.01702)"  # Wikipedia asks programs to say who they are
-MAX_BYTES, TIMEOUT_S = 1 << 22, 20
+MAX_BYTES, TIMEOUT_S = 1 << 22, 12  # a step may ask twice, within TimeLimits.step
 MAX_QUERY = 300  # characters that its search reads
 _SENTENCE = re.compile(r"(?<=[.!?])\s+|\n+")
 

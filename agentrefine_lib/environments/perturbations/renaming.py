@@ -12,21 +12,6 @@ from agentrefine_lib.environments.registry import get_engine
 from agentrefine_lib.environments.signature import shape
 from agentrefine_lib.schema.actions import placeholders
 
-# What every engine ships. None of them touches the names of objects.
-PERTURBATIONS = {
-    "synonyms": "other verbs of the same meaning",
-    "prepositions": "other prepositions, or one where there was none; the verbs stay",
-    "order": "the same words in another order",
-    "nonsense": "invented words",
-    "swapped": "the old signatures with their meanings exchanged",
-    "functions": "calls with arguments in parentheses",
-}
-PAPERS = {  # of AlfWorld only, numbered as in appendix K; P5 is no wording: ``metrics.without_held_in``
-    "P1": "clean, cool and heat something using, and not with",
-    "P2": "move to, and not go to",
-    "P3": "from somewhere take something",
-    "P4": "no blank between the name of a thing and its number",
-}
 JOINED = "joined numbers"  # what a file of renamings says in place of a table
 
 

@@ -8,6 +8,7 @@ from agentrefine_lib.schema.actions import placeholders
 
 # Where a command that a text quotes may begin or end: quotes, and punctuation before a blank.
 _EDGE = re.compile(r"""(["`]|(?<!\w)'|'(?!\w)|[,;:.](?=\s|["'`]|$))""")
+_BEFORE_BRACKET = re.compile(r"^([^\[]*?)\s+\[")
 _SEPARATORS = ([","], [";"])  # edges between the commands of a list
 _BULLET = re.compile(r"^(?:[-*•]|\d+\.)\s+")
 _APART, _TOGETHER = re.compile(r"\b([A-Za-z]+) (\d+)\b"), re.compile(r"\b([A-Za-z]+)(\d+)\b")  # "drawer 1", "drawer1"
@@ -25,6 +26,7 @@ class Wording:
         self.new = {old: renaming.get(old, old) for old in commands}
         demand_distinct(self.new.values())
         self._old = {new: old for old, new in self.new.items()}
+        self._bracketed = any("[" in new for new in self._old)
         self._closed = [old for old in self.new if placeholders(old) and not old.endswith("}")]
 
     def write(self, action: str) -> str:
@@ -35,12 +37,16 @@ class Wording:
         return self._renamed(command)
 
     def read(self, action: str) -> str | None:
-        """An action of the new wording in the old one, or None for any other text.
+        """An action of the new wording in the old one, or None for any other text. A blank before the first bracket
+        does not matter, as it does not to HotpotQA itself.
 
         None, too, where the translation would read as another command: if "go to {place}" was renamed and
         "go {direction}" was not, "go to bed" is no longer a command.
         """
-        command = parse_command(action.strip().rstrip("."), self._old)
+        text = action.strip().rstrip(".")
+        if self._bracketed:
+            text = _BEFORE_BRACKET.sub(r"\1[", text)
+        command = parse_command(text, self._old)
         if command is None:
             return None
         meant = Command(self._old[command.signature], command.arguments)

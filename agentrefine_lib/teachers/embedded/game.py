@@ -213,10 +213,13 @@ class Game:
         return sorted(found) if told else sorted([*found, *extras])
 
     def listing(self) -> list[str]:
-        """Some of what is possible now, the expert's next command among it."""
-        right = self.speech.grammar.write(self.expert.next().command)
-        others = [action for action in self.valid_actions(told=True) if action != right]
-        return sorted([right, *self._rng.sample(others, min(len(others), LISTED - 1))])
+        """Some of what is possible now, the expert's next command among it where it knows one."""
+        try:
+            right = [self.speech.grammar.write(self.expert.next().command)]
+        except NoPlanError:  # whoever plays went where the expert finds no way from
+            right = []
+        others = [action for action in self.valid_actions(told=True) if action not in right]
+        return sorted([*right, *self._rng.sample(others, min(len(others), LISTED - len(right)))])
 
     def _read(self, text: str) -> Command | Refusal:
         """The command that a text is, read as the verifier reads it, or what is wrong with it."""

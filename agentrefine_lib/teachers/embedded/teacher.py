@@ -3,6 +3,7 @@
 import random
 from collections import Counter
 from collections.abc import Collection, Sequence
+from typing import Any
 
 from pydantic import JsonValue
 
@@ -61,6 +62,12 @@ class EmbeddedTeacher:
         self.grammars = _known("grammars", grammars, FORMS, held_out)
         self.errors, self.slip_rate, self.loops, self.examples = errors, slip_rate, loops, examples
         self.plain, self.kinds = plain, kinds
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """What it was asked for, by name."""
+        numbers = ("errors", "slip_rate", "loops", "examples", "plain", "kinds")
+        return {name: getattr(self, name) for name in ("mechanics", "costumes", "grammars", *numbers)}
 
     def game(self, brief: Brief) -> Game:
         """The world and script of a brief, as at the start of the play."""

@@ -12,9 +12,8 @@ MECHANICS = tuple(sorted(path.stem for path in Path(__file__).parent.glob("*.py"
 
 
 class Mechanic(NamedTuple):
-    """A mechanic by name: the class that draws and plays its worlds, and its words."""
+    """A mechanic: the class that draws and plays its worlds, and its words."""
 
-    name: str
     world: type[World]
     words: dict[str, Any]
 
@@ -29,4 +28,4 @@ def load_mechanic(name: str) -> Mechanic:
     """Raises ValueError for no such mechanic."""
     if name not in MECHANICS:
         raise ValueError(f"mechanics: no such {name}; expected some of {', '.join(MECHANICS)}")
-    return Mechanic(name, import_module(f"{__name__}.{name}").World, load_words(f"mechanics/{name}"))
+    return Mechanic(import_module(f"{__name__}.{name}").World, load_words(f"mechanics/{name}"))

@@ -14,6 +14,7 @@ Cell = tuple[int, int]
 Pose = tuple[int, int, int]  # x, y, heading: 0 north, 1 east, 2 south, 3 west
 HEADINGS = ((0, 1), (1, 0), (0, -1), (-1, 0))
 TURNS = {"left": -1, "right": 1, "step": 0}
+POSES = 2_000  # that a search for a path looks at, at most
 RANGE = 6  # squares to each side that are seen
 GATES = ("gate", "hatch", "barrier", "portcullis", "turnstile", "shutter")
 WAYS = (("{} ahead", " and {}"), ("{} straight on", ", {}"), ("{} forward", " + {}"))  # squares ahead, and to a side
@@ -37,10 +38,10 @@ def moved(pose: Pose, move: str) -> Pose:
     return (*(cell_at(pose, 1) if move == "step" else pose[:2]), (pose[2] + TURNS[move]) % 4)
 
 
-def find_path(pose: Pose, goal: Cell, free: Callable[[Cell], bool], limit: int = 2000) -> list[str] | None:
+def find_path(pose: Pose, goal: Cell, free: Callable[[Cell], bool]) -> list[str] | None:
     """The fewest moves after which one faces the goal; None where no free way leads there."""
     queue, path = deque([pose]), {pose: list[str]()}
-    while queue and len(path) < limit:
+    while queue and len(path) < POSES:
         at = queue.popleft()
         front = cell_at(at, 1)
         if front == goal:
