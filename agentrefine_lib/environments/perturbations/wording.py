@@ -8,7 +8,6 @@ from agentrefine_lib.schema.actions import placeholders
 
 # Where a command that a text quotes may begin or end: quotes, and punctuation before a blank.
 _EDGE = re.compile(r"""(["`]|(?<!\w)'|'(?!\w)|[,;:.](?=\s|["'`]|$))""")
-_BEFORE_BRACKET = re.compile(r"^([^\[]*?)\s+\[")
 _SEPARATORS = ([","], [";"])  # edges between the commands of a list
 _BULLET = re.compile(r"^(?:[-*•]|\d+\.)\s+")
 _APART, _TOGETHER = re.compile(r"\b([A-Za-z]+) (\d+)\b"), re.compile(r"\b([A-Za-z]+)(\d+)\b")  # "drawer 1", "drawer1"
@@ -45,7 +44,8 @@ class Wording:
         """
         text = action.strip().rstrip(".")
         if self._bracketed:
-            text = _BEFORE_BRACKET.sub(r"\1[", text)
+            name, bracket, rest = text.partition("[")
+            text = name.rstrip() + bracket + rest
         command = parse_command(text, self._old)
         if command is None:
             return None
