@@ -11,6 +11,7 @@ import os
 import re
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
+from itertools import takewhile, zip_longest
 from modulefinder import ModuleFinder
 from pathlib import Path
 from types import CodeType
@@ -223,6 +224,14 @@ def fingerprint(notebook: Notebook, profile: Profile, digests: Digests) -> Finge
     )
 
 
+def where_they_part(*values: str) -> tuple[str, ...]:
+    """Each value, of a long one some sixty characters around the first difference."""
+    alike = (len(set(letters)) == 1 for letters in zip_longest(*values))
+    start = max(0, sum(takewhile(bool, alike)) - 20)
+    parts = ((v, 0, len(v)) if len(v) <= 60 else (v, start, start + 60) for v in values)
+    return tuple(f"{'… ' if at else ''}{v[at:end]}{' …' if end < len(v) else ''}" for v, at, end in parts)
+
+
 def changes(then: Fingerprint, now: Fingerprint) -> list[str]:
     """In words, what else than the notebook's own source is different."""
     found = []
@@ -238,7 +247,7 @@ def changes(then: Fingerprint, now: Fingerprint) -> list[str]:
             elif name not in new:
                 found.append(f"{noun}{name} {went}")
             elif old[name] != new[name]:
-                before, after = (v if len(v) <= 60 else f"{v[:60]} …" for v in (old[name], new[name]))
+                before, after = where_they_part(old[name], new[name])
                 values = f" from {before} to {after}" if section == "parameters" else ""
                 found.append(f"{noun}{name} changed{values}")
     return found + ([f"{LOCK} changed"] if then.lock != now.lock else [])

@@ -9,7 +9,7 @@ import pytest
 
 from agentrefine_lib.runner import State, judge, library_files, load_profile, repository
 from agentrefine_lib.runner.attempt import NotebookFailedError, refuse_unwritten, stamps
-from agentrefine_lib.runner.fingerprint import Digests, fingerprint
+from agentrefine_lib.runner.fingerprint import Digests, fingerprint, where_they_part
 
 
 def pretend_done(suite, status: str = "done") -> None:
@@ -218,6 +218,14 @@ def test_imports_are_followed_through_magics_and_await(suite):
 
 
 PANEL = "panel: dict[str, dict[str, list[int]]] = {'babyai': {'Pickup': [0]}, 'arena': {'Chess': [0]}, 'by-hand': {}}"
+
+
+def test_of_long_values_the_difference_is_shown():
+    long = ", ".join(f"model_{number}: [0]" for number in range(9))
+    before, after = where_they_part(long, long.replace("model_6: [0]", "model_6: [0, 1]"))
+    assert "model_6: [0], model_7" in before and "model_6: [0, 1], model_7" in after
+    assert before.startswith("… ") and len(after) < 70
+    assert where_they_part("4", long)[0] == "4"
 
 
 def test_modules_imported_by_name_count_where_they_are_used(suite):
