@@ -74,10 +74,8 @@ def general_ability(table: pd.DataFrame) -> Figure:
 def _with_general(scores: pd.DataFrame, what: str) -> str:
     """What becomes of AgentRefine's score when general data are mixed in."""
     rows = scores[scores["source"] == OURS].drop_duplicates("method").set_index("method")
-    without, mixed = (
-        rows.loc[label] if label in rows.index else pd.Series({"value": float("nan")})
-        for label in (AGENTREFINE, METHOD_NAMES["agentrefine_general"])
-    )
+    twins = rows.reindex([AGENTREFINE, METHOD_NAMES["agentrefine_general"]])
+    without, mixed = (twins.iloc[place] for place in (0, 1))
     return changed(without, mixed, f"AgentRefine's {what}", "with general data mixed in")
 
 
@@ -165,6 +163,7 @@ def _outcome_grid(ax: Axes, part: pd.DataFrame, labels: list[str]) -> None:
         ax.text(column + 0.5, row + 0.5, "×", ha="center", va="center", color=INK, fontsize=8)
     wins = np.ndenumerate(won.fillna(0).round().to_numpy(int))
     dots = [(x + 0.5, y + (n + 1) / (many + 1)) for (y, x), many in wins for n in range(many)]
-    ax.scatter(*np.reshape(dots, (-1, 2)).T, s=8, color="white", edgecolor="0.1", linewidth=0.5, zorder=3)
+    x, y = np.reshape(dots, (-1, 2)).T
+    ax.scatter(x, y, s=8, color="white", edgecolor="0.1", linewidth=0.5, zorder=3)
     name_rows(ax, labels, first=0.5)
     ax.set(xlabel="", ylabel="")
