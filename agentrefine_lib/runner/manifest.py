@@ -5,7 +5,6 @@ for hidden ones. A notebook that was skipped keeps the record of the run that ma
 """
 
 import json
-import os
 import platform
 import re
 import subprocess
@@ -14,6 +13,8 @@ from datetime import datetime
 from importlib import metadata
 from pathlib import Path
 from typing import Any
+
+import joblib
 
 from agentrefine_lib.runner.fingerprint import LOCK, State, models_of
 from agentrefine_lib.runner.profile import Profile
@@ -100,7 +101,7 @@ def manifest(profile: Profile) -> dict[str, Any]:
         "python": platform.python_version(),
         "platform": platform.platform(),
         "processor": processor(),
-        "cpu_count": os.cpu_count(),
+        "cpu_count": joblib.cpu_count(),  # that this process may use: on one, models play in float32
         "engines": versions([package for engine in engines().values() for package in engine.packages]),
         "packages": versions(pinned),
         "notebooks": {name: record(s) if s and s.status == "done" else None for name, s in states.items()},
