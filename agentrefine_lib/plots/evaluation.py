@@ -11,7 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from agentrefine_lib.environments import titles
-from agentrefine_lib.plots.findings import changed, compared, count, leads
+from agentrefine_lib.plots.findings import changed, compared, count, leads, tasks_of
 from agentrefine_lib.plots.looks import AGENTREFINE, BLUE, INK, METHOD_NAMES, SIZES, named, panels, sheet, tell
 from agentrefine_lib.plots.marks import bars, curves, name_rows
 from agentrefine_lib.plots.paper import OURS, PAPER
@@ -30,7 +30,7 @@ def overall(table: pd.DataFrame, family: str, listed: int = 0) -> tuple[Figure, 
     """
     shown = table[(table["metric"] == "progress") & ((table["source"] == OURS) | (table["family"] == family))]
     ours = shown[shown["source"] == OURS]
-    sizes = (ours["n"] / ours.get("seeds", 1)).groupby(ours["engine"]).max()
+    sizes = tasks_of(ours).groupby(ours["engine"]).max()
     names = {name: f"{title}\nn = {sizes.get(name, 0):.0f}" for name, title in titles(shown["engine"]).items()}
     told = f", which reads a list of at most {listed} valid actions" if listed else ""
     reading = READING.format(f"Progress of {', '.join(ours['family'].unique())}{told}", family)
@@ -47,10 +47,8 @@ def question_answering(table: pd.DataFrame) -> Figure:
 
 def general_data(table: pd.DataFrame) -> Figure:
     """fig11_general_data: success and progress with and without general data; the paper's, read off bars, below."""
-    reading = (
-        "Held-out engines, weighted as in the paper (%); lines: 95 % intervals, none where all tasks scored alike. "
-    )
-    reading += "–: not run here. Hollow: the paper's LLaMA-3-8B, read off bars."
+    reading = "Held-out engines, weighted as in the paper (%); lines: 95 % intervals, none where all tasks scored "
+    reading += "alike. –: not run here. Hollow: the paper's LLaMA-3-8B, read off bars."
     finding = _with_general(table[table["metric"] == "success"], "success on held-out engines")
     return tell(_scores(table, "metric", {m: f"{m} (%)" for m in table["metric"].unique()}, 2), finding, reading)
 
@@ -63,11 +61,10 @@ def general_ability(table: pd.DataFrame) -> Figure:
         if "10)" in ax.get_title():
             ax.set(xlim=(0, 14.6), xticks=(0, 5, 10))
     ours = table[(table["source"] == OURS) & (table["metric"] != "MT-bench")]
-    sizes = (ours["n"] / ours.get("seeds", 1)).dropna()
-    reading = (
-        f"Filled: this run, {count(int(sizes.max()), 'instruction')} each; " if len(sizes) else "Filled: this run; "
-    )
-    reading += "lines: 95 % intervals; hollow: the paper's LLaMA-3-8B; –: not run, or not reported."
+    sizes = tasks_of(ours).dropna()
+    size = f", {count(int(sizes.max()), 'instruction')} each" if len(sizes) else ""
+    reading = f"Filled: this run{size}; lines: 95 % intervals; hollow: the paper's LLaMA-3-8B; "
+    reading += "–: not run, or not reported."
     return tell(figure, _with_general(ours, "share of instructions followed"), reading)
 
 
@@ -111,9 +108,9 @@ def ladder(table: pd.DataFrame, labels: dict[str, str]) -> Figure:
     curves(ax, shown, "place", "value", "method", height=2.8)
     said = [f"{row.value:.1f} % on {row.rung}" for row in ours.itertuples()]
     reading = (
-        "From left to right, tasks move away from AgentRefine's training; engines weigh the same. A method without a "
+        "From left to right, tasks move away from AgentRefine's training; engines weigh the same. A method without "
     )
-    reading += "mark on a rung was not played there. Neither: no example, no list. Band: 95 % interval."
+    reading += "a mark on a rung was not played there. Neither: no example, no list. Band: 95 % interval."
     reading += f" The scripted expert: {ceiling.min():.0f} to {ceiling.max():.0f} %." if len(ceiling) else ""
     return tell(figure, f"AgentRefine's progress: {'; '.join(said[:1] + said[1:][-1:]) or 'none'}", reading)
 

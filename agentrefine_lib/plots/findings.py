@@ -82,8 +82,13 @@ def _doubt(one: pd.Series, other: pd.Series) -> str:
 
 
 def _tasks(row: pd.Series) -> float:
-    """``n`` counts episodes: one of each task and seed."""
+    """The same of a row that may say neither."""
     return float(row.get("n", FEWEST)) / max(1, row.get("seeds", 1))
+
+
+def tasks_of(scores: pd.DataFrame) -> pd.Series:
+    """The tasks behind each score: ``n`` counts episodes, one of each task and seed."""
+    return scores["n"] / scores.get("seeds", 1)
 
 
 def count(number: int, noun: str) -> str:

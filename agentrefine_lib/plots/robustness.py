@@ -7,7 +7,7 @@ from matplotlib.figure import Figure
 
 from agentrefine_lib.environments import titles
 from agentrefine_lib.metrics.robustness import FIGURE_3, TABLE_3, UNPERTURBED
-from agentrefine_lib.plots.findings import changed
+from agentrefine_lib.plots.findings import changed, tasks_of
 from agentrefine_lib.plots.looks import AGENTREFINE, panels, sheet, tell
 from agentrefine_lib.plots.marks import change, name_rows
 from agentrefine_lib.plots.paper import OURS, PAPER
@@ -70,7 +70,7 @@ def _cost(moves: pd.DataFrame, under: str) -> str:
     if not home[["value", "value_after"]].any(axis=None):
         return f"Nobody makes progress on {where}, with old or with renamed commands: nothing can be lost"
     said = [f"{row.method} from {row.value:.1f} % to {row.value_after:.1f} %" for row in home.itertuples()]
-    return f"Progress on {where} under {under} (n = {(home['n'] / home.get('seeds', 1)).min():.0f}): {', '.join(said)}"
+    return f"Progress on {where} under {under} (n = {tasks_of(home).min():.0f}): {', '.join(said)}"
 
 
 def mended(table: pd.DataFrame) -> Figure:

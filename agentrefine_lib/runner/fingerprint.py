@@ -22,7 +22,7 @@ from pydantic import BaseModel, ValidationError
 from agentrefine_lib.runner.missing import panels
 from agentrefine_lib.runner.parameters import read_cells
 from agentrefine_lib.runner.profile import Notebook, Profile, makers
-from agentrefine_lib.schema import atomic_write_text
+from agentrefine_lib.schema import atomic_write_text, texts
 
 PACKAGE = "agentrefine_lib"
 LOCK = "constraints.txt"
@@ -178,15 +178,6 @@ def models_of(values: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
     return models if isinstance(models, dict) else {}
 
 
-def strings(value: Any) -> Iterator[str]:
-    """The texts in a value, however deep; names of entries are none."""
-    if isinstance(value, str):
-        yield value
-    elif isinstance(value, list | dict):
-        for item in value.values() if isinstance(value, dict) else value:
-            yield from strings(item)
-
-
 def named_inputs(notebook: Notebook, profile: Profile) -> Iterator[Path]:
     """Files and folders that values name, ``models`` as ``models_of`` says. What a notebook of this run writes is none:
     ``params/notebooks.yaml`` tells of it; nor is a folder that the repository or the run lies in."""
@@ -197,7 +188,7 @@ def named_inputs(notebook: Notebook, profile: Profile) -> Iterator[Path]:
     used = {name.partition(".")[0] for name in notebook.given}  # sections; one that nobody set may be asleep: selection
     own = ("run_dir", "figures_dir", "models")
     named = [v for n, v in values.items() if n not in own and ("." not in n or n.partition(".")[0] in used)]
-    for text in strings(named):
+    for text in texts(named):
         path = Path(os.path.normpath(profile.root / text))
         around = any(folder.is_relative_to(path) for folder in (profile.root, profile.run_dir))
         with suppress(OSError):  # a text that is too long for a path
@@ -247,9 +238,8 @@ def changes(then: Fingerprint, now: Fingerprint) -> list[str]:
             elif name not in new:
                 found.append(f"{noun}{name} {went}")
             elif old[name] != new[name]:
-                before, after = where_they_part(old[name], new[name])
-                values = f" from {before} to {after}" if section == "parameters" else ""
-                found.append(f"{noun}{name} changed{values}")
+                told = " from {} to {}".format(*where_they_part(old[name], new[name])) if noun == "parameter " else ""
+                found.append(f"{noun}{name} changed{told}")
     return found + ([f"{LOCK} changed"] if then.lock != now.lock else [])
 
 

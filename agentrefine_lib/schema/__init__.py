@@ -30,7 +30,7 @@ from agentrefine_lib.schema.react import (
     parse_reply,
     without_reasoning,
 )
-from agentrefine_lib.schema.record import Record, explain
+from agentrefine_lib.schema.record import Record, explain, texts
 from agentrefine_lib.schema.section import Section, did_you_mean, spelt_out
 from agentrefine_lib.schema.settings import keep_settings
 from agentrefine_lib.schema.turns import (

@@ -1,5 +1,6 @@
 """What every record has in common: strict, closed, written with the paper's keys; and what is wrong with a bad one."""
 
+from collections.abc import Iterator
 from reprlib import Repr
 from typing import Any
 
@@ -18,6 +19,15 @@ class Record(BaseModel):
     def to_json(self) -> str:
         """One line of JSON with the paper's keys."""
         return self.model_dump_json(by_alias=True)
+
+
+def texts(value: Any) -> Iterator[str]:
+    """Every text in a value as JSON has it, however deep; keys are none."""
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, dict | list):
+        for item in value.values() if isinstance(value, dict) else value:
+            yield from texts(item)
 
 
 def explain(error: ValidationError) -> str:

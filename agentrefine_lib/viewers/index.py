@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 from pydantic import ValidationError
 from pydantic_core import from_json
 
-from agentrefine_lib.schema import Conversation, Episode, SchemaError, Trajectory, explain, read_lines
+from agentrefine_lib.schema import Conversation, Episode, SchemaError, Trajectory, explain, read_lines, texts
 from agentrefine_lib.viewers.play import read_play
 
 Playable = Trajectory | Episode | Conversation
@@ -84,7 +84,7 @@ class Index:
         if needle.isascii():  # bytes know only ASCII's cases; most lines need no closer look
             written = json.dumps(needle)[1:-1].encode()
             among = [n for n in among if written in self.line(n).lower()]
-        return [n for n in among if any(needle in said.lower() for said in _texts(from_json(self.line(n))))]
+        return [n for n in among if any(needle in said.lower() for said in texts(from_json(self.line(n))))]
 
 
 def parse_record(line: bytes, name: str) -> Playable:
@@ -136,12 +136,3 @@ def _entry(line: bytes, name: str) -> Entry:
         raise SchemaError(f"{name}: not a {model.__name__}: {type(error).__name__} {error}") from None
     progress = play.exchanges[-1].progress if play.exchanges else None
     return Entry(*play[:4], play.errors, play.refinements, len(play.exchanges), progress)
-
-
-def _texts(value: Any) -> Iterator[str]:
-    """Every text of a record; keys are none."""
-    if isinstance(value, str):
-        yield value
-    elif isinstance(value, dict | list):
-        for item in value.values() if isinstance(value, dict) else value:
-            yield from _texts(item)
