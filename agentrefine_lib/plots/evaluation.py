@@ -107,10 +107,9 @@ def ladder(table: pd.DataFrame, labels: dict[str, str]) -> Figure:
     ax.set_xticks(range(len(rungs)), [f"{fill(rung, 12)}\nn = {counts[rung]}" for rung in rungs], fontsize=7.5)
     curves(ax, shown, "place", "value", "method", height=2.8)
     said = [f"{row.value:.1f} % on {row.rung}" for row in ours.itertuples()]
-    reading = (
-        "From left to right, tasks move away from AgentRefine's training; engines weigh the same. A method without "
-    )
-    reading += "a mark on a rung was not played there. Neither: no example, no list. Band: 95 % interval."
+    reading = "From left to right, tasks move away from AgentRefine's training; engines weigh the same. "
+    reading += "A method without a mark on a rung was not played there. Neither: no example, no list. "
+    reading += "Band: 95 % interval."
     reading += f" The scripted expert: {ceiling.min():.0f} to {ceiling.max():.0f} %." if len(ceiling) else ""
     return tell(figure, f"AgentRefine's progress: {'; '.join(said[:1] + said[1:][-1:]) or 'none'}", reading)
 

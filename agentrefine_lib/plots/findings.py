@@ -75,8 +75,10 @@ def _doubt(one: pd.Series, other: pd.Series) -> str:
     if n < FEWEST:
         return f", but {count(int(n), 'task')} cannot tell"
     ends = [row.get(end, float("nan")) for row in (one, other) for end in ("low", "high")]
-    if any(map(pd.isna, ends)) or ends[0] == ends[1] or ends[2] == ends[3]:
-        return ""  # an interval without width, where all tasks scored alike, is not certain
+    if any(map(pd.isna, ends)):
+        return ""
+    if ends[0] == ends[1] or ends[2] == ends[3]:  # all tasks scored alike: that is no certainty
+        return ", but one of them has no interval"
     apart = ends[0] > ends[3] or ends[2] > ends[1]
     return "; their intervals do not overlap" if apart else ", but their intervals overlap"
 
