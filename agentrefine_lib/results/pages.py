@@ -21,7 +21,7 @@ from agentrefine_lib.results.artefacts import Artefact, alt_text, load_artefacts
 from agentrefine_lib.results.claims import UNTESTED, told_claims
 from agentrefine_lib.results.power import read_power
 from agentrefine_lib.runner import repository
-from agentrefine_lib.runner.manifest import wall_seconds
+from agentrefine_lib.runner.manifest import played_before, wall_seconds
 from agentrefine_lib.schema import atomic_write_text
 
 ROWS = 60  # of a CSV that are shown
@@ -63,6 +63,7 @@ def _told(figures: Path, artefacts: list[Artefact], root: Path) -> dict[str, Any
         "claims": claims,
         "verdicts": {word: verdicts[word] for word in (*VERDICTS, UNTESTED)},
         "made": sum(entry["there"] for entry in entries),
+        "played_before": played_before(manifest),
         "minutes": wall_seconds(done) / 60,
         "notebooks": f"{len(done)} of {len(manifest['notebooks'])}",
         "errata": (figures / "errata.html").exists(),

@@ -11,7 +11,7 @@ import pandas as pd
 from agentrefine_lib.results.artefacts import load_artefacts, read_claims
 from agentrefine_lib.results.claims import difference, told_claims
 from agentrefine_lib.runner import repository
-from agentrefine_lib.runner.manifest import wall_seconds
+from agentrefine_lib.runner.manifest import played_before, wall_seconds
 from agentrefine_lib.schema import atomic_write_text
 
 BEGIN, END = "<!-- findings: made by make reproduce, do not edit -->", "<!-- end of findings -->"
@@ -66,7 +66,8 @@ def told_run(figures: Path, root: Path) -> str:
     verdicts = Counter(claim["verdict"] for claim in told_claims(load_artefacts(root), read_claims(figures)))
     told = ", ".join(f"{count} {verdict}" for verdict, count in verdicts.most_common())
     run = f"Profile `{manifest['profile']}`, {minutes}, commit `{(manifest['commit'] or 'none')[:7]}`"
-    return f"{run}. All {verdicts.total()} claims: {told}. Yes: above zero by its test; no: below. Intervals are 95 %."
+    run = " ".join(filter(None, [f"{run}.", played_before(manifest)]))
+    return f"{run} All {verdicts.total()} claims: {told}. Yes: above zero by its test; no: below. Intervals are 95 %."
 
 
 def _won(table: pd.DataFrame) -> Finding:

@@ -75,6 +75,15 @@ def wall_seconds(records: Sequence[Mapping[str, Any]]) -> float:
     return total
 
 
+def played_before(told: Mapping[str, Any]) -> str:
+    """A sentence on the models of a manifest whose episodes were taken with them; "" where all have played."""
+    taken = told.get("played_before") or {}
+    if not taken:
+        return ""
+    places = [", ".join(sorted({told[key] for told in taken.values()})) for key in ("commit", "processor")]
+    return f"{len(taken)} models played before, at {places[0]} ({places[1]}): their episodes are released with them."
+
+
 def processor() -> str:
     """Its name, and whether it multiplies in bfloat16: on another kind a model's replies may differ."""
     try:
@@ -89,6 +98,7 @@ def processor() -> str:
 def manifest(profile: Profile) -> dict[str, Any]:
     """The record of a run; a notebook that is not done has None."""
     from agentrefine_lib.environments import engines  # seconds, wanted only here
+    from agentrefine_lib.rollout.released import archives
 
     states = {notebook.name: State.load(profile, notebook) for notebook in profile.notebooks}
     lock = profile.root / LOCK
@@ -104,6 +114,10 @@ def manifest(profile: Profile) -> dict[str, Any]:
         "cpu_count": joblib.cpu_count(),  # that this process may use: on one, models play in float32
         "engines": versions([package for engine in engines().values() for package in engine.packages]),
         "packages": versions(pinned),
+        "played_before": {
+            policy: {"commit": about.commit[:7], "processor": about.processor}
+            for policy, (about, _) in archives(profile.run_dir).items()
+        },
         "notebooks": {name: record(s) if s and s.status == "done" else None for name, s in states.items()},
     }
 

@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 CONFIG = "adapter_config.json"
 FILES = (CONFIG, "job.json", "loss.csv", "README.md")
+WEIGHTS = "adapter_model.safetensors"
+PLAYED = "played.tar.xz"  # its episodes (rollout.released)
 USE = """## Use
 
 In a clone of the repository, where the base is found by its name:
@@ -83,20 +85,33 @@ def release(model: Path, conversations: Sequence[Conversation], folder: Path, **
     told, _, _ = (folder / "README.md").read_text(encoding="utf-8").partition("## Use")
     atomic_write_text(folder / "README.md", told + USE.format(adapter=f"params/adapters/{folder.name}", base=job.base))
     _set_base(folder, job.base)
-    weights = {name: value.to(torch.bfloat16) for name, value in load_file(model / "adapter_model.safetensors").items()}
-    save_file(weights, folder / "adapter_model.safetensors", metadata={"format": "pt"})
+    weights = {name: value.to(torch.bfloat16) for name, value in load_file(model / WEIGHTS).items()}
+    save_file(weights, folder / WEIGHTS, metadata={"format": "pt"})
     atomic_write_text(folder / "release.json", said.model_dump_json(indent=1) + "\n")
     return said
 
 
-def take(released: Path, folder: Path, base: Path | str, conversations: Sequence[Conversation]) -> "pd.DataFrame":
-    """Copy a released adapter to ``folder`` with its base's tokenizer; returns its loss log.
+def weights_hash(folder: Path) -> str:
+    """SHA-256 of an adapter's weights."""
+    return hashlib.sha256((folder / WEIGHTS).read_bytes()).hexdigest()
+
+
+def take(
+    released: Path, folder: Path, base: Path | str, conversations: Sequence[Conversation], played: bool = False
+) -> "pd.DataFrame":
+    """Copy a released adapter to ``folder`` with its base's tokenizer, and with its episodes if it is ``played``.
+
+    Returns its loss log.
 
     Warns where ``conversations`` are not what it was trained on. Raises FileNotFoundError where there is none,
     ValueError where it was trained on another base, FileExistsError where ``folder`` holds one that was tuned there.
     """
-    if missing := [name for name in (*FILES, "release.json") if not (released / name).exists()]:
-        raise FileNotFoundError(f"{released}: no {', '.join(missing)}; tune the model instead: leave out `released`")
+    if missing := [
+        name for name in (*FILES, "release.json", *([PLAYED] if played else [])) if not (released / name).exists()
+    ]:
+        raise FileNotFoundError(
+            f"{released}: no {', '.join(missing)}; leave out `released` to tune the model, `played` to play it"
+        )
     job = Job.model_validate_json((released / "job.json").read_text(encoding="utf-8"))
     now = describe(base, conversations, job.recipe)
     if now.base_version != job.base_version and not now.base == job.base == SMOLLM2:  # set-up has checked its weights
@@ -109,6 +124,9 @@ def take(released: Path, folder: Path, base: Path | str, conversations: Sequence
     folder.mkdir(parents=True, exist_ok=True)
     shutil.copyfile(released / "release.json", folder / "release.json")  # first: it says that the rest is no training's
     tokenizer = place(released, folder, base)
+    (folder / PLAYED).unlink(missing_ok=True)
+    if played:
+        shutil.copyfile(released / PLAYED, folder / PLAYED)
     said = Release.model_validate_json((released / "release.json").read_text(encoding="utf-8"))
     if said.ids_sha256 != ids_hash(prepare(conversations, tokenizer, job.recipe.max_tokens)[0]):
         log.warning(
@@ -121,7 +139,7 @@ def take(released: Path, folder: Path, base: Path | str, conversations: Sequence
 
 def place(released: Path, folder: Path, base: Path | str) -> Any:
     """Copy a released adapter to ``folder``, with its base's tokenizer, which is returned."""
-    shutil.copytree(released, folder, dirs_exist_ok=True)
+    shutil.copytree(released, folder, dirs_exist_ok=True, ignore=shutil.ignore_patterns(PLAYED))
     _set_base(folder, str(base))
     tokenizer = load_tokenizer(base)
     tokenizer.save_pretrained(folder)

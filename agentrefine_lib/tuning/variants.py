@@ -3,12 +3,12 @@
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 from unittest.mock import patch
 
 import pandas as pd
 from joblib import Parallel, delayed
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from agentrefine_lib.schema import Conversation, child_path, explain
 from agentrefine_lib.tuning.base import UNTUNED
@@ -30,6 +30,13 @@ class Method(BaseModel):
     seeds: list[int] = Field(min_length=1)
     train_steps: int | None = Field(default=None, gt=0)  # none: the recipe's
     released: str | None = None  # a folder of adapters, relative to the repository: taken from there, not tuned
+    played: list[int] = []  # seeds of released models whose episodes are released, too: taken, not played again
+
+    @model_validator(mode="after")
+    def played_are_released(self) -> Self:
+        if (self.played and not self.released) or set(self.played) - set(self.seeds):
+            raise ValueError("`played` lists seeds of a model that is `released`, out of its `seeds`")
+        return self
 
 
 class Planned(BaseModel):
@@ -42,6 +49,7 @@ class Planned(BaseModel):
     conversations: int | None
     train_steps: int | None = None
     released: str | None = None
+    played: bool = False
 
 
 def plan(models: Mapping[str, Any]) -> list[Planned]:
@@ -53,7 +61,13 @@ def plan(models: Mapping[str, Any]) -> list[Planned]:
         except ValidationError as error:
             raise ValueError(f"models: {name}: {explain(error)}") from None
         planned += [
-            Planned(policy=f"{name}-{seed}", method=name, seed=seed, **method.model_dump(exclude={"seeds"}))
+            Planned(
+                policy=f"{name}-{seed}",
+                method=name,
+                seed=seed,
+                played=seed in method.played,
+                **method.model_dump(exclude={"seeds", "played"}),
+            )
             for seed in method.seeds
         ]
     return planned
@@ -79,7 +93,11 @@ def tune_all(
     """
     taken = {
         model.policy: take(
-            root / model.released / model.policy, child_path(folder, model.policy), base, chosen(data, model)
+            root / model.released / model.policy,
+            child_path(folder, model.policy),
+            base,
+            chosen(data, model),
+            model.played,
         )
         for model in planned
         if model.released

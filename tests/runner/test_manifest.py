@@ -6,7 +6,7 @@ import subprocess
 from typing import Any
 
 from agentrefine_lib.runner import load_profile
-from agentrefine_lib.runner.manifest import git_state, wall_seconds
+from agentrefine_lib.runner.manifest import git_state, played_before, wall_seconds
 
 
 def test_a_repository_is_dirty_by_its_sources_and_not_by_what_runs_write(suite):
@@ -32,3 +32,10 @@ def test_chapters_side_by_side_count_once_and_pauses_do_not():
     assert wall_seconds([ran("00:30", 60), ran("00:00", 60), ran("00:10", 5)]) == 90
     assert wall_seconds([ran("00:00", 60), ran("05:00", 60)]) == 120
     assert wall_seconds([]) == 0
+
+
+def test_models_that_played_before_are_told():
+    taken = {"a-0": {"commit": "1234567", "processor": "x"}, "b-0": {"commit": "89abcde", "processor": "x"}}
+    told = "2 models played before, at 1234567, 89abcde (x): their episodes are released with them."
+    assert played_before({"played_before": taken}) == told
+    assert played_before({"played_before": {}}) == played_before({}) == ""

@@ -1,0 +1,117 @@
+"""Episodes that are released with a model: a run takes them where it would have played the same ones."""
+
+import io
+import json
+import logging
+import re
+import tarfile
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+from pydantic import BaseModel, ConfigDict
+
+from agentrefine_lib.schema import Episode, Task, atomic_write
+from agentrefine_lib.schema.settings import SETTINGS
+from agentrefine_lib.tuning.released import PLAYED, weights_hash
+
+log = logging.getLogger(__name__)
+FOLDERS = ("episodes", "ladder", "perturbed", "mended", "questions")  # of a run: what models play in step
+ABOUT = "played.json"
+MEMBER = re.compile(rf"({'|'.join(FOLDERS)})(/[\w-]+)*/[\w-]+\.jsonl")
+COLUMNS = ["policy", "folder", "episodes", "commit", "processor"]
+
+
+class Played(BaseModel):
+    """What lies beside the episodes in their archive; ``settings``: folder → what its episodes were played with."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    weights_sha256: str  # of the adapter that played
+    commit: str
+    processor: str  # on another kind replies may differ
+    settings: dict[str, dict[str, Any]]
+
+
+def release_episodes(run: Path, policy: str, released: Path, commit: str, processor: str) -> Path:
+    """Write all episodes of a run's model beside its released adapter, the same bytes for the same episodes.
+
+    Raises FileNotFoundError where the run has none of it.
+    """
+    paths = {folder: sorted((run / folder).rglob(f"{policy}.jsonl")) for folder in FOLDERS}
+    if not any(paths.values()):
+        raise FileNotFoundError(f"{run}: no episodes of {policy}; play chapters 04, 05 and 08 first")
+    about = Played(
+        weights_sha256=weights_hash(released),
+        commit=commit,
+        processor=processor,
+        settings={folder: _settings(run / folder) for folder, found in paths.items() if found},
+    )
+    files = {ABOUT: about.model_dump_json(indent=1).encode()}
+    files |= {path.relative_to(run).as_posix(): path.read_bytes() for found in paths.values() for path in found}
+    with atomic_write(released / PLAYED) as part, tarfile.open(part, "w:xz") as archive:
+        for name, data in files.items():
+            member = tarfile.TarInfo(name)
+            member.size = len(data)
+            archive.addfile(member, io.BytesIO(data))
+    return released / PLAYED
+
+
+def take_episodes(run: Path, tasks: Sequence[Task], *folders: Path) -> pd.DataFrame:
+    """Put the released episodes of a run's models into its folders, where they aren't; returns a row per file of them.
+
+    Only those of ``tasks`` are taken, and only where the folder's settings (``keep_settings``) are those they were
+    played with; a warning says where they aren't. What is missing then is played. Columns: policy, folder, episodes,
+    commit, processor. Raises ValueError for an archive that is not the adapter's.
+    """
+    rows, wanted = [], {task.id for task in tasks}
+    for policy, (about, files) in archives(run).items():
+        for name, data in files.items():
+            path = run / name
+            folder = next((folder for folder in folders if path.is_relative_to(folder)), None)
+            lines = [line for line in data.splitlines(keepends=True) if _task(line) in wanted] if folder else []
+            if lines and _fits(about, folder, policy) and _is_there(path, b"".join(lines)):
+                rows.append([path.stem, name.rpartition("/")[0], len(lines), about.commit[:7], about.processor])
+    return pd.DataFrame(rows, columns=COLUMNS)
+
+
+def archives(run: Path) -> dict[str, tuple[Played, Mapping[str, bytes]]]:
+    """``read_archive`` of each model of a run that has one, by its name."""
+    return {path.parent.name: read_archive(path) for path in sorted((run / "models").glob(f"*/{PLAYED}"))}
+
+
+def read_archive(archive: Path) -> tuple[Played, Mapping[str, bytes]]:
+    """What is said of the episodes, and each file of them. Raises ValueError where they are another model's."""
+    with tarfile.open(archive) as opened:
+        about = Played.model_validate_json(opened.extractfile(ABOUT).read())
+        files = {m.name: opened.extractfile(m).read() for m in opened if m.isfile() and MEMBER.fullmatch(m.name)}
+    if about.weights_sha256 != (found := weights_hash(archive.parent)):
+        told = f"{archive}: played by weights {about.weights_sha256[:12]}, and those beside it are {found[:12]}"
+        raise ValueError(f"{told}; delete the archive, so that the model plays anew")
+    return about, files
+
+
+def _task(line: bytes) -> str:
+    return Episode.model_validate_json(line).task.id
+
+
+def _settings(folder: Path) -> dict[str, Any]:
+    return json.loads((folder / SETTINGS).read_text(encoding="utf-8"))
+
+
+def _fits(about: Played, folder: Path, policy: str) -> bool:
+    """Whether a folder's episodes are played with what these were played with."""
+    then, now = about.settings[folder.name], _settings(folder)
+    if others := [name for name in {**then, **now} if then.get(name) != now.get(name)]:
+        told = "; ".join(f"{name}={then.get(name)}, now {now.get(name)}" for name in others)
+        log.warning("%s: %s were played with %s; they are played anew", policy, folder.name, told)
+    return not others
+
+
+def _is_there(path: Path, episodes: bytes) -> bool:
+    """Write a file of episodes where there is none; whether the file that is there begins with them."""
+    if not path.exists():
+        with atomic_write(path) as part:
+            part.write_bytes(episodes)
+    return path.read_bytes().startswith(episodes)
