@@ -19,7 +19,7 @@ from agentrefine_lib.schema import Trajectory, read_jsonl
 from agentrefine_lib.synthesis import Synthesis, synthesize
 from agentrefine_lib.tuning import Recipe, base_folder, prepare
 from agentrefine_lib.tuning.recipe import Job
-from agentrefine_lib.tuning.released import Release, ids_hash, release
+from agentrefine_lib.tuning.released import PLAYED, Release, ids_hash, release
 from agentrefine_lib.tuning.train import ProgressLine, read_log, tune
 from agentrefine_lib.tuning.variants import plan, tune_all
 
@@ -55,6 +55,13 @@ def test_a_released_adapter_is_taken_as_it_was_tuned(tiny, trajectories, tmp_pat
         tune_all(tiny, data, tmp_path / "models", planned, RECIPE)
     assert whole.keys() == load_file(tmp_path / "models" / "agentrefine-0" / "adapter_model.safetensors").keys()
     tune_all(tiny, data, tmp_path / "run", planned, RECIPE)  # again, over what was taken before
+    played = plan({"agentrefine": {"seeds": [0], "released": str(tmp_path / "adapters"), "played": [0]}})
+    with pytest.raises(FileNotFoundError, match=r"no played\.tar\.xz; leave out .* `played` to play it"):
+        tune_all(tiny, data, tmp_path / "run", played, RECIPE)
+    (folder / PLAYED).write_bytes(b"episodes")
+    for given, there in ((played, True), (planned, False)):
+        tune_all(tiny, data, tmp_path / "run", given, RECIPE)
+        assert (tmp_path / "run" / "agentrefine-0" / PLAYED).exists() == there
     assert 'place(Path("params/adapters/agentrefine-0")' in (folder / "README.md").read_text()
     with pytest.raises(FileNotFoundError, match=r"no adapter_config\.json"):
         tune_all(
@@ -81,6 +88,11 @@ def test_what_is_released_is_what_the_overnight_profile_tunes():
         model = planned[path.parent.name]
         own = {"seed": model.seed, "train_steps": model.train_steps or recipe.train_steps}
         assert Job.model_validate_json((path.parent / "job.json").read_text()).recipe == recipe.model_copy(update=own)
+
+
+def test_all_played_is_laptop_with_nothing_taken():
+    shorter = {name: {k: v for k, v in m.items() if k != "played"} for name, m in values("laptop")["models"].items()}
+    assert values("all-played")["models"] == shorter
 
 
 @pytest.fixture(scope="module")

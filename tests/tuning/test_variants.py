@@ -35,6 +35,16 @@ def test_a_model_for_each_seed():
         plan({"few": {"seed": 0, "seeds": [0]}})
 
 
+def test_only_seeds_of_released_models_have_played():
+    entry = {"seeds": [0, 1], "released": "params/adapters", "played": [1]}
+    assert [model.played for model in plan({"agentrefine": entry})] == [False, True]
+    for wrong in ({"played": [2]}, {"released": None}):
+        with pytest.raises(
+            ValueError, match=r"models: agentrefine: .*`played` lists seeds of a model that is `released`"
+        ):
+            plan({"agentrefine": entry | wrong})
+
+
 def test_what_is_not_there_is_named(tiny, trajectories, tmp_path):
     data = {"agentrefine": [to_conversation(t) for t in trajectories[:2]]}
     with pytest.raises(ValueError, match="few: found 2 conversations in agentrefine, expected at least 3"):
