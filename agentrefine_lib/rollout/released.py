@@ -7,7 +7,7 @@ import re
 import tarfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import IO, Any, cast
 
 import pandas as pd
 from pydantic import BaseModel, ConfigDict
@@ -70,7 +70,9 @@ def take_episodes(run: Path, tasks: Sequence[Task], *folders: Path) -> pd.DataFr
         for name, data in files.items():
             path = run / name
             folder = next((folder for folder in folders if path.is_relative_to(folder)), None)
-            lines = [line for line in data.splitlines(keepends=True) if _task(line) in wanted] if folder else []
+            if not folder:
+                continue
+            lines = [line for line in data.splitlines(keepends=True) if _task(line) in wanted]
             if lines and _fits(about, folder, policy) and _is_there(path, b"".join(lines)):
                 rows.append([path.stem, name.rpartition("/")[0], len(lines), about.commit[:7], about.processor])
     return pd.DataFrame(rows, columns=COLUMNS)
@@ -84,12 +86,12 @@ def archives(run: Path) -> dict[str, tuple[Played, Mapping[str, bytes]]]:
 def read_archive(archive: Path) -> tuple[Played, Mapping[str, bytes]]:
     """What is said of the episodes, and each file of them. Raises ValueError where they are another model's."""
     with tarfile.open(archive) as opened:
-        about = Played.model_validate_json(opened.extractfile(ABOUT).read())
-        files = {m.name: opened.extractfile(m).read() for m in opened if m.isfile() and MEMBER.fullmatch(m.name)}
+        read = {m.name: cast(IO[bytes], opened.extractfile(m)).read() for m in opened if m.isfile()}
+    about = Played.model_validate_json(read[ABOUT])
     if about.weights_sha256 != (found := weights_hash(archive.parent)):
         told = f"{archive}: played by weights {about.weights_sha256[:12]}, and those beside it are {found[:12]}"
         raise ValueError(f"{told}; delete the archive, so that the model plays anew")
-    return about, files
+    return about, {name: data for name, data in read.items() if MEMBER.fullmatch(name)}
 
 
 def _task(line: bytes) -> str:
