@@ -24,7 +24,6 @@ PLAIN, KINDS = "plain", "kinds"  # in a name: a plain game, a game whose goal na
 KIND = "kind"  # key of a script's environment: mechanic, costume and grammar that it was drawn from
 LISTED = 9  # commands that a list of what is possible names, at most
 MIXED = 0.3  # of the games draw their names from all costumes
-HAS = {"help": 0.45, "look": 0.4}  # how often a grammar has these commands
 
 
 class Recipe(NamedTuple):
@@ -58,7 +57,7 @@ class Speech:
         self.costume = "" if rng.random() < MIXED else recipe.costume
         self.variant = rng.random()
         self.goal = draw_form(rng)
-        self.grammar = Grammar(rng, words["operations"], recipe.form, HAS, recipe.plain)
+        self.grammar = Grammar(rng, words["operations"], recipe.form, recipe.plain)
         self.rendering = Rendering(rng, recipe.mechanic, recipe.plain)
         self.voice = Voice(rng, self.rendering, self.do, recipe.plain)
         self._drawn: dict[str, bytes] = {}  # seed → its world; to read one is faster than to draw it again
@@ -263,26 +262,14 @@ def _renamed(parts: tuple[str, ...], names: dict[str, str]) -> tuple[str, ...]:
     return tuple(names.get(part, part) for part in parts)
 
 
-class _Drawn(NamedTuple):
-    speech: Speech
-    seed: str
-    script: Script
-    moves: int
-
-
 def draw_game(recipe: Recipe) -> Game:
     """The game of a recipe, as at the start of the play."""
     return Game(*_draw(recipe))
 
 
-def draw_script(recipe: Recipe) -> Script:
-    """The script of that game alone."""
-    return _draw(recipe).script
-
-
 @lru_cache(maxsize=256)
-def _draw(recipe: Recipe) -> _Drawn:
-    """Games are asked for twice, to write the script and to play it; many may be under way at once."""
+def _draw(recipe: Recipe) -> tuple[Speech, str, Script, int]:
+    """What makes the game. Games are asked for twice, to write the script and to play it; many may be under way."""
     speech = Speech(recipe)
     wanted = 1 + (random.Random(f"short {recipe.key}").random() < SHORT)
     found: list[tuple[int, str]] = []
@@ -294,7 +281,7 @@ def _draw(recipe: Recipe) -> _Drawn:
     if found:
         moves, seed = min(found)
         example = _example(recipe, speech) if recipe.example else ""
-        return _Drawn(speech, seed, _script(recipe, speech, seed, example), moves)
+        return speech, seed, _script(recipe, speech, seed, example), moves
     raise ValueError(f"{recipe.mechanic}: none of {DRAWS} worlds takes {MOVES.start} to {MOVES.stop - 1} commands")
 
 

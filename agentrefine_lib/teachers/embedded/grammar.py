@@ -29,7 +29,7 @@ FORMS = {NATURAL: 50, "brackets": 13, "parentheses": 9, "commas": 8, "arrow": 6,
 CODED = ("brackets", "parentheses", "pairs")  # grammars whose verbs may be written as in a programming language
 FLIPPED = 0.2  # of the natural commands with two arguments: "from {place} take {thing}"
 SHORT = 0.4  # of the commands with an argument that may be left out
-EXTRAS = ("help", "look")  # operations of every world, without parameters
+EXTRAS = {"help": 0.45, "look": 0.4}  # operations without parameters → how often a grammar has them, in any world
 
 
 class Form(NamedTuple):
@@ -53,9 +53,7 @@ class Grammar:
     ``plain``: the first verb and preposition of each operation, in the order in which it is said.
     """
 
-    def __init__(
-        self, rng: random.Random, operations: dict[str, Any], form: str, extras: dict[str, float], plain: bool = False
-    ) -> None:
+    def __init__(self, rng: random.Random, operations: dict[str, Any], form: str, plain: bool) -> None:
         self._choose: Callable[[Sequence[str]], str] = itemgetter(0) if plain else rng.choice
         self._turned = 0.0 if plain else 1.0  # how far SHORT and FLIPPED hold
         self.form = form or rng.choices(list(FORMS), list(FORMS.values()))[0]
@@ -63,7 +61,7 @@ class Grammar:
         self._joint = rng.choice((" ", "_", "-")) if self.form in CODED else " "
         words = load_words("grammar")
         own: dict[str, Any] = {**operations}
-        own |= {extra: {"verbs": words[extra], "slots": []} for extra in EXTRAS if rng.random() < extras[extra]}
+        own |= {extra: {"verbs": words[extra], "slots": []} for extra, share in EXTRAS.items() if rng.random() < share}
         taken: set[str] = set()
         self.forms = {name: self._draw(rng, name, entry, taken) for name, entry in own.items()}
 

@@ -9,7 +9,7 @@ from pydantic import JsonValue
 
 from agentrefine_lib.schema import ERROR_FLAGS, PlayerTurn, Script, Turn
 from agentrefine_lib.teachers.embedded.errors import FLAG_OF, Blunder, draw_blunder
-from agentrefine_lib.teachers.embedded.game import Answer, Game, Recipe, draw_game, draw_script, purpose_of
+from agentrefine_lib.teachers.embedded.game import Answer, Game, Recipe, draw_game, purpose_of
 from agentrefine_lib.teachers.embedded.grammar import FORMS, NATURAL
 from agentrefine_lib.teachers.embedded.mechanic import Step
 from agentrefine_lib.teachers.embedded.mechanics import MECHANICS
@@ -88,7 +88,7 @@ class EmbeddedTeacher:
         return random.Random(f"mechanic {brief.world_key}").choice(self.mechanics)
 
     async def write_script(self, brief: Brief) -> JsonValue:
-        script = draw_script(self._recipe(brief)).model_dump(by_alias=True)
+        script = self.game(brief).script.model_dump(by_alias=True)
         rng = random.Random(f"script slip {brief.key}")
         if rng.random() < self.slip_rate:
             action = rng.choice(sorted(script["Available Actions"]))
