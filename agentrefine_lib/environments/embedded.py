@@ -44,7 +44,7 @@ class Embedded(TextEnvironment):
     version = f"agentrefine-lib {importlib.metadata.version('agentrefine_lib')}"
 
     def __init__(self, draw: Callable[[], Game] | None = None) -> None:
-        """``draw``: the game of a teacher's work instead of the task's own; see ``world_of``."""
+        """``draw``: the game of a teacher's work instead of the task's own; see ``worlds_of``."""
         self._draw = draw
         self._refused: Refused | None = None  # what the last action was refused for
 
@@ -145,14 +145,9 @@ def first_mistake(task: Task) -> tuple[str, str]:
     return world.mistake()
 
 
-def world_of(trajectory: Trajectory) -> tuple[Task, Callable[[Task], Embedded]] | None:
-    """The world that the embedded teacher drew for a trajectory, to be played by others; None for other teachers'."""
-    tasks, make = worlds_of([trajectory])
-    return (tasks[trajectory.id], make) if tasks else None
-
-
 def worlds_of(trajectories: Iterable[Trajectory]) -> tuple[dict[str, Task], Callable[[Task], Embedded]]:
-    """The embedded teacher's worlds of trajectories: a task by a trajectory's id, and what makes them (picklable)."""
+    """The worlds that the embedded teacher drew for trajectories, to be played by others: a task by a trajectory's id,
+    none for other teachers', and what makes them (picklable)."""
     recipes: dict[str, Recipe] = {}
     tasks: dict[str, Task] = {}
     for trajectory in trajectories:

@@ -5,7 +5,7 @@ Each limit is several times what the largest good data needs; the embedded teach
 
 import math
 import re
-from typing import NamedTuple
+from typing import Literal
 
 from pydantic import JsonValue
 
@@ -21,36 +21,30 @@ MAX_TURNS = 400  # of one play (embedded: 70): 200 commands, where the benchmark
 _UNWRITABLE = re.compile("[\0\ud800-\udfff]")
 
 
-class Fault(NamedTuple):
-    """What is wrong with a raw value: it is over a limit, or it is no JSON that can be written and read again."""
-
-    over_limit: bool
-    detail: str
-
-
-def find_fault(raw: JsonValue) -> Fault | None:
-    """The first fault of a script's raw value, by a walk that does not recurse and stops at the limits."""
+def find_fault(raw: JsonValue) -> tuple[Literal["too_large", "script_malformed"], str] | None:
+    """The first fault of a script's raw value: over a limit, or no JSON that can be written and read again. It is found
+    by a walk that does not recurse and stops at the limits."""
     waiting: list[tuple[list[JsonValue] | dict[str, JsonValue], int]] = [([raw], -1)]
     values = chars = 0
     while waiting:
         value, depth = waiting.pop()
         values += len(value) * (1 + isinstance(value, dict))
         if depth >= MAX_DEPTH or values > MAX_SCRIPT_VALUES:
-            return Fault(True, f"nested over {MAX_DEPTH} levels deep, or over {MAX_SCRIPT_VALUES} values")
+            return "too_large", f"nested over {MAX_DEPTH} levels deep, or over {MAX_SCRIPT_VALUES} values"
         for item in (*value, *value.values()) if isinstance(value, dict) else value:
             if isinstance(item, str):
                 chars += len(item)
                 if not is_writable(item):
-                    return Fault(False, f"{item[:80]!r} holds a NUL character or half of a surrogate pair")
+                    return "script_malformed", f"{item[:80]!r} holds a NUL character or half of a surrogate pair"
             elif isinstance(item, dict | list):
                 waiting.append((item, depth + 1))
             elif isinstance(item, int | float):
                 if abs(item) >= 1 << 63 or not math.isfinite(item):
-                    return Fault(False, "a number that is not finite or takes more than 64 bits")
+                    return "script_malformed", "a number that is not finite or takes more than 64 bits"
             elif item is not None:
-                return Fault(False, f"a {type(item).__name__}, which JSON does not have")
+                return "script_malformed", f"a {type(item).__name__}, which JSON does not have"
         if chars > MAX_SCRIPT_CHARS:
-            return Fault(True, f"more than {MAX_SCRIPT_CHARS} characters")
+            return "too_large", f"more than {MAX_SCRIPT_CHARS} characters"
     return None
 
 

@@ -93,7 +93,7 @@ class Rejection(Record):
 def check_script(raw: JsonValue) -> Script | Finding:
     """Parse a script and check each of its actions: names, parameters, and codes that read the action's instances."""
     if fault := find_fault(raw):
-        return Finding("too_large" if fault.over_limit else "script_malformed", fault.detail)
+        return Finding(*fault)
     try:
         script = Script.model_validate(raw, by_alias=True, by_name=False)
     except ValidationError as error:

@@ -8,7 +8,7 @@ from typing import Any
 import ipywidgets as widgets
 
 from agentrefine_lib.environments import make_environment
-from agentrefine_lib.environments.embedded import world_of
+from agentrefine_lib.environments.embedded import worlds_of
 from agentrefine_lib.environments.process import EngineFailure, EngineProcess, MakeEnvironment
 from agentrefine_lib.environments.rules_only import RulesOnly
 from agentrefine_lib.policies import ExpertPolicy, LiveEpisode, Policy
@@ -188,8 +188,10 @@ def _last_read(live: LiveEpisode) -> str:
 
 def _stage(what: What) -> tuple[Task, MakeEnvironment, Script | None]:
     """The task, what plays it, and the script whose rules judge commands."""
-    if isinstance(what, Trajectory) and (world := world_of(what)):
-        return *world, what.script
+    if isinstance(what, Trajectory):
+        worlds, make = worlds_of([what])
+        if worlds:
+            return worlds[what.id], make, what.script
     if isinstance(what, Trajectory | Script):
         script = what.script if isinstance(what, Trajectory) else what
         return Task(engine=RulesOnly.engine, name="script"), partial(RulesOnly, script), script

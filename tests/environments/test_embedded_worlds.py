@@ -8,7 +8,7 @@ import pytest
 from agentrefine_lib.agent import Prompting
 from agentrefine_lib.dataset import to_conversation
 from agentrefine_lib.environments.check import check_environment
-from agentrefine_lib.environments.embedded import Embedded, first_mistake, world_of
+from agentrefine_lib.environments.embedded import Embedded, first_mistake, worlds_of
 from agentrefine_lib.environments.process import Opening
 from agentrefine_lib.environments.signature import parse_command
 from agentrefine_lib.schema import Task, Trajectory, format_reply, parse_reply, read_jsonl
@@ -131,8 +131,8 @@ def test_the_world_of_a_trajectory_is_found_again_and_asked_for_in_the_words_of_
     teacher = EmbeddedTeacher([mechanic], costumes=["ship"])
     path = asyncio.run(synthesize(teacher, [Job("one", embedded_persona(7, ("ship",)), 7)], tmp_path))
     (trajectory,) = read_jsonl(path, Trajectory)
-    task, made = world_of(trajectory)
-    world = made(task)
+    tasks, made = worlds_of([trajectory])
+    world = made(task := tasks["one"])
     opening = Opening(world.reset(task), world.goal, world.rules, world.commands, world.version)
     learned = to_conversation(trajectory).conversations[0].value
     assert Prompting().chat(task, opening, [])[0]["content"] == learned  # word for word: a small model reads every one

@@ -7,7 +7,7 @@ from test_render import ATTACK, episode
 from transformers import AutoTokenizer
 
 from agentrefine_lib.dataset import to_conversation
-from agentrefine_lib.environments.embedded import world_of
+from agentrefine_lib.environments.embedded import worlds_of
 from agentrefine_lib.schema import ActionSpec, Task, read_jsonl, write_jsonl
 from agentrefine_lib.tuning import encode
 from agentrefine_lib.verify import Rejection
@@ -131,7 +131,7 @@ def test_a_script_without_a_world_is_judged_by_its_rules(three_turns):
         ground.close()
         return ground
 
-    assert world_of(three_turns) is None
+    assert not worlds_of([three_turns])[0]
     ground = asyncio.run(act())
     assert [step.error for step in ground.episode.steps] == ["parameter"]
 
