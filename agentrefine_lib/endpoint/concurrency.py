@@ -3,26 +3,21 @@
 import asyncio
 import time
 from collections import deque
-from collections.abc import Callable
+
+WINDOW_S = 0.25  # after a cut: failures within it are of the same overload
+GAP_S = 0.002  # between two places
 
 
 class Throttle:
     """Additive increase, multiplicative decrease. ``async with throttle as started`` holds one place.
 
-    Places are given in the order of asking and ``gap_s`` seconds apart: a burst would go through the client in
+    Places are given in the order of asking and GAP_S seconds apart: a burst would go through the client in
     lockstep, each answer waiting for the processor time of all.
     """
 
-    def __init__(
-        self,
-        ceiling: int,
-        window_s: float = 0.25,
-        gap_s: float = 0.002,
-        clock: Callable[[], float] = time.monotonic,
-    ) -> None:
+    def __init__(self, ceiling: int) -> None:
         self.ceiling, self.limit, self.in_flight = ceiling, float(ceiling), 0
-        self._window_s, self._gap_s, self._clock = window_s, gap_s, clock
-        self._cut_again_from = self._next_start = clock()
+        self._cut_again_from = self._next_start = time.monotonic()
         self._waiting: deque[asyncio.Future[None]] = deque()
         self._timer: asyncio.TimerHandle | None = None
 
@@ -35,11 +30,11 @@ class Throttle:
         """Halve, once for all requests that were started before the last cut or within the window after it."""
         if started >= self._cut_again_from:
             self.limit = max(1.0, self.limit / 2)
-            self._cut_again_from = self._clock() + self._window_s
+            self._cut_again_from = time.monotonic() + WINDOW_S
 
     def pause(self, seconds: float) -> None:
         """Start nothing for a while: the server said when it wants to hear from us again."""
-        self._next_start = max(self._next_start, self._clock() + seconds)
+        self._next_start = max(self._next_start, time.monotonic() + seconds)
 
     async def __aenter__(self) -> float:
         place = asyncio.get_running_loop().create_future()
@@ -51,7 +46,7 @@ class Throttle:
             if not place.cancelled():  # given and cancelled in the same round of the loop
                 await self.__aexit__()
             raise
-        return self._clock()
+        return time.monotonic()
 
     async def __aexit__(self, *_: object) -> None:
         self.in_flight -= 1
@@ -59,7 +54,7 @@ class Throttle:
 
     def _give_places(self) -> None:
         while self._waiting and self.in_flight < int(self.limit):
-            now = self._clock()
+            now = time.monotonic()
             if now < self._next_start:
                 if self._timer is None:
                     self._timer = asyncio.get_running_loop().call_later(self._next_start - now, self._on_timer)
@@ -67,7 +62,7 @@ class Throttle:
             place = self._waiting.popleft()
             if not place.done():
                 self.in_flight += 1
-                self._next_start = max(self._next_start + self._gap_s, now)
+                self._next_start = max(self._next_start + GAP_S, now)
                 place.set_result(None)
 
     def _on_timer(self) -> None:

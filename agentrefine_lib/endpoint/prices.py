@@ -4,7 +4,6 @@ import math
 from collections.abc import Mapping
 from datetime import date
 from pathlib import Path
-from typing import NamedTuple
 
 import yaml
 from pydantic import Field, TypeAdapter, ValidationError
@@ -12,6 +11,8 @@ from pydantic import Field, TypeAdapter, ValidationError
 from agentrefine_lib.endpoint.failures import EndpointError
 from agentrefine_lib.endpoint.request import EndpointSettings
 from agentrefine_lib.schema import Record, explain
+
+LATENCY_S = 10.0  # of one call, at least, where nothing else is known
 
 
 class Price(Record):
@@ -46,10 +47,10 @@ def load_prices(path: Path | str) -> dict[str, Price]:
         raise PriceError(f"{path}: not YAML: {error}") from None
 
 
-def price_of(settings: EndpointSettings, prices: Prices | None) -> Price | None:
+def price_of(settings: EndpointSettings, prices: Prices) -> Price | None:
     """The entry that ``settings`` names, else the model's own, else "local" for a loopback URL; None when unknown."""
     names = [settings.price] if settings.price else [settings.model, *(["local"] if settings.is_local else [])]
-    return next((prices[name] for name in names if name in prices), None) if prices else None
+    return next((prices[name] for name in names if name in prices), None)
 
 
 def need_price(price: Price | None, model: str) -> Price:
@@ -60,36 +61,19 @@ def need_price(price: Price | None, model: str) -> Price:
     return price
 
 
-class Estimate(NamedTuple):
-    """A run before it starts. ``money`` is None when the price is unknown; nothing is faster than ``seconds``."""
-
-    requests: int
-    prompt_tokens: int
-    completion_tokens: int
-    money: float | None
-    seconds: float
-
-    def __str__(self) -> str:
-        money = "cost unknown (no price for this model)" if self.money is None else f"${self.money:,.2f}"
-        minutes = f"{self.seconds / 60:,.1f} min" if self.seconds >= 60 else f"{self.seconds:.0f} s"
-        return (
-            f"{self.requests:,} requests, {self.prompt_tokens:,} + {self.completion_tokens:,} tokens "
-            f"(read + written), {money}, at least {minutes}"
-        )
-
-
 def estimate(
     n_items: int,
     calls_per_item: float,
     prompt_tokens: float,
     completion_tokens: float,
     settings: EndpointSettings,
-    prices: Prices | None = None,
-    latency_s: float = 10.0,
-) -> Estimate:
-    """What ``n_items`` will take; tokens are those of one call, ``latency_s`` is how long one call lasts."""
+    prices: Prices,
+) -> str:
+    """What ``n_items`` will take, in a line. Tokens are those of one call, which lasts LATENCY_S at least."""
     requests = math.ceil(n_items * calls_per_item)
     read, written = math.ceil(requests * prompt_tokens), math.ceil(requests * completion_tokens)
     price = price_of(settings, prices)
-    seconds = math.ceil(requests / settings.concurrency) * latency_s
-    return Estimate(requests, read, written, price.of(read, written) if price else None, seconds)
+    money = f"${price.of(read, written):,.2f}" if price else "cost unknown (no price for this model)"
+    seconds = math.ceil(requests / settings.concurrency) * LATENCY_S
+    time = f"{seconds / 60:,.1f} min" if seconds >= 60 else f"{seconds:.0f} s"
+    return f"{requests:,} requests, {read:,} + {written:,} tokens (read + written), {money}, at least {time}"

@@ -4,21 +4,22 @@ import asyncio
 
 import pytest
 
-from agentrefine_lib.endpoint import Endpoint
+from agentrefine_lib.endpoint import Endpoint, concurrency
 from agentrefine_lib.endpoint.concurrency import Throttle
 
 
 class Clock:
     now = 100.0
 
-    def __call__(self):
+    def monotonic(self):
         return self.now
 
 
-def test_it_halves_once_a_window_and_recovers_one_a_round():
+def test_it_halves_once_a_window_and_recovers_one_a_round(monkeypatch):
     clock = Clock()
-    throttle = Throttle(64, window_s=1.0, clock=clock)
-    before = clock()
+    monkeypatch.setattr(concurrency, "time", clock)
+    monkeypatch.setattr(concurrency, "WINDOW_S", 1.0)
+    throttle, before = Throttle(64), clock.now
     for _ in range(64):
         throttle.failed(before)
     assert throttle.limit == 32
@@ -26,7 +27,7 @@ def test_it_halves_once_a_window_and_recovers_one_a_round():
     throttle.failed(before)  # was sent before the cut
     throttle.failed(before + 0.5)  # within the window
     assert throttle.limit == 32
-    throttle.failed(clock())
+    throttle.failed(clock.now)
     assert throttle.limit == 16
     for _ in range(17):
         throttle.succeeded()
@@ -36,14 +37,16 @@ def test_it_halves_once_a_window_and_recovers_one_a_round():
     assert throttle.limit == 64
     for _ in range(20):
         clock.now += 2
-        throttle.failed(clock())
+        throttle.failed(clock.now)
     assert throttle.limit == 1
 
 
 @pytest.mark.parametrize("ceiling", [1, 7])
-def test_places_are_given_in_order_and_none_is_lost(ceiling):
+def test_places_are_given_in_order_and_none_is_lost(ceiling, monkeypatch):
+    monkeypatch.setattr(concurrency, "GAP_S", 0.0)
+
     async def run():
-        throttle, order, peak = Throttle(ceiling, gap_s=0.0), [], 0
+        throttle, order, peak = Throttle(ceiling), [], 0
 
         async def hold(i):
             nonlocal peak
@@ -67,9 +70,11 @@ def test_places_are_given_in_order_and_none_is_lost(ceiling):
     assert throttle.in_flight == 0
 
 
-def test_a_place_given_to_a_cancelled_task_is_passed_on():
+def test_a_place_given_to_a_cancelled_task_is_passed_on(monkeypatch):
+    monkeypatch.setattr(concurrency, "GAP_S", 0.0)
+
     async def run():
-        throttle = Throttle(1, gap_s=0.0)
+        throttle = Throttle(1)
         await throttle.__aenter__()
         first, second = (asyncio.create_task(throttle.__aenter__()) for _ in range(2))
         await asyncio.sleep(0)
