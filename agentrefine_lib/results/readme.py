@@ -27,7 +27,7 @@ COMPARED = {  # claim: what its difference is between
     "recovery_no_refinement_loss": (
         "Accepted after a refusal (asking for help counts), AgentRefine minus its twin without loss on refinements"
     ),
-    "mask_refinements": "Log-likelihood of refinements, AgentRefine minus the same twin",
+    "mask_refinements": "Log-likelihood of refinements in the training data, AgentRefine minus the same twin",
     "fig_thoughts": "Vendi score of half of the thoughts trained on, AgentRefine minus expert only",
 }
 
