@@ -123,18 +123,20 @@ def test_findings_over_engines_and_sizes():
         for engine, value in zip("abc", values, strict=True)
     ]
     rows = pd.DataFrame(rows)
-    told = "Of the trained models, AgentRefine has the most progress in 2 of 3 engines: a (9.0 %, the next 1.0 %)"
+    told = "Of the trained models, AgentRefine has the most progress on 2 of 3 engines: a (9.0 %, the next 1.0 %)"
     assert leads(rows, "progress") == f"{told} and b (5.0 %, the next 4.5 %, intervals overlap)"
     lucky = pd.DataFrame([{"method": "random valid action", "engine": "c", "value": 5.0}])
     told = leads(pd.concat([rows.assign(value=[9.0, 0.0, 0.0, 1.0, 0.0, 0.0]), lucky]), "progress")
     assert told.endswith(
-        " in 1 of 3 engines: a (9.0 %, the next 1.0 %); random valid actions have more on 1 of 3 engines"
+        " on 1 of 3 engines: a (9.0 %, the next 1.0 %); random valid actions have more on 1 of 3 engines"
     )
     assert leads(rows.assign(value=0.0), "progress") == "No trained model has any progress on 3 engines"
     one, other = (pd.Series({"value": value, "low": value - 2, "high": value + 2}) for value in (10.0, 12.0))
     falls = changed(other, one, "Progress", "at night")
     assert falls == "Progress falls from 12.0 % to 10.0 % at night, but their intervals overlap"
     assert changed(one, one, "Progress", "at night") == "Progress stays at 10.0 % at night"
+    few = pd.Series({"value": 10.0, "n": 4, "seeds": 2})
+    assert changed(few, few, "Progress", "at night") == "Progress stays at 10.0 % at night, but 2 tasks cannot tell"
 
 
 def test_one_order_and_one_look_everywhere(table):
@@ -259,7 +261,7 @@ def test_general_data_are_told_by_their_effect_and_are_no_size_of_agentrefine():
     assert told.endswith("from 0.0 % to 60.0 % with general data mixed in, but one of them has no interval")
     assert "was not measured" in plots.general_data(table.head(1)).get_suptitle().replace("\n", " ")
     figure, _ = plots.overall(table.assign(metric="progress"), "LLaMA-3-8B")
-    assert "the most progress in 0 of 1 engine" in figure.get_suptitle().replace("\n", " ")
+    assert "the most progress on 0 of 1 engine" in figure.get_suptitle().replace("\n", " ")
 
 
 def test_methods_have_one_order_and_one_name():

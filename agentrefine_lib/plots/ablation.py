@@ -62,14 +62,15 @@ def refinement(points: pd.DataFrame, told: str) -> Figure:
 
 def stuck(curves_of: pd.DataFrame) -> Figure:
     """fig_stuck: the share of episodes without a stuck loop so far; AgentRefine's with its 95 % band."""
-    steps = curves_of["step"].max()
+    steps = curves_of["step"].max() + 0.5  # so that a fall at the last step is seen
     last = curves_of.groupby("method", sort=False, observed=True).tail(1).rename(columns={"free": "value"})
     shown = pd.concat([curves_of.rename(columns={"free": "value"}), last.assign(step=steps)], ignore_index=True)
     last, shown = (part.assign(**(100 * part[ENDS])) for part in (last, shown))
     figure, ax = sheet(3.8)
     ax.set(xlabel="step", ylabel="episodes without a loop (%)", ylim=(0, 103), xlim=(0, steps if steps > 0 else 1))
     curves(ax, shown, "step", "value", "method", height=2.6, drawstyle="steps-post", marker="")
-    reading = f"A loop: what was just refused is sent again. Band: 95 % interval; n = {last['n'].min()}."
+    reading = "A loop: what was just refused is sent again. Every episode weighs the same. Band: 95 % interval; "
+    reading += f"n = {last['n'].min()}."
     return tell(figure, compared(last, "share of episodes without a loop"), reading)
 
 

@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from agentrefine_lib.environments import titles
 from agentrefine_lib.metrics.ladder import WORLDS
 from agentrefine_lib.plots.findings import changed
-from agentrefine_lib.plots.looks import AGENTREFINE, BLUE, INK, colour, panels, sheet, tell
+from agentrefine_lib.plots.looks import AGENTREFINE, BLUE, colour, panels, sheet, tell
 from agentrefine_lib.plots.marks import MARKERS, curves
 from agentrefine_lib.plots.paper import OURS
 
@@ -30,9 +30,8 @@ def thought_maps(points: pd.DataFrame) -> Figure:
     for (of, _), part in ((key, part) for key, part in groups.items() if key[1] == AGENTREFINE):
         others = {method: n for (kind, method), n in found.items() if kind == of and method != AGENTREFINE}
         most = max(others, key=lambda method: others[method], default="")
-        said.append(
-            f"{found[of, AGENTREFINE]:,} of {len(part):,} in {of}" + (f" ({most} {others[most]:,})" if most else "")
-        )
+        rival = f" (most of the others: {most}, {others[most]:,})" if most else ""
+        said.append(f"{found[of, AGENTREFINE]:,} of {len(part):,} in {of}{rival}")
     reading = "t-SNE: near dots are alike, distances between groups mean little. Light grey: the other methods."
     return tell(figure, f"Distinct thoughts of AgentRefine: {'; '.join(said) or 'none here'}", reading)
 
@@ -48,7 +47,8 @@ def environment_map(points: pd.DataFrame) -> Figure:
     axes["map"].legend(fontsize=7.5, loc="upper center", bbox_to_anchor=(0.5, -0.02), ncols=3, frameon=False)
     near = [part["nearest"].dropna() for part in groups.values()]
     axes["near"].boxplot(near, orientation="horizontal", tick_labels=list(groups), flierprops={"markersize": 2})
-    axes["near"].set(xlabel="similarity to the nearest synthesised", xlim=(min(0, points["nearest"].min()), 1.02))
+    axes["near"].set(xlabel="similarity to the nearest\nsynthesised environment")
+    axes["near"].set_xlim(min(0, points["nearest"].min()), 1.02)
     axes["near"].invert_yaxis()
     nearest = points.groupby("engine")["nearest"].mean()  # as in the claim: an engine counts once, the teacher's not
     tests = nearest.drop([INVENTED, WORLDS], errors="ignore").sort_values()
@@ -77,7 +77,8 @@ def similarity(table: pd.DataFrame) -> Figure:
     least, words = min(0.0, square.min().min()), {"fontsize": 9}
     sns.heatmap(square, vmin=least, vmax=1, cmap="Greys", annot=True, fmt=".2f", annot_kws=words, ax=ax)
     for number in ax.texts:  # readable on every grey
-        number.set_color("white" if float(number.get_text()) > 0.5 else INK)
+        dark = (float(number.get_text()) - least) / (1 - least) > 0.6
+        number.set_color("white" if dark else "black")
     ax.set(xlabel="", ylabel="")
     ax.grid(visible=False)
     ax.tick_params(axis="x", rotation=30)

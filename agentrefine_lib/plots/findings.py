@@ -51,7 +51,7 @@ def leads(scores: pd.DataFrame, what: str) -> str:
     for engine, row in ahead.iterrows():
         doubt = ", intervals overlap" if row["low"] <= row["high"] else ""
         where.append(f"{named[str(engine)]} ({row['value']:.1f} %, the next {row['value_best']:.1f} %{doubt})")
-    told = f"Of the trained models, AgentRefine has the most {what} in {len(where)} of {count(len(both), 'engine')}"
+    told = f"Of the trained models, AgentRefine has the most {what} on {len(where)} of {count(len(both), 'engine')}"
     told += f": {' and '.join(where[:2])}" if where else ""
     told += f" and {len(where) - 2} more" if len(where) > 2 else ""
     chance = scores[scores["method"] == NOT_TRAINED[0]].set_index("engine")["value"].reindex(both.index)
@@ -64,16 +64,15 @@ def changed(first: pd.Series, last: pd.Series, what: str, when: str) -> str:
     if pd.isna(first["value"]) or pd.isna(last["value"]):
         return f"{what} {when} was not measured"
     if abs(first["value"] - last["value"]) < SAME:
-        return f"{what} stays at {last['value']:.1f} % {when}"
+        return f"{what} stays at {last['value']:.1f} % {when}{_few(first, last)}"
     word = "rises" if last["value"] > first["value"] else "falls"
     return f"{what} {word} from {first['value']:.1f} % to {last['value']:.1f} % {when}{_doubt(first, last)}"
 
 
 def _doubt(one: pd.Series, other: pd.Series) -> str:
     """What few tasks, or two marginal intervals, leave open; nothing is said where one is unknown."""
-    n = min(_tasks(one), _tasks(other))
-    if n < FEWEST:
-        return f", but {count(int(n), 'task')} cannot tell"
+    if few := _few(one, other):
+        return few
     ends = [row.get(end, float("nan")) for row in (one, other) for end in ("low", "high")]
     if any(map(pd.isna, ends)):
         return ""
@@ -81,6 +80,12 @@ def _doubt(one: pd.Series, other: pd.Series) -> str:
         return ", but one of them has no interval"
     apart = ends[0] > ends[3] or ends[2] > ends[1]
     return "; their intervals do not overlap" if apart else ", but their intervals overlap"
+
+
+def _few(one: pd.Series, other: pd.Series) -> str:
+    """Says so where the tasks are too few to decide anything."""
+    n = min(_tasks(one), _tasks(other))
+    return f", but {count(int(n), 'task')} cannot tell" if n < FEWEST else ""
 
 
 def _tasks(row: pd.Series) -> float:

@@ -106,7 +106,7 @@ def pipeline(stages: list[tuple[str, str, str]]) -> Figure:
             "edgecolor": BLUE if last else INK,
         }
         text: Any = {"ha": "center", "va": "center", "fontsize": 8.5, "parse_math": False}
-        ax.text(column, 0.7, fill(made, 13), bbox=box, color="white" if last else "0.1", **text)
+        ax.text(column, 0.7, fill(made, 12, break_long_words=False), bbox=box, color="white" if last else "0.1", **text)
         ax.text(column, 1.02, room, color=INK, style="italic", **text)
         if column:
             ax.annotate("", (column - 0.4, 0.7), (column - 0.6, 0.7), arrowprops={"arrowstyle": "-|>", "color": INK})

@@ -58,12 +58,14 @@ def difference(row: dict[Any, Any], unit: str = "") -> str:
 
 
 def numbers(row: dict[Any, Any], unit: str = "") -> str:
-    """A test in words: its ``difference``, n, the most seeds of a method, and the n that would decide."""
+    """A test in words: its ``difference``, n, on how many of them the two differ, the most seeds, and the n that would
+    decide."""
     if pd.isna(row.get("difference")):
         return "one side is missing here"
     seeds = f", {'up to ' * (row['seeds'] > 1)}{count(int(row['seeds']), 'seed')}" if pd.notna(row["seeds"]) else ""
     needed = f"; about n = {row['needed']:,.0f} would decide" if pd.notna(row.get("needed")) else ""
-    return f"{difference(row, unit)}, n = {row['n']:,.0f}{seeds}{needed}"
+    differ = f" ({row['differ']:,.0f} differ)" if row.get("differ", 0) > 0 else ""
+    return f"{difference(row, unit)}, n = {row['n']:,.0f}{differ}{seeds}{needed}"
 
 
 def show_claims(tested: pd.DataFrame, root: Path | None = None) -> HTML:

@@ -84,7 +84,8 @@ def root(tmp_path):
 
 def test_the_page_shows_ours_beside_the_papers_escaped_and_every_claim(root):
     (root / "figures/claims_02.csv").write_text(
-        "claim,compared,difference,low,high,p,n,seeds,verdict,needed\nup,a - b,0.5,0,0.75,0.06,8,3,not decided,12\n"
+        "claim,compared,difference,low,high,p,n,seeds,differ,verdict,needed\n"
+        "up,a - b,0.5,0,0.75,0.06,8,3,7,not decided,12\n"
     )
     (root / "figures/errata.html").touch()
     page, text = (path.read_text() for path in write_pages(root / "figures", root))
@@ -94,7 +95,7 @@ def test_the_page_shows_ours_beside_the_papers_escaped_and_every_claim(root):
     assert page.index("37.5") < page.index("25 [10,\u00a040] (1/4)")  # the paper's table, then ours
     assert "0.125 (n\u00a0=\u00a04)" in page and "their page" in page
     for told in (page, text):
-        assert "50.0 points [0.0, 75.0], p = 0.06, n = 8, up to 3 seeds; about n = 12 would decide" in told
+        assert "50.0 points [0.0, 75.0], p = 0.06, n = 8 (7 differ), up to 3 seeds; about n = 12 would decide" in told
         assert "one side is missing here" in told
         assert "ried: " in told
         assert "1 of 1 artefacts" in told
