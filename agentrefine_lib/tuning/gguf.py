@@ -8,6 +8,7 @@ Llama's architecture only (SmolLM2, Llama 3): the others come with converters of
 import argparse
 import json
 import re
+import sys
 from pathlib import Path
 from typing import Any, Literal, get_args
 
@@ -133,7 +134,10 @@ def main() -> None:
     parser.add_argument("file", type=Path, help="the GGUF file to write")
     parser.add_argument("--precision", choices=get_args(Precision), default="F16", help="Q8_0 is half as large")
     given = parser.parse_args()
-    size = write_gguf(base_folder(given.model), given.file, given.precision).stat().st_size
+    try:
+        size = write_gguf(base_folder(given.model), given.file, given.precision).stat().st_size
+    except (OSError, ValueError) as error:  # no model there, or one that GGUF is not written for
+        sys.exit(f"{given.model}: {error}")
     print(f"{given.file}: {size / 1e6:.0f} MB; for Ollama, a Modelfile with one line: FROM ./{given.file.name}")
 
 
