@@ -40,6 +40,12 @@ def base_folder(base_model: str) -> str:
     return str(FOLDER)
 
 
+def require_folder(base_model: str) -> None:
+    """Raise ValueError for a path at which there is no folder; a name may be one on Hugging Face."""
+    if base_model.startswith(("/", "./", "../")) and not Path(base_model).is_dir():
+        raise ValueError(f"base_model: found no folder {base_model!r}, expected one that transformers loads, or a name")
+
+
 def load_tokenizer(model: Path | str) -> Any:
     """The tokenizer of a folder or hub name. One without a chat template, a base model's, gets its family's."""
     tokenizer = AutoTokenizer.from_pretrained(model, trust_remote_code=False)
