@@ -24,4 +24,5 @@ def check_choices(values: Mapping[str, Any], given: Sequence[Given], problems: l
         try:
             getattr(import_module(f"agentrefine_lib.{room}"), function)(values[name])
         except ValueError as error:
-            problems.append(f"{places[name]}: {error}")
+            told = str(error).removeprefix(f"{name}: ")
+            problems.append(f"{places[name]}: {name}: {told}")

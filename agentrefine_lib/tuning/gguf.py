@@ -17,7 +17,7 @@ import numpy as np
 from gguf import GGMLQuantizationType, GGUFWriter, LlamaFileType, TokenType
 
 from agentrefine_lib.schema import atomic_write
-from agentrefine_lib.tuning.base import base_folder, load_tokenizer
+from agentrefine_lib.tuning.base import base_folder, load_tokenizer, require_folder
 from agentrefine_lib.tuning.export import UnfitError, load_merged
 
 Precision = Literal["F16", "Q8_0"]
@@ -135,6 +135,7 @@ def main() -> None:
     parser.add_argument("--precision", choices=get_args(Precision), default="F16", help="Q8_0 is half as large")
     given = parser.parse_args()
     try:
+        require_folder(given.model)
         size = write_gguf(base_folder(given.model), given.file, given.precision).stat().st_size
     except (OSError, ValueError) as error:  # no model there, or one that GGUF is not written for
         sys.exit(f"{given.model}: {error}")

@@ -88,7 +88,7 @@ def test_what_gguf_has_no_name_for_is_refused(tiny, tmp_path):
 
 def test_the_command_tells_in_a_line_what_is_no_model(tmp_path, monkeypatch):
     monkeypatch.setattr(sys, "argv", ["gguf", str(tmp_path / "typo"), str(tmp_path / "m.gguf")])
-    with pytest.raises(SystemExit, match=f"^{tmp_path}/typo: "):
+    with pytest.raises(SystemExit, match=f"^{tmp_path}/typo: found no folder "):
         main()
 
 
