@@ -14,7 +14,12 @@ TOOLS := .venv/tools/bin
 # chapters at a time; one where they would share a GPU
 JOBS ?= $(if $(shell command -v nvidia-smi),1,2)
 REPRODUCE = $(BIN)/python -m agentrefine_lib.runner $(PROFILE) --jobs $(JOBS) $(if $(ONLY),--only $(ONLY)) $(if $(P),-p $(P)) $(ARGS)
-# every chapter of the default run is done: only then are its findings told
+# a value that a typing error would lose: make reproduce profile=smoke would run the default profile for an hour
+KNOWN := PROFILE ONLY P ARGS JOBS A B PYTHON NODE_PYTHON TORCH BIN SHELL
+UNKNOWN := $(filter-out $(KNOWN),$(foreach name,$(.VARIABLES),$(if $(filter command,$(firstword $(origin $(name)))),$(name))))
+$(if $(UNKNOWN),$(error found $(foreach name,$(UNKNOWN),$(name)=), expected some of $(KNOWN:%=%=), in capitals))
+# every chapter of the default run is done, with its own values: only then are its findings told
+OTHER := $(filter-out processes=%,$(P)) $(filter -p% -h --help --why --dry-run,$(ARGS))
 WHOLE = $(BIN)/python -c 'import json; exit(None in json.load(open("figures/manifest.json"))["notebooks"].values())'
 
 # what JupyterLab adds to a notebook that it saves
@@ -29,7 +34,7 @@ help: ## list the commands
 
 reproduce: .venv/ready .venv/base ## run the notebooks of a profile and write its figures
 	$(REPRODUCE)
-	@if [ "$(PROFILE)$(findstring _dir=,$(P))" = laptop ] && [ -e runs/laptop/models/models.csv ] && $(WHOLE); then $(BIN)/python -m agentrefine_lib.results.readme && \
+	@if [ "$(PROFILE)$(if $(strip $(OTHER)),-changed)" = laptop ] && [ -e runs/laptop/models/models.csv ] && $(WHOLE); then $(BIN)/python -m agentrefine_lib.results.readme && \
 	  $(BIN)/python -m agentrefine_lib.runner.pack laptop && $(BIN)/python -m agentrefine_lib.results.book laptop; fi
 
 base: .venv/base ## fetch the base model, SmolLM2-135M-Instruct (93 MB, once) and convert it

@@ -48,7 +48,11 @@ def test_every_command_answers_help(path, monkeypatch, capsys):
     [
         ({"01": {}, "02": {}}, [], ["runner", "results.readme", "runner.pack", "results.book"]),
         ({"01": {}, "02": None}, ["ONLY=01"], ["runner"]),
+        ({"01": {}, "02": {}}, ["P=processes=1"], ["runner", "results.readme", "runner.pack", "results.book"]),
         ({"01": {}, "02": {}}, ["P=run_dir=runs/x"], ["runner"]),
+        ({"01": {}, "02": {}}, ["ONLY=02", "P=limits.steps=3 'panel={babyai: {\"a\": [1]}}'"], ["runner"]),
+        ({"01": {}, "02": {}}, ["ARGS=--dry-run"], ["runner"]),
+        ({"01": {}, "02": {}}, ["ARGS=-p limits.steps=3"], ["runner"]),
     ],
 )
 def test_only_a_whole_default_run_rewrites_the_findings_the_packed_run_and_the_book(done, words, told, tmp_path):
@@ -66,3 +70,11 @@ echo "${{2#agentrefine_lib.}}" >>called
     old = ["-o", ".venv/ready", "-o", ".venv/base"]
     subprocess.run(["make", "reproduce", "JOBS=1", "TORCH=cpu", *old, *words], cwd=tmp_path, check=True)
     assert (tmp_path / "called").read_text().split() == told
+
+
+@pytest.mark.parametrize("word", ["profile=smoke", "p=limits.steps=3", "ONYL=04"])
+def test_make_refuses_a_name_that_it_does_not_know(word):
+    run = subprocess.run(["make", "-n", "reproduce", word], cwd=LIBRARY.parent, capture_output=True, text=True)
+    assert run.returncode == 2
+    assert f"found {word.partition('=')[0]}=, expected some of PROFILE= ONLY= P= " in run.stderr
+    assert not run.stdout

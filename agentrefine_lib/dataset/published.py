@@ -12,6 +12,7 @@ from agentrefine_lib.schema.actions import compile_code
 
 DATA_FILES = ("*.jsonl", "*.json", "*.parquet")
 TALKS = ("conversations", "conversation", "messages")  # the field of a row that holds what was said
+FLAGS = ("loss", "weight", "train", "loss_weight")  # says whether a reply is trained: ours, OpenAI's, our exports'
 SENDERS = {"user": "human", "assistant": "gpt"}  # what other files call them
 
 
@@ -38,9 +39,9 @@ class Released(Section):
 def read_published(source: Published, root: Path) -> Iterator[Conversation]:
     """The rows of a set as they are, with their own ``loss`` flags; ``root``: where a relative path begins.
 
-    Agent-FLAN's, AgentGym's and OpenAI's names of fields are understood, other fields left alone, and what a system
-    message says stands before the first message of the human. A name that is no path is fetched from Hugging Face,
-    once. Raises SchemaError for a bad row, naming it, and where there is nothing to read.
+    Agent-FLAN's, AgentGym's and OpenAI's names of fields are understood, flags among them (FLAGS), other fields left
+    alone, and what a system message says stands before the first message of the human. A name that is no path is
+    fetched from Hugging Face, once. Raises SchemaError for a bad row, naming it, and where there is nothing to read.
     """
     empty = True
     for path in _files(source.path, root):
@@ -72,13 +73,18 @@ def _released(raw: Any, name: str) -> dict[str, Any]:
     said: list[Mapping[str, Any]] | None = next((raw[name] for name in TALKS if name in raw), None)
     if said is None:
         raise KeyError(f"expected {', '.join(TALKS[:-1])} or {TALKS[-1]}")
-    messages = [
-        {"from": m.get("from", m.get("role")), "value": m.get("value", m.get("content")), "loss": m.get("loss")}
-        for m in said
-    ]
+    messages = [_message(message) for message in said]
     if messages[0]["from"] == "system":
         system = messages.pop(0)
         messages[0]["value"] = f"{system['value']}\n\n{messages[0]['value']}"
-    for message in messages:
-        message["from"] = SENDERS.get(message["from"], message["from"])
     return {"id": str(raw.get("id", raw.get("item_id", name))), "conversations": messages}
+
+
+def _message(raw: Mapping[str, Any]) -> dict[str, Any]:
+    """A message by the released names. What a reply's weight says is its ``loss``, which is no for 0."""
+    sender = raw.get("from", raw.get("role"))
+    sender = SENDERS.get(sender, sender)
+    flags = [raw.get(name) for name in (FLAGS if sender == "gpt" else FLAGS[:1])]
+    flag = next((flag for flag in flags if flag is not None), None)
+    loss = flag != 0 if isinstance(flag, int | float) else flag
+    return {"from": sender, "value": raw.get("value", raw.get("content")), "loss": loss}

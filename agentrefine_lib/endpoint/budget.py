@@ -4,6 +4,8 @@ import asyncio
 from collections.abc import Callable
 from typing import NamedTuple
 
+from pydantic import Field
+
 from agentrefine_lib.endpoint.failures import EndpointError
 from agentrefine_lib.schema import Section
 
@@ -11,9 +13,9 @@ from agentrefine_lib.schema import Section
 class Budget(Section):
     """Limits over all runs of one recording; None is no limit."""
 
-    requests: int | None = None  # HTTP requests; failed ones count in the run that made them
-    tokens: int | None = None  # read and written
-    money: float | None = None  # US dollars
+    requests: int | None = Field(default=None, ge=0)  # HTTP requests; failed ones count in the run that made them
+    tokens: int | None = Field(default=None, ge=0)  # read and written
+    money: float | None = Field(default=None, ge=0)  # US dollars
 
 
 class Usage(NamedTuple):

@@ -35,7 +35,9 @@ def engines_of_both(episodes: pd.DataFrame, method: str, baseline: str) -> list[
     ours, theirs = (set(episodes.loc[episodes["method"] == name, "task"]) for name in (method, baseline))
     shared = episodes[episodes["task"].isin(ours & theirs)]
     if shared.empty:
-        raise ValueError(f"{method!r} and {baseline!r} have no task in common")
+        there = ", ".join(sorted(set(episodes["method"])))
+        told = f"there are: {there}; name two of them (case)"
+        raise ValueError(f"{method!r} and {baseline!r} have no task in common; {told}")
     return list(dict.fromkeys(shared["engine"]))
 
 

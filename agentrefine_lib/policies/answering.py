@@ -24,7 +24,7 @@ class General(Section):
         default=["untuned", "expert_only-0", "expert_only_general-0", "agentrefine-0", "agentrefine_general-0"]
     )
     open_questions: str = ""  # a file in MT-bench's format, relative to the repository, for the judge; empty: none
-    reply_tokens: int = 192  # of one answer at most
+    reply_tokens: int = Field(default=192, gt=0)  # of one answer at most
 
 
 class Answerer(Protocol):

@@ -36,16 +36,16 @@ class Sampling:
 class Decoding(Section):
     """How much a model reads and writes: the section ``decoding``."""
 
-    context: int = 2048  # tokens it reads at most; older turns are dropped, goal and first observation stay
-    reply_tokens: int = 64  # of one reply at most
+    context: int = Field(default=2048, gt=0)  # tokens read at most; older turns go, goal and first observation stay
+    reply_tokens: int = Field(default=64, gt=0)  # of one reply at most
 
 
 class Samples(Section):
     """Which models play tasks several times: the section ``sampling`` of chapter 6."""
 
     policies: list[str] = Field(default=["expert_only-0", "agentrefine-0"])  # models of chapter 3
-    temperature: float = 1.0  # of the samples
-    tries: int = 2  # of each task with Reflexion, by the same models
+    temperature: float = Field(default=1.0, gt=0)  # of the samples
+    tries: int = Field(default=2, ge=1)  # of each task with Reflexion, by the same models
 
 
 class Written(NamedTuple):

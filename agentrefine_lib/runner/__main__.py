@@ -14,6 +14,13 @@ from agentrefine_lib.runner.profile import Profile, ProfileError, load_profile
 from agentrefine_lib.runner.workspace import repository
 
 
+def job_count(text: str) -> int:
+    """A number of jobs. Raises ArgumentTypeError."""
+    if not text.isdecimal() or not 1 <= int(text) < 100:
+        raise argparse.ArgumentTypeError(f"found {text!r}, expected a number from 1 to 99")
+    return int(text)
+
+
 def arguments(words: Sequence[str] | None) -> argparse.Namespace:
     """What was asked for on the command line."""
     parser = argparse.ArgumentParser(prog="runner", description="Run the notebooks of a profile, in order.")
@@ -21,9 +28,7 @@ def arguments(words: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--only", nargs="+", action="extend", default=[], metavar="NAME", help="03 or 03_finetuning")
     parser.add_argument("--force", action="store_true", help="run everything again, even what is up to date")
     parser.add_argument("--keep", action="store_true", help="go on from what is there although something changed")
-    parser.add_argument(
-        "--jobs", type=int, choices=range(1, 100), default=1, metavar="N", help="notebooks at a time (default: 1)"
-    )
+    parser.add_argument("--jobs", type=job_count, default=1, metavar="N", help="notebooks at a time (default: 1)")
     parser.add_argument("--dry-run", action="store_true", help="only say what would run")
     parser.add_argument("--why", action="store_true", help="only say what would run, with every reason")
     parser.add_argument(

@@ -116,7 +116,7 @@ def select(profile: Profile, only: Sequence[str] = ()) -> list[Notebook]:
 
     Raises ProfileError for unknown names, and for inputs that neither exist nor are written earlier in the selection.
     """
-    names = [notebook.name for notebook in profile.notebooks]
+    names, only = [notebook.name for notebook in profile.notebooks], ",".join(only).replace(",", " ").split()
     found = {text: [name for name in names if name == text or name.startswith(f"{text}_")] for text in only}
     if unknown := [text for text in only if not found[text]]:
         raise ProfileError([f"--only {text}: no such notebook; there are: {', '.join(names)}" for text in unknown])

@@ -26,6 +26,7 @@ from agentrefine_lib.schema import atomic_write_text, texts
 
 PACKAGE = "agentrefine_lib"
 LOCK = "constraints.txt"
+SHOWN = ("case", "paper_family")  # parameters that choose what is shown of episodes, which stay good
 BY_NAME = 'import_module(f"{__name__}.'  # how a package imports modules of its own by name
 
 
@@ -267,7 +268,7 @@ def judge(notebook: Notebook, profile: Profile, digests: Digests, force: bool = 
     source = ["the notebook itself changed"] if then.fingerprint.notebook != now.notebook else []
     forced = ["--force"] if force else []
     data = [told for told, path in zip(changed, touched, strict=True) if not path.is_relative_to(profile.figures_dir)]
-    spoilt = [*other, *data]
+    spoilt = [*(told for told in other if not told.startswith(tuple(f"parameter {name} " for name in SHOWN))), *data]
     resumable = not force and (keep or not spoilt)
     return Verdict(
         now=now,

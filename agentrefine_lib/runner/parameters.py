@@ -137,6 +137,9 @@ def check_values(given: list[Given], known: dict[str, Parameter], problems: list
     """
     values: dict[str, Any] = {}
     for where, name, value in given:
+        if name not in known and (fields := [full for full in known if full.startswith(f"{name}.")]):
+            problems.append(f"{where}: {name}: found {value!r}, expected its fields, as in {fields[0]}=…")
+            continue
         if name not in known:
             problems.append(f"{where}: {name}: no notebook declares this parameter{did_you_mean(name, known)}")
             continue

@@ -13,6 +13,7 @@ from typing import Any
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
+from agentrefine_lib.runner.choices import check_choices
 from agentrefine_lib.runner.parameters import (
     Given,
     Parameter,
@@ -163,6 +164,14 @@ def read_overrides(texts: Sequence[str], problems: list[str]) -> Iterator[Given]
             problems.append(f"-p: found {text!r}, expected name=value with a value in YAML")
 
 
+def beside(overrides: list[Given]) -> list[Given]:
+    """The overrides; of one that names only ``run_dir``, figures go into that folder and no other run's are lost."""
+    folders = {one.name: one for one in overrides if one.name in ("run_dir", "figures_dir")}
+    if set(folders) == {"run_dir"} and (folder := folders["run_dir"].value):
+        return [*overrides, folders["run_dir"]._replace(name="figures_dir", value=f"{folder}/figures")]
+    return overrides
+
+
 def take_without(given: list[Given], problems: list[str]) -> dict[str, list[Given]]:
     """Engine → the values for where it cannot be played: what stands under ``without``, taken out of the rest."""
     found: dict[str, list[Given]] = {}
@@ -209,11 +218,12 @@ def load_profile(
     entries = take_chapters(given, chapters, problems)
     without = take_without(given, problems)
     given += [value for engine, values in without.items() if engine in missing for value in values]
-    given += read_overrides(overrides, problems)
+    given += beside(list(read_overrides(overrides, problems)))
     sources = {entry.name: root / "notebooks" / f"{entry.name}.ipynb" for entry in chapters}
     declared = {entry: with_fields(declared_parameters(source, problems)) for entry, source in sources.items()}
     vocabulary = one_vocabulary(declared, problems)
     values = check_sections(check_values(given, vocabulary, problems), given, problems)
+    check_choices(values, given, problems)
     for unused in (given for engine, given in without.items() if engine not in missing):
         check_sections(check_values(unused, vocabulary, problems), unused, problems)
     if problems:

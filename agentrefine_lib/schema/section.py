@@ -3,6 +3,7 @@
 import difflib
 import re
 from collections.abc import Iterable
+from pathlib import Path
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, model_validator
@@ -35,7 +36,10 @@ def did_you_mean(name: object, known: Iterable[str]) -> str:
 
 
 def spelt_out(value: Any) -> Any:
-    """The value with every range in its lists spelt out: ``[0..3, 7]`` is ``[0, 1, 2, 3, 7]``."""
+    """The value with every range in its lists spelt out, ``[0..3, 7]`` as ``[0, 1, 2, 3, 7]``, and ``~/`` as the home
+    folder, which no shell does inside quotes."""
+    if isinstance(value, str) and value.startswith("~/"):
+        return str(Path(value).expanduser())
     if isinstance(value, dict):
         return {key: spelt_out(item) for key, item in value.items()}
     if not isinstance(value, list):

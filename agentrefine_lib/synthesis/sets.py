@@ -42,7 +42,9 @@ class Synthesis(Section):
 
     def jobs(self, count: int, root: Path = Path()) -> list[Job]:
         """The first trajectories to be made; ``root``: where a relative path of personas begins. Raises ValueError
-        where the file has too few personas."""
+        for none, and where the file has too few personas."""
+        if count < 1:
+            raise ValueError(f"n_trajectories: found {count}, expected at least 1")
         seeds = range(self.seed, self.seed + count)
         if not self.personas:
             costumes = self.teacher().costumes
@@ -63,13 +65,18 @@ SETS: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {  # what is changed of
 LEARNER = "errors_learner"  # the errors are an earlier model's: rollout.roll_out_corrected makes it
 
 
+def require_sets(names: Sequence[str]) -> None:
+    """Raise ValueError for a name that is no further training set's."""
+    if unknown := set(names) - {*SETS, LEARNER}:
+        raise ValueError(f"sets: no such {', '.join(sorted(unknown))}; expected some of {', '.join([*SETS, LEARNER])}")
+
+
 async def synthesize_sets(names: Sequence[str], asked: Synthesis, jobs: Sequence[Job], folder: Path) -> None:
     """Make sets of SETS into ``folder/<name>``; ``asked`` and ``jobs`` are those of the main set.
 
     Resumable like ``synthesize``. Raises ValueError for a name that is none of them.
     """
-    if unknown := set(names) - {*SETS, LEARNER}:
-        raise ValueError(f"sets: no such {', '.join(sorted(unknown))}; expected some of {', '.join([*SETS, LEARNER])}")
+    require_sets(names)
     for name in [name for name in SETS if name in names]:
         teachers, others = SETS[name]
         await synthesize(asked.teacher(**teachers), jobs, folder / name, asked.limits(**others))

@@ -40,6 +40,13 @@ def base_folder(base_model: str) -> str:
     return str(FOLDER)
 
 
+def require_folder(base_model: str) -> None:
+    """Raise ValueError for a path at which there is no folder; a name, with at most one slash, may be on the hub."""
+    is_path = base_model.startswith(("/", ".")) or base_model.count("/") > 1
+    if is_path and not Path(base_model).is_dir():
+        raise ValueError(f"found no folder {base_model!r}, expected one that transformers loads, or a hub name")
+
+
 def load_tokenizer(model: Path | str) -> Any:
     """The tokenizer of a folder or hub name. One without a chat template, a base model's, gets its family's."""
     tokenizer = AutoTokenizer.from_pretrained(model, trust_remote_code=False)

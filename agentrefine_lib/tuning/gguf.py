@@ -8,6 +8,7 @@ Llama's architecture only (SmolLM2, Llama 3): the others come with converters of
 import argparse
 import json
 import re
+import sys
 from pathlib import Path
 from typing import Any, Literal, get_args
 
@@ -16,7 +17,7 @@ import numpy as np
 from gguf import GGMLQuantizationType, GGUFWriter, LlamaFileType, TokenType
 
 from agentrefine_lib.schema import atomic_write
-from agentrefine_lib.tuning.base import base_folder, load_tokenizer
+from agentrefine_lib.tuning.base import base_folder, load_tokenizer, require_folder
 from agentrefine_lib.tuning.export import UnfitError, load_merged
 
 Precision = Literal["F16", "Q8_0"]
@@ -133,7 +134,11 @@ def main() -> None:
     parser.add_argument("file", type=Path, help="the GGUF file to write")
     parser.add_argument("--precision", choices=get_args(Precision), default="F16", help="Q8_0 is half as large")
     given = parser.parse_args()
-    size = write_gguf(base_folder(given.model), given.file, given.precision).stat().st_size
+    try:
+        require_folder(given.model)
+        size = write_gguf(base_folder(given.model), given.file, given.precision).stat().st_size
+    except (OSError, ValueError) as error:  # no model there, or one that GGUF is not written for
+        sys.exit(f"{given.model}: {error}")
     print(f"{given.file}: {size / 1e6:.0f} MB; for Ollama, a Modelfile with one line: FROM ./{given.file.name}")
 
 

@@ -23,15 +23,15 @@ class Recipe(Section):
     train_steps: int = Field(default=4, gt=0)  # optimiser steps
     epochs: int = Field(default=0, ge=0)  # passes over the data in place of train_steps, a checkpoint after each
     batch_size: int = Field(default=2, gt=0)  # conversations per step, over all processes and accumulated parts
-    learning_rate: float = 1e-3  # peak; linear warm-up, then cosine to zero
+    learning_rate: float = Field(default=1e-3, gt=0)  # peak; linear warm-up, then cosine to zero
     warmup: float = Field(default=0.05, ge=0, lt=1)  # share of the steps
-    max_tokens: int = 2048  # longer conversations are left out and counted
+    max_tokens: int = Field(default=2048, gt=0)  # longer conversations are left out and counted
     save_every: int = Field(default=50, gt=0)  # steps between checkpoints; a killed run continues from the last
     checkpoints: int = Field(default=1, gt=0)  # the newest ones that are kept
     seed: int = 0  # added to the models' own: order of the data, and a new adapter's weights
     accumulation: int = Field(default=1, gt=0)  # parts that a process takes its share of a step in; less memory
     lora_rank: int = Field(default=16, ge=0)  # of an adapter on every linear layer; 0: all weights are tuned
-    lora_alpha: int = 32  # the adapter's output is scaled by lora_alpha / lora_rank
+    lora_alpha: int = Field(default=32, gt=0)  # the adapter's output is scaled by lora_alpha / lora_rank
     precision: Literal["float32", "bfloat16"] = "bfloat16"  # of the computation; fully tuned weights stay in float32
     gradient_checkpointing: bool = False  # compute activations twice, keep few of them
     optimizer: str = "adamw_torch"  # a name that transformers knows, e.g. adamw_torch_fused, paged_adamw_8bit

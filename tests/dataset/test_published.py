@@ -64,3 +64,13 @@ def test_rows_in_openais_style_are_read(tmp_path):
     (tmp_path / "o.jsonl").write_text(json.dumps({"messages": FLAN["conversation"]}) + "\n")
     (row,) = read_published(Published(path="o.jsonl"), tmp_path)
     assert [m.sender for m in row.conversations] == ["human", "gpt"] and row.id == "o-1"
+
+
+@pytest.mark.parametrize(("flag", "no", "yes"), [("weight", 0, 1), ("train", False, True), ("loss_weight", 0.0, 1.0)])
+def test_what_other_trainers_call_a_loss_is_one(flag, no, yes, tmp_path):
+    """OpenAI's fine-tuning files, and this suite's own exports: an erroneous reply is not trained unnoticed."""
+    replies = [{"from": "gpt", "value": RIGHT["value"]} | given for given in ({flag: no}, {flag: yes}, {})]
+    talk = [ASK | {flag: no}, replies[0], TOLD, replies[1], TOLD, replies[2]]
+    (tmp_path / "w.jsonl").write_text(json.dumps({"conversations": talk}))
+    (row,) = read_published(Published(path="w.jsonl"), tmp_path)
+    assert [message.loss for message in row.conversations] == [None, False, None, True, None, None]

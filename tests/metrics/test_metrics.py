@@ -119,7 +119,7 @@ def test_two_policies_on_the_same_tasks_by_hand(tmp_path):
     assert table.loc[("all", "success"), ["difference", "n"]].tolist() == [5 / 8, 8]
     assert table.loc[("all", "success"), "p"] == pytest.approx(2 * 0.5**5)  # five tasks differ, all one way
     assert table.loc[("babyai", "progress"), "p"] == pytest.approx(2 * 0.5**5)  # of 2⁸ sign patterns, these two ends
-    with pytest.raises(ValueError, match="no task in common"):
+    with pytest.raises(ValueError, match="no task in common; there are: p, q; name two of them"):
         compare(episode_table([tmp_path / "e.jsonl"]), "p", "nobody")
 
 

@@ -85,11 +85,11 @@ def test_a_released_adapter_is_an_input(suite):
 
 
 def test_files_and_folders_that_a_value_names_are_inputs(suite):
-    suite.notebook("02_draw", "sets: dict = {}\nother_runs: dict[str, str] = {}\ntext: str = ''", "print(sets)")
+    suite.notebook("02_draw", "files: dict = {}\nother_runs: dict[str, str] = {}\ntext: str = ''", "print(files)")
     suite.write("mine.jsonl", "1")
     suite.write("runs/other/episodes/a.jsonl", "1")
     text = f"text: {'long ' * 999}\n"
-    suite.profile("sets: {ours: {path: mine.jsonl, drop: ''}}\nother_runs: {other: runs/other}\n" + text)
+    suite.profile("files: {ours: {path: mine.jsonl, drop: ''}}\nother_runs: {other: runs/other}\n" + text)
     pretend_done(suite)
     assert reasons(suite)[1] == []
     suite.write("mine.jsonl", "2")
@@ -99,8 +99,8 @@ def test_files_and_folders_that_a_value_names_are_inputs(suite):
 
 @pytest.mark.parametrize("text", ["", ".", "..", "/", "runs", "runs/tiny", "runs/tiny/figures", "runs/tiny/log.txt"])
 def test_what_a_run_writes_and_what_it_lies_in_are_no_inputs_by_value(suite, text: str):
-    suite.notebook("01_count", "run_dir: str = 'runs/x'\nsets: list[str] = []", "print(sets)")
-    suite.profile(f"sets: ['{text}']\n")
+    suite.notebook("01_count", "run_dir: str = 'runs/x'\nfiles: list[str] = []", "print(files)")
+    suite.profile(f"files: ['{text}']\n")
     pretend_done(suite)
     profile = load_profile("tiny", suite.root)
     assert fingerprint(profile.notebooks[0], profile, Digests(profile)).inputs == {}
@@ -141,6 +141,15 @@ def test_only_outputs_of_the_same_parts_are_resumed_from(suite):
     suite.notebook("01_count", 'run_dir: str = "runs/x"\nn_items: int = 3\nseed: int = 7', "print('mended')")
     assert reasons(suite)[0] == ["failed the last time", "the notebook itself changed"]
     assert resumable()
+
+
+def test_what_is_shown_of_episodes_may_change_without_playing_them_again(suite):
+    suite.notebook("01_count", 'run_dir: str = "runs/x"\nn_items: int = 3\nseed: int = 7\ncase: list[str] = ["a"]')
+    pretend_done(suite)
+    profile = load_profile("tiny", suite.root, ["case=[b]"])
+    verdict = judge(profile.notebooks[0], profile, Digests(profile))
+    assert verdict.reasons == ['parameter case changed from ["a"] to ["b"]']
+    assert verdict.resumable and not verdict.kept
 
 
 @pytest.mark.parametrize(

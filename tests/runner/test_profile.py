@@ -10,7 +10,7 @@ import pytest
 from pydantic import ValidationError
 
 from agentrefine_lib.endpoint import Budget
-from agentrefine_lib.runner import ProfileError, load_profile
+from agentrefine_lib.runner import ProfileError, load_profile, repository
 from agentrefine_lib.runner.parameters import fit, resolve
 from agentrefine_lib.schema import spelt_out
 
@@ -152,10 +152,21 @@ def test_folders_that_would_mix_data_and_figures_are_refused(suite, folders: str
     load_profile("tiny", suite.root, ["run_dir=runs/a", "figures_dir=runs/b"])
 
 
+def test_a_run_in_another_folder_leaves_the_figures_of_the_profile_alone(suite, monkeypatch):
+    assert load_profile("tiny", suite.root, ["run_dir=runs/a"]).figures_dir == suite.root / "runs/a/figures"
+    assert load_profile("tiny", suite.root, ["figures_dir=f"]).figures_dir == suite.root / "f"
+    assert load_profile("tiny", suite.root, []).figures_dir == suite.root / "runs/tiny/figures"
+    with pytest.raises(ProfileError, match=r"^-p: run_dir: found None \(NoneType\), expected str \(a folder\)$"):
+        load_profile("tiny", suite.root, ["run_dir="])
+    monkeypatch.setenv("HOME", "/home/ada")
+    assert str(load_profile("tiny", suite.root, ["run_dir=~/a"]).figures_dir) == "/home/ada/a/figures"
+
+
 def test_unknown_profiles_and_notebooks_name_those_that_exist(suite):
     suite.write("params/fsdp.yaml", "distributed_type: FSDP\n")
     with pytest.raises(ProfileError, match=r"params/huge.yaml does not exist; the profiles are: tiny$"):
         load_profile("huge", suite.root)
+    assert suite.run("--only", "01,02_draw", "--dry-run")[1].count("never ran") == 2
     code, printed = suite.run("--only", "03", "1", "--dry-run")
     assert code == 2
     assert printed.splitlines() == [
@@ -191,6 +202,29 @@ def test_a_profile_holds_what_differs_from_the_one_that_it_extends(suite):
         load_profile("more", suite.root)
 
 
+@pytest.mark.parametrize(
+    ("value", "problem"),
+    [
+        ("models={agentrefine: {sedes: [0]}}", "models: agentrefine: .*sedes"),
+        ("base_model=/no/such", "base_model: found no folder '/no/such', expected one that transformers loads"),
+        ("sets=[no_refinment]", "sets: no such no_refinment; expected some of no_refinement, "),
+        ("device=gpu", "device: found 'gpu', expected one of auto, "),
+        ("perturbations=[synonims, P1]", "perturbations: no such synonims; expected some of P1, .*synonyms"),
+        ("recipe=5", "recipe: found 5, expected its fields, as in recipe.train_steps=…"),
+    ],
+)
+def test_what_a_later_chapter_would_refuse_is_refused_before_anything_runs(value, problem):
+    with pytest.raises(ProfileError, match=f"^-p: {problem}"):
+        load_profile("overnight", repository(), [value])
+
+
+@pytest.mark.parametrize("jobs", ["0", "-1", "two", "100"])
+def test_a_wrong_number_of_jobs_is_told_in_a_line(suite, jobs, capsys):
+    with pytest.raises(SystemExit):
+        suite.run(f"--jobs={jobs}", "--why")
+    assert capsys.readouterr().err.endswith(f"argument --jobs: found '{jobs}', expected a number from 1 to 99\n")
+
+
 SECTION = 'run_dir: str = "x"\nn_items: int = 3\nbudget: dict = {}  # limits: endpoint.Budget'
 
 
@@ -212,7 +246,7 @@ def test_a_wrong_field_of_a_section_is_refused_wherever_it_comes_from(suite):
     code, printed = suite.run("-p", "reqests=2", "budget=3")
     assert code == 2
     assert sorted(printed.splitlines()) == [
-        "-p: budget: no notebook declares this parameter; did you mean budget.money?",
+        "-p: budget: found 3, expected its fields, as in budget.requests=…",
         "-p: reqests: no notebook declares this parameter; did you mean budget.requests?",
         "params/tiny.yaml:4: budget.tokens: found 'many', expected: Input should be a valid integer, unable to parse "
         "string as an integer",

@@ -88,3 +88,9 @@ def test_personas_are_found_from_wherever_a_notebook_runs(tmp_path):
 def test_an_unknown_set_is_named(jobs, tmp_path):
     with pytest.raises(ValueError, match="sets: no such half; expected some of no_refinement, "):
         asyncio.run(synthesize_sets(["half"], ASKED, jobs(1), tmp_path))
+
+
+@pytest.mark.parametrize("count", [0, -5])
+def test_no_trajectory_is_none_to_look_for_in_the_rejections(count):
+    with pytest.raises(ValueError, match=f"n_trajectories: found {count}, expected at least 1"):
+        ASKED.jobs(count)

@@ -86,6 +86,12 @@ def test_what_gguf_has_no_name_for_is_refused(tiny, tmp_path):
     assert not list(tmp_path.glob("*.gguf*"))
 
 
+def test_the_command_tells_in_a_line_what_is_no_model(tmp_path, monkeypatch):
+    monkeypatch.setattr(sys, "argv", ["gguf", str(tmp_path / "typo"), str(tmp_path / "m.gguf")])
+    with pytest.raises(SystemExit, match=f"^{tmp_path}/typo: found no folder "):
+        main()
+
+
 def test_the_command_writes_a_file_and_says_what_to_do_with_it(halved, tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(sys, "argv", ["gguf", str(halved), str(tmp_path / "a.gguf"), "--precision", "Q8_0"])
     main()

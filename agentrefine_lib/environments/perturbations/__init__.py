@@ -4,11 +4,21 @@ A new perturbation is a few lines in an engine's ``perturbations.yaml``;
 ``functools.partial(make_perturbed, "synonyms")`` is what the rollout takes as ``make``.
 """
 
-from agentrefine_lib.environments import make_environment
+from collections.abc import Sequence
+
+from agentrefine_lib.environments import engines, make_environment
 from agentrefine_lib.environments.perturbations.renaming import Renaming, perturbations, read_renamings
 from agentrefine_lib.environments.perturbations.wrapper import Perturbed
 from agentrefine_lib.environments.protocol import Environment
 from agentrefine_lib.schema import Episode, Task, format_reply
+
+
+def require_perturbations(names: Sequence[str]) -> None:
+    """Raise ValueError for a name that is no perturbation of any engine."""
+    known = {name for engine, record in engines().items() if record.perturbations for name in perturbations(engine)}
+    if unknown := set(names) - known:
+        told = f"no such {', '.join(sorted(unknown))}; expected some of {', '.join(sorted(known))}"
+        raise ValueError(f"perturbations: {told}")
 
 
 def make_perturbed(name: str, task: Task) -> Environment:
