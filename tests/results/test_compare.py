@@ -58,7 +58,7 @@ def test_two_runs_are_told_apart_in_a_terminal_and_on_a_page(root):
     assert ["steps", "10", "20"] in lines
     assert ["<i>ours</i>", "success", "0.25", "(n", "=", "8)", "0.75", "(n", "=", "8)"] in lines
     assert "1 rows are the same" in told and "panel" not in told
-    assert "0.875 [0.571, 1], p = 0.016, n = 8, 1 seed" in told
+    assert "0.875 [0.571, 1], p = 0.016, n = 8 (7 differ), 1 seed" in told
     assert "&lt;i&gt;ours&lt;/i&gt;" in page.read_text() and "<i>ours" not in page.read_text()
 
 
