@@ -12,7 +12,6 @@ from agentrefine_lib.schema import Answer, Conversation, Message, Question
 
 GENERAL = "_general"  # ends the name of a set with general data mixed in, and of the models tuned on it
 FORMS = Path(__file__).with_name("instructions.yaml")
-OTHER = ((0, ""), (1, "other_"))  # a second word for a slot
 
 
 def instructions(count: int) -> list[Question]:
@@ -25,10 +24,10 @@ def instructions(count: int) -> list[Question]:
     for form in islice(cycle(told["forms"]), 4 * count):
         if len(asked) == count:
             break
-        drawn = {name: rng.sample(words, 2) for name, words in told["slots"].items()}
-        asked.setdefault(
-            form.format(**{f"{other}{name}": pair[n] for name, pair in drawn.items() for n, other in OTHER})
-        )
+        words = {}
+        for name, choices in told["slots"].items():
+            words[name], words[f"other_{name}"] = rng.sample(choices, 2)
+        asked.setdefault(form.format(**words))
     if len(asked) < count:
         raise ValueError(f"general.answers: found {len(asked)} different instructions, expected {count}; ask for fewer")
     return [Question(id=f"g-{number:04d}", turns=[text]) for number, text in enumerate(asked)]

@@ -10,6 +10,7 @@ from agentrefine_lib.diversity.scores import distinct, half_samples, nearest, se
 from agentrefine_lib.diversity.texts import episode_thoughts, training_thoughts
 from agentrefine_lib.metrics.intervals import resamples
 from agentrefine_lib.metrics.ladder import WORLDS
+from agentrefine_lib.metrics.verdicts import Difference, claim_row
 
 COLUMNS = ["of", "method", "measure", "value", "low", "high", "n"]
 TAUGHT, PLAYED, SYNTHESISED = "training data", "models at play", "synthesised"
@@ -64,11 +65,11 @@ def more_diverse(
     parts = [said[(said["of"] == TAUGHT) & (said["method"] == name)] for name in (method, baseline)]
     told = f"{method} - {baseline}, Vendi score of half a training set's thoughts"
     if any(part.empty for part in parts):  # one was not made, or holds too few
-        return {"claim": "fig_thoughts", "compared": told}
+        return claim_row("fig_thoughts", told)
     ours, theirs = (vendi_of_halves(part, vectors, seed) for part in parts)
     low, high = np.quantile(ours - theirs, [0.025, 0.975])
-    found = {"difference": (ours - theirs).mean(), "low": low, "high": high, "n": len(parts[0]), "seeds": 1}
-    return {"claim": "fig_thoughts", "compared": told} | found
+    found = Difference((ours - theirs).mean(), low, high, n=len(parts[0]), seeds=1)
+    return claim_row("fig_thoughts", told, found)
 
 
 def with_nearest(worlds: pd.DataFrame, vectors: np.ndarray) -> pd.DataFrame:
@@ -89,14 +90,14 @@ def further_away(worlds: pd.DataFrame, seed: int = 0) -> dict[str, object]:
     among = worlds.loc[worlds["engine"] == SYNTHESISED, "nearest"].to_numpy()
     others = worlds[~worlds["engine"].isin([SYNTHESISED, WORLDS])]
     across = others.groupby("engine")["nearest"].mean().to_numpy()
-    told: dict[str, object] = {"claim": "fig_environments"}
-    told["compared"] = "nearest similarity, among synthesised - from test engines"
+    told = "nearest similarity, among synthesised - from test engines"
     if not len(across):
-        return told
+        return claim_row("fig_environments", told)
     rng = np.random.default_rng(seed)
     drawn = [resamples(len(part), rng) @ part for part in (among, across)]
     low, high = np.quantile(drawn[0] - drawn[1], [0.025, 0.975])
-    return told | {"difference": among.mean() - across.mean(), "low": low, "high": high, "n": len(across), "seeds": 1}
+    found = Difference(among.mean() - across.mean(), low, high, n=len(across), seeds=1)
+    return claim_row("fig_environments", told, found)
 
 
 def similarities(worlds: pd.DataFrame, vectors: np.ndarray) -> pd.DataFrame:

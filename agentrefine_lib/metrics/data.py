@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import pandas as pd
 
 from agentrefine_lib.metrics.intervals import share_interval
+from agentrefine_lib.metrics.verdicts import Difference, claim_row
 from agentrefine_lib.verify import Rejection
 from agentrefine_lib.verify.judge import Agreement
 
@@ -47,13 +48,14 @@ def lone_errors(runs: pd.DataFrame, seed: int = 0) -> dict[str, object]:
     """A row for ``claims``: is more than half of the error turns alone?"""
     count = runs.drop(columns="turns").to_numpy(float)
     low, high = share_interval(count[:, 0], count.sum(1), seed)
-    found = {"difference": count[:, 0].sum() / count.sum() - 0.5, "low": low - 0.5, "high": high - 0.5}
-    told = {"claim": "fig13_error_runs", "compared": "share of error turns that stand alone - 1/2"}
-    return {**told, **found, "n": len(runs), "seeds": 1}
+    share = count[:, 0].sum() / count.sum()
+    found = Difference(share - 0.5, low - 0.5, high - 0.5, n=len(runs), seeds=1)
+    return claim_row("fig13_error_runs", "share of error turns that stand alone - 1/2", found)
 
 
 def agreement_above(agreement: Agreement, percent: float) -> dict[str, object]:
     """A row for ``claims``: does a second judge agree with more than ``percent`` of the labels? No p."""
-    found = {"difference": agreement.agreement, "low": agreement.agreement_low, "high": agreement.agreement_high}
-    told = {"claim": "fig_judge", "compared": f"agreement - {percent:.0f} points"}
-    return {**told, **{k: 100 * v - percent for k, v in found.items()}, "n": agreement.turns, "seeds": 1}
+    shares = agreement.agreement, agreement.agreement_low, agreement.agreement_high
+    middle, low, high = (100 * share - percent for share in shares)
+    found = Difference(middle, low, high, n=agreement.turns, seeds=1)
+    return claim_row("fig_judge", f"agreement - {percent:.0f} points", found)

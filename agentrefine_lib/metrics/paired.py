@@ -1,6 +1,6 @@
 """Two methods on the same tasks: the difference with its interval, and a paired test."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -8,7 +8,7 @@ import pandas as pd
 from scipy.stats import binomtest, permutation_test
 
 from agentrefine_lib.metrics.intervals import RESAMPLES, fixed_weights, percentiles, resampled_means, task_weights
-from agentrefine_lib.metrics.verdicts import ZERO, Difference, difference_of, judged
+from agentrefine_lib.metrics.verdicts import ZERO, Difference, claim_row, difference_of, judged
 
 SCORES = ("success", "progress", "accepted", "free")  # of an episode, from 0 to 1, where 1 is best
 
@@ -59,6 +59,21 @@ def engine_of(task: str) -> str:
     return task.partition("/")[0]
 
 
+def contrast(
+    grids: Sequence[pd.DataFrame], tasks: list[str], pull: np.ndarray, seed: int, sizes: Mapping[str, float] | None
+) -> tuple[np.ndarray, np.ndarray, float, float]:
+    """``grids``, each times its ``pull``, summed: the mean over seeds of each task, what the tasks weigh, low and high.
+
+    The interval draws tasks within engines, the same for all grids, and each grid's seeds; engines weigh as in
+    ``difference``.
+    """
+    engines, rng = [engine_of(task) for task in tasks], np.random.default_rng(seed)
+    cells = [table[tasks].to_numpy(float) for table in grids]
+    drawn = task_weights(len(tasks), rng, engines, sizes)
+    low, high = percentiles(pull @ np.array([resampled_means(table, drawn, rng) for table in cells]))
+    return pull @ np.array([np.nanmean(table, axis=0) for table in cells]), fixed_weights(engines, sizes), low, high
+
+
 def difference(
     ours: pd.DataFrame,
     theirs: pd.DataFrame,
@@ -70,15 +85,9 @@ def difference(
     tasks, seeds = shared_tasks(ours, theirs), max(len(ours), len(theirs))
     if not tasks:
         return Difference(seeds=seeds)
-    engines = [engine_of(task) for task in tasks]
-    cells = [table[tasks].to_numpy(float) for table in (ours, theirs)]
-    change = np.nanmean(cells[0], axis=0) - np.nanmean(cells[1], axis=0)
-    weights = fixed_weights(engines, sizes)
-    rng = np.random.default_rng(seed)
-    drawn = task_weights(len(tasks), rng, engines, sizes)
-    low, high = percentiles(resampled_means(cells[0], drawn, rng) - resampled_means(cells[1], drawn, rng))
+    change, weights, low, high = contrast([ours, theirs], tasks, np.array([1.0, -1.0]), seed, sizes)
     p = sign_test(change) if metric == "success" and seeds == 1 else paired_permutation(change * weights, seed)
-    level = float(np.nanmean(np.vstack(cells))) if metric in SCORES else np.nan
+    level = float(np.nanmean(np.vstack([ours[tasks], theirs[tasks]]))) if metric in SCORES else np.nan
     return Difference(float(change @ weights), low, high, p, len(tasks), seeds, int((abs(change) > ZERO).sum()), level)
 
 
@@ -91,17 +100,14 @@ def over_engines(
     """
     rows = []
     for method, group in episodes.groupby("method", sort=False):
-        table = grid(group, str(method), metric).dropna(axis=1, how="all")  # a task whose progress nobody knows
-        if table.empty:
-            continue
-        cells, engines = table.to_numpy(float), [engine_of(str(task)) for task in table.columns]
-        rng = np.random.default_rng(seed)
-        low, high = percentiles(resampled_means(cells, task_weights(len(engines), rng, engines, sizes), rng))
-        value = float(np.nanmean(cells, axis=0) @ fixed_weights(engines, sizes))
-        # with one task of each engine all three are the same but for their last digit
-        low, high = min(low, value), max(high, value)
-        found = {"value": value, "low": low, "high": high, "n": int(np.isfinite(cells).sum()), "seeds": len(cells)}
-        rows.append({"method": method, "engine": "all", "metric": metric, **found})
+        table = grid(group, str(method), metric)
+        if tasks := shared_tasks(table):  # those whose progress somebody knows
+            means, weights, low, high = contrast([table], tasks, np.ones(1), seed, sizes)
+            value = float(means @ weights)
+            # with one task of each engine all three are the same but for their last digit
+            found = {"value": value, "low": min(low, value), "high": max(high, value)}
+            found |= {"n": int(table.count().sum()), "seeds": len(table)}
+            rows.append({"method": method, "engine": "all", "metric": metric, **found})
     return pd.DataFrame(rows, columns=["method", "engine", "metric", "value", "low", "high", "n", "seeds"])
 
 
@@ -135,7 +141,7 @@ def claim(
 ) -> dict[str, object]:
     """One row for ``claims``: is the method above the baseline in ``metric``? Where one did not play, nothing is."""
     found = difference(grid(episodes, method, metric), grid(episodes, baseline, metric), metric, seed, sizes)
-    return {"claim": name, "compared": f"{method} - {baseline}, {metric}", **found._asdict()}
+    return claim_row(name, f"{method} - {baseline}, {metric}", found)
 
 
 def claims(*rows: dict[str, Any]) -> pd.DataFrame:

@@ -7,6 +7,7 @@ import pandas as pd
 
 from agentrefine_lib.metrics.intervals import fixed_weights, percentiles, resamples, task_weights
 from agentrefine_lib.metrics.paired import engine_of, grid, over_engines, shared_tasks
+from agentrefine_lib.metrics.verdicts import Difference, claim_row
 
 UNPERTURBED = "none"
 FIGURE_3 = ("P1", "P2", "P3")  # of the paper's perturbations
@@ -119,18 +120,19 @@ def spread_claim(
 
     Nothing is compared where one of the two has nothing without a perturbation: it cannot vary much.
     """
-    found: dict[str, object] = {"claim": name, "compared": f"{method} - {baseline}, standard deviation of {metric}"}
-    if not {method, baseline} <= set(episodes["method"]):
-        return found
+    told = f"{method} - {baseline}, standard deviation of {metric}"
+    both = episodes[episodes["method"].isin([method, baseline])]
+    if both["method"].nunique() < 2:
+        return claim_row(name, told)
     (ours, draws), (theirs, others) = (spread(episodes, who, metric, "std", seed) for who in (method, baseline))
-    plain = episodes[episodes["perturbation"] == UNPERTURBED].groupby("method")[metric].mean()
+    plain = both[both["perturbation"] == UNPERTURBED].groupby("method")[metric].mean()
     if not np.isfinite([ours, theirs]).all() or not (plain.reindex([method, baseline]) > 0).all():
-        return found
+        return claim_row(name, told)
     low, high = percentiles(draws - others)
-    seeds = int(episodes[episodes["method"].isin([method, baseline])].groupby("method")["seed"].nunique().max())
-    played = episodes[episodes["method"].isin([method, baseline])].groupby("task")["perturbation"].nunique()
+    seeds = int(both.groupby("method")["seed"].nunique().max())
+    played = both.groupby("task")["perturbation"].nunique()
     n = int((played == played.max()).sum())  # the tasks that were played under all of them
-    return found | {"difference": ours - theirs, "low": low, "high": high, "n": n, "seeds": seeds}
+    return claim_row(name, told, Difference(ours - theirs, low, high, n=n, seeds=seeds))
 
 
 def _measure(means: dict[str, np.ndarray], measure: str) -> np.ndarray:

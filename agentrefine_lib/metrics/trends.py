@@ -9,17 +9,10 @@ from scipy.stats import bootstrap, permutation_test, rankdata
 
 from agentrefine_lib.dataset import GENERAL
 from agentrefine_lib.metrics.episodes import summarise
-from agentrefine_lib.metrics.intervals import (
-    CONFIDENCE,
-    RESAMPLES,
-    fixed_weights,
-    percentiles,
-    resampled_means,
-    task_weights,
-)
+from agentrefine_lib.metrics.intervals import CONFIDENCE, RESAMPLES
 from agentrefine_lib.metrics.ladder import WORLDS
-from agentrefine_lib.metrics.paired import engine_of, grid, over_engines, paired_permutation, shared_tasks
-from agentrefine_lib.metrics.verdicts import ZERO, Difference
+from agentrefine_lib.metrics.paired import contrast, grid, over_engines, paired_permutation, shared_tasks
+from agentrefine_lib.metrics.verdicts import ZERO, Difference, claim_row
 
 
 def slope(grids: Mapping[int, pd.DataFrame], seed: int = 0, sizes: Mapping[str, float] | None = None) -> Difference:
@@ -31,14 +24,10 @@ def slope(grids: Mapping[int, pd.DataFrame], seed: int = 0, sizes: Mapping[str, 
     tasks, seeds = shared_tasks(*grids.values()), max((len(table) for table in grids.values()), default=0)
     if len(grids) < 2 or not tasks:
         return Difference(n=len(tasks), seeds=seeds)
-    engines = [engine_of(task) for task in tasks]
-    cells = [table[tasks].to_numpy(float) for table in grids.values()]
     x = np.log2(np.array(list(grids), float))
     pull = (x - x.mean()) / ((x - x.mean()) ** 2).sum()
-    rng = np.random.default_rng(seed)
-    drawn = task_weights(len(tasks), rng, engines, sizes)
-    low, high = percentiles(pull @ np.array([resampled_means(table, drawn, rng) for table in cells]))
-    change = pull @ np.array([np.nanmean(table, axis=0) for table in cells]) * fixed_weights(engines, sizes)
+    means, weights, low, high = contrast(list(grids.values()), tasks, pull, seed, sizes)
+    change = means * weights
     differ = int((abs(change) > ZERO).sum())
     return Difference(float(change.sum()), low, high, paired_permutation(change, seed), len(tasks), seeds, differ)
 
@@ -62,7 +51,7 @@ def growth(
     """A row for ``claims``: does progress over the engines of ``weights`` grow with the conversations of ``sizes``?"""
     five = episodes[episodes["engine"].isin(list(weights))]
     grids = {int(size): grid(five, method, "progress") for method, size in sorted(sizes.items(), key=itemgetter(1))}
-    return {"claim": "fig5_scaling", "compared": "progress per doubling", **slope(grids, seed, weights)._asdict()}
+    return claim_row("fig5_scaling", "progress per doubling", slope(grids, seed, weights))
 
 
 def self_refinement(episodes: pd.DataFrame, held_in: Mapping[str, Sequence[str]]) -> pd.DataFrame:

@@ -28,6 +28,14 @@ class Difference(NamedTuple):
     level: float = float("nan")  # mean score of both: 0 where no method scored, 1 where all did
 
 
+NOT_COMPARED = Difference()  # where one of the two did not play
+
+
+def claim_row(name: str, compared: str, found: Difference = NOT_COMPARED) -> dict[str, object]:
+    """A row for ``claims``: the claim's id in params/artefacts.yaml, what is compared, in words, and what was found."""
+    return {"claim": name, "compared": compared, **found._asdict()}
+
+
 def difference_of(row: Mapping[Any, Any]) -> Difference:
     """The difference in a row of ``claims``; what the row lacks stays unknown."""
     return Difference(**{name: row[name] for name in Difference._fields if name in row})

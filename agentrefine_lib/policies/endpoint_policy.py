@@ -68,11 +68,12 @@ class EndpointPolicy:
         return await asyncio.gather(*map(self._answer, episodes))
 
     async def answer(self, chats: list[Chat]) -> list[tuple[str, Ending]]:
-        return await asyncio.gather(*map(self._continued, chats))
+        seeds = (seed_of(self._seed, chat[0]["content"], len(chat)) for chat in chats)
+        return await asyncio.gather(*map(self._complete, chats, seeds))
 
-    async def _continued(self, chat: Chat) -> tuple[str, Ending]:
+    async def _complete(self, chat: Chat, seed: int) -> tuple[str, Ending]:
         try:
-            completion = await self._endpoint.complete(chat, seed=seed_of(self._seed, chat[0]["content"], len(chat)))
+            completion = await self._endpoint.complete(chat, seed=seed)
         except EmptyAnswerError as error:
             return "", error.ending
         return completion.text, completion.ending
@@ -82,18 +83,14 @@ class EndpointPolicy:
         while True:
             chat = self._prompting.chat(episode.task, episode.opening, episode.steps[episode.dropped :])
             try:
-                completion = await self._endpoint.complete(chat, seed=seed)
-            except EmptyAnswerError as error:
-                episode.ending = error.ending
-                return ""
+                text, episode.ending = await self._complete(chat, seed)
             except EndpointError as error:
                 left = len(episode.steps) - episode.dropped
                 if not left or not _is_about_length(error):
                     raise
                 episode.dropped += math.ceil(left * (1 - KEEP))
             else:
-                episode.ending = completion.ending
-                return self._prompting.reply(completion.text)
+                return self._prompting.reply(text) if text else ""
 
 
 def _is_about_length(error: EndpointError) -> bool:

@@ -39,7 +39,7 @@ class Models:
         self,
         names: Iterable[str] = (),
         prompting: Prompting | None = None,
-        wrap: Callable[[Callable[[], Policy]], Policy] | None = None,
+        wrap: Callable[[Policy], Policy] | None = None,
     ) -> dict[str, Opener]:
         """What ``rollout.roll_out_all`` takes; a model is loaded when its turn comes. Without ``names`` all of them.
 
@@ -51,8 +51,8 @@ class Models:
     @asynccontextmanager
     async def _opened(self, name: str, prompting: Prompting, wrap: Any) -> AsyncIterator[Policy]:
         async with self.load(name) as policy:
-            make = partial(policy, prompting=prompting)
-            yield wrap(make) if wrap else make()
+            played = policy(prompting=prompting)
+            yield wrap(played) if wrap else played
 
     @asynccontextmanager
     async def load(self, name: str, temperature: float = 0.0) -> AsyncIterator[Callable[..., Policy]]:

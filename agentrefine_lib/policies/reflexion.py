@@ -6,7 +6,6 @@ begins anew, and the prompt tells the last NOTES notes. The policy is never told
 """
 
 import asyncio
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from textwrap import shorten
 from weakref import WeakKeyDictionary
@@ -33,16 +32,15 @@ class _Try:
 
 
 class Reflexion:
-    """``make`` makes the policy inside, which may answer in batches; ``tries`` per episode, ``try_steps`` steps each.
+    """``policy``, the one inside, may answer in batches; ``tries`` per episode, ``try_steps`` steps each.
 
     An episode's steps are those of all its tries, its success and progress those of the last one; the rollout's own
     step limit should be at least ``tries * try_steps``.
     """
 
-    def __init__(self, make: Callable[[], Policy], *, tries: int = 3, try_steps: int = 30) -> None:
-        self._policy, self.tries, self._try_steps = make(), tries, try_steps
-        self.name, self.batch_size = self._policy.name, self._policy.batch_size
-        self.limit = getattr(self._policy, "limit", None)
+    def __init__(self, policy: Policy, *, tries: int = 3, try_steps: int = 30) -> None:
+        self._policy, self.tries, self._try_steps = policy, tries, try_steps
+        self.name, self.batch_size, self.limit = policy.name, policy.batch_size, getattr(policy, "limit", None)
         self._at: WeakKeyDictionary[LiveEpisode, _Try] = WeakKeyDictionary()
 
     async def act(self, episodes: list[LiveEpisode]) -> list[str]:

@@ -2,7 +2,7 @@
 
 import asyncio
 import random
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 
 from agentrefine_lib.environments import engines
 from agentrefine_lib.policies.protocol import LiveEpisode, Policy
@@ -55,13 +55,12 @@ def _is_known(who: str, task: Task) -> bool:
 class AfterMistake:
     """Begins every episode with a mistake that is given, and then lets another policy go on: does it mend that?
 
-    ``make`` makes the other policy; ``mistakes``: task id → raw reply.
+    ``mistakes``: task id → raw reply.
     """
 
-    def __init__(self, make: Callable[[], Policy], mistakes: Mapping[str, str]) -> None:
-        self._policy, self._mistakes = make(), mistakes
-        self.name, self.batch_size = self._policy.name, self._policy.batch_size
-        self.limit = getattr(self._policy, "limit", None)
+    def __init__(self, policy: Policy, mistakes: Mapping[str, str]) -> None:
+        self._policy, self._mistakes = policy, mistakes
+        self.name, self.batch_size, self.limit = policy.name, policy.batch_size, getattr(policy, "limit", None)
 
     async def act(self, episodes: list[LiveEpisode]) -> list[str]:
         begun = [episode for episode in episodes if episode.steps]

@@ -54,7 +54,7 @@ def _told(figures: Path, artefacts: list[Artefact], root: Path) -> dict[str, Any
     for claim in claims:
         claim["planned"] = planned.get(claim["id"], "")
         claim["tried"] *= claim["verdict"] != YES  # said where it did not help
-    entries = [_entry(artefact, figures, manifest) | _defined(artefact, root) for artefact in artefacts]
+    entries = [_entry(artefact, figures, manifest, root) for artefact in artefacts]
     verdicts = Counter(claim["verdict"] for claim in claims)
     done = [record for record in manifest["notebooks"].values() if record]
     return {
@@ -70,14 +70,8 @@ def _told(figures: Path, artefacts: list[Artefact], root: Path) -> dict[str, Any
     }
 
 
-def _defined(artefact: Artefact, root: Path) -> dict[str, str]:
-    """Its number in the paper, and where the code is that defines it."""
-    places = [f"{path}:{line} {name}" for name, path, line in artefact.places(root)]
-    return {"number": artefact.paper, "code": ", ".join(places)}
-
-
-def _entry(artefact: Artefact, folder: Path, manifest: dict[str, Any]) -> dict[str, Any]:
-    """One artefact: its tables as lists of rows of text, its picture, and where it comes from."""
+def _entry(artefact: Artefact, folder: Path, manifest: dict[str, Any], root: Path) -> dict[str, Any]:
+    """One artefact: its tables as lists of rows of text, its picture, where it comes from and what code defines it."""
     table, picture = read_table(artefact, folder), folder / f"{artefact.id}.png"
     ours, paper = split(table) if table is not None else (None, None)
     return artefact.model_dump(exclude={"claims"}) | {
@@ -88,6 +82,8 @@ def _entry(artefact: Artefact, folder: Path, manifest: dict[str, Any]) -> dict[s
         "alt": alt_text(picture, artefact.title) if picture.exists() else "",
         "picture": base64.b64encode(picture.read_bytes()).decode() if picture.exists() else "",
         "run": manifest["notebooks"].get(artefact.notebook),
+        "number": artefact.paper,
+        "code": ", ".join(f"{path}:{line} {name}" for name, path, line in artefact.places(root)),
     }
 
 

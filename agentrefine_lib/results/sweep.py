@@ -5,6 +5,7 @@ value is a list although its parameter takes none (or a list of lists). Each get
 profile's; after a stop, the same command goes on.
 """
 
+import argparse
 import json
 import re
 import sys
@@ -13,7 +14,7 @@ from pathlib import Path
 
 from agentrefine_lib.results.compare import report
 from agentrefine_lib.runner import ProfileError, load_profile
-from agentrefine_lib.runner.__main__ import arguments, main
+from agentrefine_lib.runner.__main__ import arguments, run_profile
 from agentrefine_lib.runner.profile import read_overrides
 
 
@@ -58,13 +59,9 @@ def sweep(words: Sequence[str] | None = None) -> int:
     except ProfileError as error:
         print(error, file=sys.stderr)
         return 2
-    flags = [f"--{name.replace('_', '-')}" for name in ("force", "keep", "dry_run", "why") if getattr(asked, name)]
-    only = ["--only", *asked.only] if asked.only else []
     for folder, overrides in runs.items():
         print(f"sweep: {folder.name}", flush=True)
-        if code := main(
-            [asked.profile, "--jobs", str(asked.jobs), *flags, *only, "-p", *overrides, "--root", str(root)]
-        ):
+        if code := run_profile(argparse.Namespace(**vars(asked) | {"p": overrides})):
             return code
     if not (asked.dry_run or asked.why):
         print(report(list(runs), root, root / next(iter(runs)).parent / "compared.html"))

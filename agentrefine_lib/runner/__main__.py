@@ -58,9 +58,8 @@ def pages(profile: Profile) -> int:
     return subprocess.run([sys.executable, "-m", "agentrefine_lib.results.pages", *folders], check=False).returncode
 
 
-def main(words: Sequence[str] | None = None) -> int:
+def run_profile(asked: argparse.Namespace) -> int:
     """Run, or explain; problems go to stderr. Returns the exit code."""
-    asked = arguments(words)
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         profile = playable_profile(asked)
@@ -83,6 +82,11 @@ def main(words: Sequence[str] | None = None) -> int:
         print("\ninterrupted: run the same command again to continue", file=sys.stderr)
         return 130
     return 0
+
+
+def main(words: Sequence[str] | None = None) -> int:
+    """The command. Returns the exit code."""
+    return run_profile(arguments(words))
 
 
 if __name__ == "__main__":

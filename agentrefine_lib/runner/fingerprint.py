@@ -54,9 +54,9 @@ class State(BaseModel):
     commit: str | None
     dirty: bool | None
     started: str
+    wall_s: float = 0.0
     resumed: bool
     kept: list[str] = []
-    wall_s: float = 0.0
     outputs: dict[str, str] = {}
 
     @staticmethod

@@ -10,12 +10,12 @@ import re
 import subprocess
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from importlib import metadata
 from pathlib import Path
 from typing import Any
 
 import joblib
 
+from agentrefine_lib.runner.doctor import version
 from agentrefine_lib.runner.fingerprint import LOCK, State, models_of
 from agentrefine_lib.runner.profile import Profile
 from agentrefine_lib.schema import atomic_write_text
@@ -37,13 +37,7 @@ def git_state(root: Path, *written_by_runs: Path) -> tuple[str | None, bool | No
 
 def versions(names: list[str]) -> dict[str, str]:
     """The installed versions of those of the packages that are installed."""
-    installed = {}
-    for name in names:
-        try:
-            installed[name] = metadata.version(name)
-        except metadata.PackageNotFoundError:
-            continue
-    return installed
+    return {name: found for name in names if (found := version(name)) is not None}
 
 
 def record(state: State) -> dict[str, Any]:
@@ -51,17 +45,8 @@ def record(state: State) -> dict[str, Any]:
     values = state.given | state.defaulted
     seeds = {name: value for name, value in values.items() if re.search(r"(^|[_.])seeds?$", name)}
     seeds |= {f"models.{name}": model["seeds"] for name, model in models_of(values).items() if "seeds" in model}
-    return {
-        "parameters": {"given": state.given, "defaulted": state.defaulted},
-        "seeds": seeds,
-        "commit": state.commit,
-        "dirty": state.dirty,
-        "started": state.started,
-        "wall_s": state.wall_s,
-        "resumed": state.resumed,
-        "kept": state.kept,
-        "outputs": state.outputs,
-    }
+    told = state.model_dump(exclude={"status", "fingerprint", "given", "defaulted"})
+    return {"parameters": {"given": state.given, "defaulted": state.defaulted}, "seeds": seeds, **told}
 
 
 def wall_seconds(records: Sequence[Mapping[str, Any]]) -> float:
@@ -130,8 +115,7 @@ def write_manifest(profile: Profile) -> Path:
         told = json.loads(file.read_text(encoding="utf-8"))
     except (FileNotFoundError, ValueError):
         told = {}
-    if [told.get(key) for key in ("profile", "notebooks")] != [
-        json.loads(text)[key] for key in ("profile", "notebooks")
-    ]:
+    now = json.loads(text)
+    if any(told.get(key) != now[key] for key in ("profile", "notebooks")):
         atomic_write_text(file, text)
     return file

@@ -91,30 +91,23 @@ def tune_all(
     a stop interrupted continues from its last checkpoint. Raises ValueError where a set is smaller than a model asks
     for.
     """
-    taken = {
-        model.policy: take(
-            root / model.released / model.policy,
-            child_path(folder, model.policy),
-            base,
-            chosen(data, model),
-            model.played,
-        )
-        for model in planned
-        if model.released
-    }
-    tuned = [model for model in planned if not model.released]
-    steps = ({"train_steps": m.train_steps, "epochs": 0} if m.train_steps else {} for m in tuned)
-    own = (changed | {"seed": recipe.seed + model.seed} for changed, model in zip(steps, tuned, strict=True))
-    recipes = [recipe.model_copy(update=values) for values in own]
-    folders, sets = [child_path(folder, model.policy) for model in tuned], [chosen(data, model) for model in tuned]
-    jobs = [(base, *job) for job in zip(sets, folders, recipes, strict=True)]
+    logs: Logs = {}
+    jobs: dict[str, tuple[Path | str, list[Conversation], Path, Recipe]] = {}
+    for model in planned:
+        rows, place = chosen(data, model), child_path(folder, model.policy)
+        if model.released:
+            logs[model.policy] = take(root / model.released / model.policy, place, base, rows, model.played)
+            continue
+        own = {"train_steps": model.train_steps, "epochs": 0} if model.train_steps else {}
+        how = recipe.model_copy(update=own | {"seed": recipe.seed + model.seed})
+        jobs[model.policy] = base, rows, place, how
     if accelerate_config or processes == 1:
-        logs = [launch(*job, accelerate_config) for job in jobs]
+        logs |= {policy: launch(*job, accelerate_config) for policy, job in jobs.items()}
     else:
         with patch.dict(os.environ, KEPT_MEMORY | os.environ):  # of the processes that are started
-            logs = Parallel(n_jobs=processes, batch_size=1)(delayed(tune)(*job) for job in jobs)
-    found = taken | {model.policy: log for model, log in zip(tuned, logs, strict=True)}
-    return {model.policy: found[model.policy] for model in planned}
+            tuned = Parallel(n_jobs=processes, batch_size=1)(delayed(tune)(*job) for job in jobs.values())
+        logs |= zip(jobs, tuned, strict=True)
+    return {model.policy: logs[model.policy] for model in planned}
 
 
 def chosen(data: Mapping[str, Sequence[Conversation]], model: Planned) -> list[Conversation]:

@@ -1,7 +1,8 @@
 """You are the Player: act in an engine, in a synthesised world, or on from an episode's turn, a policy beside you."""
 
 import asyncio
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Iterator
+from contextlib import contextmanager
 from functools import partial
 from typing import Any
 
@@ -74,17 +75,26 @@ class PlayGround(Panel):
     def _soon(self, work: Coroutine[Any, Any, None]) -> None:
         asyncio.run_coroutine_threadsafe(work, self._loop)  # kernels may deliver a click on another thread
 
-    async def _start(self, task: Task) -> None:
-        self._busy()
+    @contextmanager
+    def _asking(self) -> Iterator[None]:
+        """Nothing can be pressed while the engine or the policy is asked; what fails is told on the page."""
+        self._disable(True)
+        self.turn.disabled = True
         try:
+            yield
+        except (EngineFailure, ValueError) as error:
+            self._over = True
+            self._scene.body = block("✗ the engine failed", text(str(error)), "bad") + self._scene.body
+        self._disable(self._over)
+
+    async def _start(self, task: Task) -> None:
+        with self._asking():
             async with self._starting:
                 self._live = LiveEpisode(task, self._engine, await self._engine.start(task))
                 self._over = False
                 for step in self._past[: self.turn.value]:
                     self._over = await advance(self._live, step.reply)
                 await self._show()
-        except EngineFailure as error:
-            self._fail(error)
 
     def _edit(self, observation: str) -> None:
         live = self._live
@@ -99,43 +109,32 @@ class PlayGround(Panel):
     async def _go_on(self, steps: int = 10) -> None:
         if self._live is None or self._policy is None or self.go_on.disabled:
             return
-        self._busy()
-        try:
+        with self._asking():
             for _ in range(steps):
                 if self._over:
                     break
                 [said] = await self._policy.act([self._live])
                 self._over = self._live.stopped or await advance(self._live, said)
             await self._show()
-        except (EngineFailure, ValueError) as error:
-            self._fail(error)
 
     async def _act(self) -> None:
         action = self.action.value.strip()
         if not action or self._live is None or self.act.disabled:
             return
-        self._busy()  # one click, one step
-        try:
+        with self._asking():  # one click, one step
             self._over = await advance(self._live, format_reply(self.thought.value.strip(), action))
             self.thought.value = self.action.value = self._hint.body = ""
             await self._show()
-        except EngineFailure as error:
-            self._fail(error)
 
     async def _suggest(self) -> None:
         if self._live is None or self._policy is None or self.suggest.disabled:
             return
-        self._busy()
-        try:
+        with self._asking():
             [said] = await self._policy.act([self._live])
             self._live.ending = None  # of a reply that is not played
             read = parse_reply(said)
             self.action.value = read.action
             self._hint.body = block(f"{self._policy.name} suggests", text(f"{read.thought}\n> {read.action}"), "say")
-        except (EngineFailure, ValueError) as error:
-            self._fail(error)
-            return
-        self._disable(self._over)
 
     async def _show(self) -> None:
         live = self._live
@@ -151,12 +150,6 @@ class PlayGround(Panel):
         self._scene.body = end + rules + play_page(play) + judged
         self.action.options = () if self._over else tuple(await live.engine.valid_actions())
         self.observation.value = _last_read(live)
-        self._disable(self._over)
-
-    def _busy(self) -> None:
-        """Nothing can be pressed while the engine or the policy is asked."""
-        self._disable(True)
-        self.turn.disabled = True
 
     def _disable(self, all_of_them: bool) -> None:
         self.turn.disabled = False  # a play that is over can be begun again
@@ -175,11 +168,6 @@ class PlayGround(Panel):
         self.ready.cancel()
         self._engine.close()
         super().close()
-
-    def _fail(self, error: Exception) -> None:
-        self._over = True
-        self._disable(True)
-        self._scene.body = block("✗ the engine failed", text(str(error)), "bad") + self._scene.body
 
 
 def _last_read(live: LiveEpisode) -> str:

@@ -42,7 +42,7 @@ def played(policy, path, **limits):
 
 def test_what_was_noted_after_a_try_is_read_in_the_next(tmp_path):
     inside = Learner()
-    episodes = played(Reflexion(lambda: inside, tries=2), tmp_path / "e.jsonl", steps=60)
+    episodes = played(Reflexion(inside, tries=2), tmp_path / "e.jsonl", steps=60)
     for episode in episodes:
         assert episode.success and episode.progress == 1.0
         assert [step.action for step in episode.steps[:4]].count("zzz") == 3  # the same answer three times: it is stuck
@@ -51,9 +51,9 @@ def test_what_was_noted_after_a_try_is_read_in_the_next(tmp_path):
 
 
 def test_it_stops_by_itself_when_its_tries_are_used_up(tmp_path):
-    episodes = played(Reflexion(lambda: Learner(learns=False), tries=2), tmp_path / "stuck.jsonl", steps=60)
+    episodes = played(Reflexion(Learner(learns=False), tries=2), tmp_path / "stuck.jsonl", steps=60)
     assert [(len(e.steps), e.success) for e in episodes] == [(6, False)] * 2
-    short = Reflexion(lambda: Learner(learns=False), tries=3, try_steps=2)
+    short = Reflexion(Learner(learns=False), tries=3, try_steps=2)
     assert [len(e.steps) for e in played(short, tmp_path / "short.jsonl", steps=60)] == [6, 6]
 
 
@@ -62,7 +62,7 @@ def test_it_stops_by_itself_when_its_tries_are_used_up(tmp_path):
 def test_a_local_model_reflects_in_batches_and_repeats_itself(tiny, tmp_path):
     first, again = (
         played(
-            Reflexion(lambda: LocalPolicy(tiny, "tiny", context=2048, reply_tokens=8), tries=2, try_steps=2),
+            Reflexion(LocalPolicy(tiny, "tiny", context=2048, reply_tokens=8), tries=2, try_steps=2),
             tmp_path / f"{name}.jsonl",
             steps=4,
         )

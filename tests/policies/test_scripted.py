@@ -58,7 +58,7 @@ def test_after_a_mistake_the_other_policy_goes_on(start, advance):
             assert episodes, "a policy is not asked about nothing"
             return [f"reply {len(e.steps)}" for e in episodes]
 
-    policy = AfterMistake(Counting, {"babyai/GoToDoor/0": "wrong", "babyai/GoToDoor/1": "wrong, too"})
+    policy = AfterMistake(Counting(), {"babyai/GoToDoor/0": "wrong", "babyai/GoToDoor/1": "wrong, too"})
     assert (policy.name, policy.batch_size) == ("counting", 7)
     early, late = start("GoToDoor", 0), start("GoToDoor", 1)
     assert asyncio.run(policy.act([early, late])) == ["wrong", "wrong, too"]

@@ -61,7 +61,7 @@ def test_a_task_that_cannot_be_played_stops_no_served_policy(tmp_path):
     make, limits = partial(engines.broken, "step", "ValueError", None), Limits(steps=6, tries=1)
     endpoint = Served(base_url="http://127.0.0.1:9/v1", policies=served)
     models = Models(tmp_path, pd.DataFrame({"policy": []}), Prompting(), Decoding(), endpoint)
-    wrap = lambda policy: RandomPolicy(name=policy().name)  # noqa: E731  (asks no endpoint)
+    wrap = lambda policy: RandomPolicy(name=policy.name)  # noqa: E731  (asks no endpoint)
     with pytest.raises(UnplayedError, match=rf"(?s)a: 1 of 2 .*{engines.CHOSEN}.*\nb: 1 of 2 .*{engines.CHOSEN}"):
         asyncio.run(roll_out_all(models.policies(wrap=wrap), tasks, tmp_path, limits, make))
     assert [len(episodes(tmp_path / f"{name}.jsonl")) for name in served] == [1, 1]
