@@ -19,11 +19,12 @@ def main() -> None:
     parser.add_argument("variant", help="the training set of chapter 2 that it was tuned on")
     parser.add_argument("--device", required=True, help="what it was trained on, in words")
     parser.add_argument("--hours", required=True, type=float, help="how long that took")
+    parser.add_argument("--conversations", type=int, help="how many of the set's first ones (default: all)")
     asked = parser.parse_args()
     commit, dirty = git_state(repository(), asked.run.resolve())
     if dirty or commit is None:
         parser.error("commit everything first: the release names the commit that makes its data")
-    data = list(read_jsonl(asked.run / "conversations" / f"{asked.variant}.jsonl", Conversation))
+    data = list(read_jsonl(asked.run / "conversations" / f"{asked.variant}.jsonl", Conversation))[: asked.conversations]
     folder = repository() / "params" / "adapters" / asked.policy
     made = {"commit": commit, "device": asked.device, "hours": asked.hours}
     print(f"{folder}: {release(asked.run / 'models' / asked.policy, data, folder, **made)}")
