@@ -12,7 +12,7 @@ from agentrefine_lib.endpoint.failures import EndpointError
 from agentrefine_lib.endpoint.request import EndpointSettings
 from agentrefine_lib.schema import Record, explain
 
-LATENCY_S = 10.0  # of one call, at least, where nothing else is known
+LATENCY_S = 10.0  # of one call, assumed: a teacher writes some hundred tokens
 
 
 class Price(Record):
@@ -69,11 +69,11 @@ def estimate(
     settings: EndpointSettings,
     prices: Prices,
 ) -> str:
-    """What ``n_items`` will take, in a line. Tokens are those of one call, which lasts LATENCY_S at least."""
+    """What ``n_items`` will take, in a line. Tokens are those of one call, which lasts LATENCY_S."""
     requests = math.ceil(n_items * calls_per_item)
     read, written = math.ceil(requests * prompt_tokens), math.ceil(requests * completion_tokens)
     price = price_of(settings, prices)
     money = f"${price.of(read, written):,.2f}" if price else "cost unknown (no price for this model)"
     seconds = math.ceil(requests / settings.concurrency) * LATENCY_S
     time = f"{seconds / 60:,.1f} min" if seconds >= 60 else f"{seconds:.0f} s"
-    return f"{requests:,} requests, {read:,} + {written:,} tokens (read + written), {money}, at least {time}"
+    return f"{requests:,} requests, {read:,} + {written:,} tokens (read + written), {money}, {time} at {LATENCY_S:.0f} s a call"

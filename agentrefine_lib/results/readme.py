@@ -82,6 +82,8 @@ def _won(table: pd.DataFrame) -> Finding:
         for name in ("AgentRefine", "expert only", "untuned", "random valid action", "scripted expert")
         if name in share
     ]
+    if not shown:
+        return Finding("Tasks won", "none of the methods that frame the question has played", "")
     seeds = ours.groupby("method")["seeds"].max()
     tasks = ours.loc[ours["method"] == shown[-1], "n"].sum() / seeds[shown[-1]]
     told = [f"{n} {share[n]:.0f} %" + (f" (mean of {seeds[n]:.0f} seeds)" if seeds[n] > 1 else "") for n in shown]

@@ -138,5 +138,5 @@ def test_a_bad_price_list_is_explained(tmp_path, text, problem):
 def test_an_estimate_before_the_first_request():
     settings = EndpointSettings(base_url="https://api.example/v1", model="tiny", concurrency=50)
     found = estimate(1000, 2.5, 1500, 800, settings, PRICES)
-    assert found == "2,500 requests, 3,750,000 + 2,000,000 tokens (read + written), $23.50, at least 8.3 min"
-    assert estimate(1, 1, 10, 10, settings, {}).endswith("cost unknown (no price for this model), at least 10 s")
+    assert found == "2,500 requests, 3,750,000 + 2,000,000 tokens (read + written), $23.50, 8.3 min at 10 s a call"
+    assert estimate(1, 1, 10, 10, settings, {}).endswith("cost unknown (no price for this model), 10 s at 10 s a call")

@@ -159,7 +159,9 @@ def row() -> dict[str, object]:
 def test_a_file_of_the_users_own_plays_by_id_and_by_index(row: dict[str, object], suffix: str, tmp_path: Path) -> None:
     path = tmp_path / f"mine#{suffix}"  # the sign that stands before an id, too
     rows = [row, {**row, "_id": "7#b"}]
-    path.write_text(json.dumps(rows) if suffix == ".json" else "".join(json.dumps(r) + "\n" for r in rows))
+    path.write_text(
+        f"\ufeff\n {json.dumps(rows)}" if suffix == ".json" else "".join(json.dumps(r) + "\n" for r in rows)
+    )
     assert solve(start(f"{path}#5a"))[1].success
     env = start(f"{path}#1")
     assert env.step("search[a & b]").observation == "A & B is a shop. It belongs to Ada."

@@ -124,13 +124,15 @@ def find_question(name: str) -> tuple[Corpus, Question]:
 
 
 def _read(path: Path) -> Iterator[Question]:
-    with open(path, encoding="utf-8") as file:
-        is_array = file.read(1) == "["
+    with open(path, encoding="utf-8-sig") as file:
+        is_array = file.read(1000).lstrip().startswith("[")
     if not is_array:
         yield from read_jsonl(path, Question)
         return
     try:
-        yield from TypeAdapter(list[Question]).validate_json(path.read_bytes(), by_alias=True, by_name=False)
+        yield from TypeAdapter(list[Question]).validate_json(
+            path.read_text(encoding="utf-8-sig"), by_alias=True, by_name=False
+        )
     except ValidationError as error:
         raise SchemaError(f"{path}: not a list of questions: {explain(error)}") from None
 
