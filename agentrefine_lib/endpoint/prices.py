@@ -76,4 +76,5 @@ def estimate(
     money = f"${price.of(read, written):,.2f}" if price else "cost unknown (no price for this model)"
     seconds = math.ceil(requests / settings.concurrency) * LATENCY_S
     time = f"{seconds / 60:,.1f} min" if seconds >= 60 else f"{seconds:.0f} s"
-    return f"{requests:,} requests, {read:,} + {written:,} tokens (read + written), {money}, {time} at {LATENCY_S:.0f} s a call"
+    time += f" at {LATENCY_S:.0f} s a call"
+    return f"{requests:,} requests, {read:,} + {written:,} tokens (read + written), {money}, {time}"
