@@ -7,14 +7,16 @@ import re
 import tarfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import IO, Any, cast
+from typing import IO, TYPE_CHECKING, Any, cast
 
-import pandas as pd
 from pydantic import BaseModel, ConfigDict
 
 from agentrefine_lib.schema import Episode, Task, atomic_write
 from agentrefine_lib.schema.settings import SETTINGS
 from agentrefine_lib.tuning.released import PLAYED, weights_hash
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 log = logging.getLogger(__name__)
 FOLDERS = ("episodes", "ladder", "perturbed", "mended", "questions")  # of a run: what models play in step
@@ -58,13 +60,15 @@ def release_episodes(run: Path, policy: str, released: Path, commit: str, proces
     return released / PLAYED
 
 
-def take_episodes(run: Path, tasks: Sequence[Task], *folders: Path) -> pd.DataFrame:
+def take_episodes(run: Path, tasks: Sequence[Task], *folders: Path) -> "pd.DataFrame":
     """Put the released episodes of a run's models into its folders, where they aren't; returns a row per file of them.
 
     Only those of ``tasks`` are taken, and only where the folder's settings (``keep_settings``) are those they were
     played with; a warning says where they aren't. What is missing then is played. Columns: policy, folder, episodes,
     commit, processor. Raises ValueError for an archive that is not the adapter's.
     """
+    import pandas as pd  # here: models play without it
+
     rows, wanted = [], {task.id for task in tasks}
     for policy, (about, files) in archives(run).items():
         for name, data in files.items():
