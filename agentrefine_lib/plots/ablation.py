@@ -34,6 +34,7 @@ def scaling(table: pd.DataFrame) -> Figure:
         sizes = part["conversations"].unique()
         ax.set(xscale="log", ylim=(-3, 103))
         ax.set_xticks(sizes, [f"{size:,.0f}" if size < 4000 else f"{size / 1000:.0f}k" for size in sizes])
+        ax.tick_params(axis="x", rotation=45)  # sizes may lie close
         ax.minorticks_off()
     ours = shown[shown["engine"] == "all"].drop_duplicates("conversations")
     finding = "One training set only: no growth to see"

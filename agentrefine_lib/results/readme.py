@@ -19,13 +19,16 @@ COMPARED = {  # claim: what its difference is between
     "fig1_overall": "Progress on table 1's five engines, AgentRefine minus the untuned model",
     "chance": "Progress on table 1's five engines, AgentRefine minus random valid actions",
     "tab2_no_refinement": "Progress on table 1's five engines, AgentRefine minus its twin without refinement data",
+    "tab2_no_refinement_loss": (
+        "Progress on table 1's five engines, AgentRefine minus its twin without loss on refinements"
+    ),
     "tab2_all_turns": "Progress on table 1's five engines, AgentRefine minus its twin with loss on errors as well",
     "diversity": "Progress on table 1's five engines, AgentRefine minus a model tuned on one kind of world",
     "unseen_worlds": "Progress in new worlds of AgentRefine's own teacher, AgentRefine minus expert only",
     "tab1_main": "Progress on the engines that neither was trained on, AgentRefine minus expert only",
     "fig3_perturbation": "Progress lost when commands are renamed, expert only minus AgentRefine",
     "recovery_no_refinement_loss": (
-        "Accepted after a refusal (asking for help counts), AgentRefine minus its twin without loss on refinements"
+        "Accepted after a refusal (asking for help counts), AgentRefine minus the twin without loss on refinements"
     ),
     "mask_refinements": "Log-likelihood of refinements in the training data, AgentRefine minus the same twin",
     "fig_thoughts": "Vendi score of half of the thoughts trained on, AgentRefine minus expert only",
