@@ -1,6 +1,5 @@
 """Episodes that are released with a model: a run takes them where it would have played the same ones."""
 
-import io
 import json
 import logging
 import re
@@ -11,8 +10,8 @@ from typing import IO, TYPE_CHECKING, Any, cast
 
 from pydantic import BaseModel, ConfigDict
 
-from agentrefine_lib.schema import Episode, Task, atomic_write
-from agentrefine_lib.schema.settings import SETTINGS
+from agentrefine_lib.schema import Episode, Task, atomic_write, atomic_write_text, write_archive
+from agentrefine_lib.schema.settings import changed_settings, read_settings
 from agentrefine_lib.tuning.released import PLAYED, weights_hash
 
 if TYPE_CHECKING:
@@ -21,6 +20,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 FOLDERS = ("episodes", "ladder", "perturbed", "mended", "questions")  # of a run: what models play in step
 ABOUT = "played.json"
+TAKEN = "taken.json"  # in a folder of a run: the models whose episodes were taken, with their commit and processor
 MEMBER = re.compile(rf"({'|'.join(FOLDERS)})(/[\w-]+)*/[\w-]+\.jsonl")
 COLUMNS = ["policy", "folder", "episodes", "commit", "processor"]
 
@@ -48,15 +48,11 @@ def release_episodes(run: Path, policy: str, released: Path, commit: str, proces
         weights_sha256=weights_hash(released),
         commit=commit,
         processor=processor,
-        settings={folder: _settings(run / folder) for folder, found in paths.items() if found},
+        settings={folder: read_settings(run / folder) for folder, found in paths.items() if found},
     )
     files = {ABOUT: about.model_dump_json(indent=1).encode()}
     files |= {path.relative_to(run).as_posix(): path.read_bytes() for found in paths.values() for path in found}
-    with atomic_write(released / PLAYED) as part, tarfile.open(part, "w:xz") as archive:
-        for name, data in files.items():
-            member = tarfile.TarInfo(name)
-            member.size = len(data)
-            archive.addfile(member, io.BytesIO(data))
+    write_archive(released / PLAYED, files)
     return released / PLAYED
 
 
@@ -64,7 +60,8 @@ def take_episodes(run: Path, tasks: Sequence[Task], *folders: Path) -> "pd.DataF
     """Put the released episodes of a run's models into its folders, where they aren't; returns a row per file of them.
 
     Only those of ``tasks`` are taken, and only where the folder's settings (``keep_settings``) are those they were
-    played with; a warning says where they aren't. What is missing then is played. Columns: policy, folder, episodes,
+    played with; a warning says where they aren't. What is missing then is played. Each folder keeps a list (TAKEN).
+    Columns: policy, folder, episodes,
     commit, processor. Raises ValueError for an archive that is not the adapter's.
     """
     import pandas as pd  # here: models play without it
@@ -79,6 +76,11 @@ def take_episodes(run: Path, tasks: Sequence[Task], *folders: Path) -> "pd.DataF
             lines = [line for line in data.splitlines(keepends=True) if _task(line) in wanted]
             if lines and _fits(about, folder, policy) and _is_there(path, b"".join(lines)):
                 rows.append([path.stem, name.rpartition("/")[0], len(lines), about.commit[:7], about.processor])
+    for folder in folders:
+        mine = [row for row in rows if str(row[1]).partition("/")[0] == folder.name]
+        if mine:
+            told = {policy: {"commit": commit, "processor": processor} for policy, _, _, commit, processor in mine}
+            atomic_write_text(folder / TAKEN, json.dumps(told, indent=1) + "\n")
     return pd.DataFrame(rows, columns=COLUMNS)
 
 
@@ -102,17 +104,11 @@ def _task(line: bytes) -> str:
     return Episode.model_validate_json(line).task.id
 
 
-def _settings(folder: Path) -> dict[str, Any]:
-    return json.loads((folder / SETTINGS).read_text(encoding="utf-8"))
-
-
 def _fits(about: Played, folder: Path, policy: str) -> bool:
     """Whether a folder's episodes are played with what these were played with."""
-    then, now = about.settings[folder.name], _settings(folder)
-    if others := [name for name in {**then, **now} if then.get(name) != now.get(name)]:
-        told = "; ".join(f"{name}={then.get(name)}, now {now.get(name)}" for name in others)
+    if told := changed_settings(about.settings[folder.name], read_settings(folder)):
         log.warning("%s: %s were played with %s; they are played anew", policy, folder.name, told)
-    return not others
+    return not told
 
 
 def _is_there(path: Path, episodes: bytes) -> bool:

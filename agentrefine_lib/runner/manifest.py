@@ -83,12 +83,13 @@ def processor() -> str:
 def manifest(profile: Profile) -> dict[str, Any]:
     """The record of a run; a notebook that is not done has None."""
     from agentrefine_lib.environments import engines  # seconds, wanted only here
-    from agentrefine_lib.rollout.released import archives
+    from agentrefine_lib.rollout.released import TAKEN
 
     states = {notebook.name: State.load(profile, notebook) for notebook in profile.notebooks}
     lock = profile.root / LOCK
     pinned = re.findall(r"^[A-Za-z0-9][\w.-]*", lock.read_text(), re.MULTILINE) if lock.exists() else []
     commit, dirty = git_state(profile.root, profile.run_dir, profile.figures_dir)
+    taken = profile.run_dir / "episodes" / TAKEN
     return {
         "profile": profile.name,
         "commit": commit,
@@ -99,10 +100,7 @@ def manifest(profile: Profile) -> dict[str, Any]:
         "cpu_count": joblib.cpu_count(),  # that this process may use: on one, models play in float32
         "engines": versions([package for engine in engines().values() for package in engine.packages]),
         "packages": versions(pinned),
-        "played_before": {
-            policy: {"commit": about.commit[:7], "processor": about.processor}
-            for policy, (about, _) in archives(profile.run_dir).items()
-        },
+        "played_before": json.loads(taken.read_text(encoding="utf-8")) if taken.exists() else {},
         "notebooks": {name: record(s) if s and s.status == "done" else None for name, s in states.items()},
     }
 

@@ -4,9 +4,7 @@ It holds all episodes and the first trajectories; its models are the released on
 """
 
 import argparse
-import io
 import sys
-import tarfile
 from itertools import islice
 from pathlib import Path
 
@@ -14,7 +12,7 @@ import pandas as pd
 
 from agentrefine_lib.runner.profile import Profile, ProfileError, load_profile
 from agentrefine_lib.runner.workspace import ADAPTERS, MODELS, PACKED, repository
-from agentrefine_lib.schema import atomic_write
+from agentrefine_lib.schema import write_archive
 from agentrefine_lib.tuning.base import UNTUNED
 
 WHOLE = ("episodes", "ladder", "perturbed", "mended", "sampled", "reflexion", "questions", "general")
@@ -37,11 +35,7 @@ def pack(profile: Profile) -> Path:
             if path.stem.partition("@")[0] not in left:
                 with open(path, "rb") as read:
                     files[path.relative_to(run).as_posix()] = b"".join(islice(read, lines))
-    with atomic_write(packed) as part, tarfile.open(part, "w:xz") as archive:
-        for name, data in files.items():
-            member = tarfile.TarInfo(name)
-            member.size = len(data)
-            archive.addfile(member, io.BytesIO(data))
+    write_archive(packed, files)
     return packed
 
 

@@ -11,6 +11,7 @@ from agentrefine_lib.schema.jsonl import (
     file_lock,
     read_jsonl,
     read_lines,
+    write_archive,
     write_jsonl,
 )
 from agentrefine_lib.schema.models import SCORE_UNKNOWN, ActionSpec, Ending, Episode, Script, Step, Task, Trajectory

@@ -2,8 +2,10 @@
 
 import contextlib
 import fcntl
+import io
 import os
-from collections.abc import Callable, Iterable, Iterator
+import tarfile
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
@@ -120,6 +122,15 @@ def atomic_write_text(path: Path | str, text: str) -> None:
     """Write a text file that appears whole or not at all."""
     with atomic_write(path) as part:
         part.write_text(text, encoding="utf-8")
+
+
+def write_archive(path: Path | str, files: Mapping[str, bytes]) -> None:
+    """Write files to a ``tar.xz`` that appears whole or not at all: the same bytes for the same files."""
+    with atomic_write(path) as part, tarfile.open(part, "w:xz") as archive:
+        for name, data in files.items():
+            member = tarfile.TarInfo(name)
+            member.size = len(data)
+            archive.addfile(member, io.BytesIO(data))
 
 
 def write_jsonl(path: Path | str, records: Iterable[Record]) -> int:

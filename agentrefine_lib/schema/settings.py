@@ -25,7 +25,16 @@ def keep_settings(settings: Mapping[str, Any], *folders: Path) -> None:
         if not file.exists() or not any(f.is_dir() or f.stat().st_size for f in folder.iterdir() if f != file):
             atomic_write_text(file, json.dumps(now, indent=1) + "\n")
             continue
-        then = json.loads(file.read_text(encoding="utf-8"))
-        if names := [name for name in {**then, **now} if then.get(name) != now.get(name)]:
-            told = "; ".join(f"made with {name}={then.get(name)}, now {now.get(name)}" for name in names)
-            log.warning("%s: %s. What is there stays; delete the folder to make it anew", folder, told)
+        if told := changed_settings(read_settings(folder), now):
+            log.warning("%s: made with %s. What is there stays; delete the folder to make it anew", folder, told)
+
+
+def read_settings(folder: Path) -> dict[str, Any]:
+    """What ``keep_settings`` has written into a folder."""
+    return json.loads((folder / SETTINGS).read_text(encoding="utf-8"))
+
+
+def changed_settings(then: Mapping[str, Any], now: Mapping[str, Any]) -> str:
+    """Which settings differ, in words; "" where none does."""
+    names = [name for name in {**then, **now} if then.get(name) != now.get(name)]
+    return "; ".join(f"{name}={then.get(name)}, now {now.get(name)}" for name in names)

@@ -1,6 +1,7 @@
 """Episodes that are released with a model: taken where a run would have played the same ones, and still true."""
 
 import asyncio
+import json
 import logging
 from pathlib import Path
 
@@ -9,7 +10,7 @@ import pytest
 from agentrefine_lib.environments import panel
 from agentrefine_lib.policies import ExpertPolicy, RandomPolicy
 from agentrefine_lib.rollout import Limits, roll_out, take_episodes
-from agentrefine_lib.rollout.released import ABOUT, FOLDERS, read_archive, release_episodes
+from agentrefine_lib.rollout.released import ABOUT, FOLDERS, TAKEN, read_archive, release_episodes
 from agentrefine_lib.schema import Episode, keep_settings, read_jsonl
 from agentrefine_lib.tuning.released import PLAYED, WEIGHTS
 
@@ -62,6 +63,8 @@ def test_what_is_released_is_taken_and_the_rest_is_played(archive, tmp_path):
         ["m-0", "perturbed/synonyms", 2, "ccccccc", "a processor"],
     ]
     assert taken.to_numpy().tolist() == expected
+    told = {"m-0": {"commit": "ccccccc", "processor": "a processor"}}
+    assert all(json.loads((run / folder / TAKEN).read_text()) == told for folder in ("episodes", "perturbed"))
     before = (run / "episodes" / "m-0.jsonl").read_bytes()
     play(run, TASKS)
     assert (run / "episodes" / "m-0.jsonl").read_bytes().startswith(before)
@@ -82,6 +85,7 @@ def test_other_settings_are_played_anew_and_it_is_said(archive, tmp_path, caplog
         assert take_episodes(run, TASKS, run / "episodes").empty
     assert "m-0: episodes were played with limits={'steps': 6}, now {'steps': 7}; they are played anew" in caplog.text
     assert not (run / "episodes" / "m-0.jsonl").exists()
+    assert not (run / "episodes" / TAKEN).exists()
 
 
 def test_episodes_of_other_weights_are_refused(archive, tmp_path):

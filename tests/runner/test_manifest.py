@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 from typing import Any
 
 from agentrefine_lib.runner import load_profile
-from agentrefine_lib.runner.manifest import git_state, played_before, wall_seconds
+from agentrefine_lib.runner.manifest import git_state, manifest, played_before, wall_seconds
 
 
 def test_a_repository_is_dirty_by_its_sources_and_not_by_what_runs_write(suite):
@@ -39,3 +40,11 @@ def test_models_that_played_before_are_told():
     told = "2 models played before, at 1234567, 89abcde (x): their episodes are released with them."
     assert played_before({"played_before": taken}) == told
     assert played_before({"played_before": {}}) == played_before({}) == ""
+
+
+def test_a_model_has_played_before_only_where_its_episodes_were_taken(suite):
+    profile = load_profile("tiny", suite.root)
+    assert manifest(profile)["played_before"] == {}
+    taken = {"a-0": {"commit": "1234567", "processor": "x"}}
+    suite.write("runs/tiny/episodes/taken.json", json.dumps(taken))
+    assert manifest(profile)["played_before"] == taken
