@@ -74,7 +74,8 @@ echo "${{2#agentrefine_lib.}}" >>called
 
 @pytest.mark.parametrize("word", ["profile=smoke", "p=limits.steps=3", "ONYL=04"])
 def test_make_refuses_a_name_that_it_does_not_know(word):
-    run = subprocess.run(["make", "-n", "reproduce", word], cwd=LIBRARY.parent, capture_output=True, text=True)
+    command = ["make", "--no-print-directory", "-n", "reproduce", word]
+    run = subprocess.run(command, cwd=LIBRARY.parent, capture_output=True, text=True)
     assert run.returncode == 2
     assert f"found {word.partition('=')[0]}=, expected some of PROFILE= ONLY= P= " in run.stderr
     assert not run.stdout

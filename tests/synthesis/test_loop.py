@@ -79,7 +79,7 @@ def test_trajectories_of_other_settings_stay_and_a_warning_names_what_differs(jo
     assert not caplog.records
     asyncio.run(synthesize(EmbeddedTeacher(errors=(4, 4), loops=0.5), jobs(5), tmp_path))
     (told,) = caplog.messages
-    assert told.startswith(f"{tmp_path}: made with errors=[2, 6], now [4, 4]; made with loops=0.0, now 0.5. What is")
+    assert told.startswith(f"{tmp_path}: made with errors=[2, 6], now [4, 4]; loops=0.0, now 0.5. What is")
     assert path.read_bytes().startswith(made)
 
 
