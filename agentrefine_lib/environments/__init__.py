@@ -52,6 +52,7 @@ def panel(chosen: Mapping[str, Mapping[str, Iterable[int]]]) -> list[Task]:
     return [
         Task(engine=engine, name=name, seed=seed)
         for engine, names in chosen.items()
-        for name, seeds in (names or get_engine(engine).panel).items()
+        for record in [get_engine(engine)]
+        for name, seeds in (names or record.panel).items()
         for seed in spelt_out(seeds)
     ]

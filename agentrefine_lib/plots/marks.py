@@ -66,22 +66,22 @@ def lines_of(names: Sequence[str]) -> dict[str, dict[str, Any]]:
     return looks
 
 
-def curves(
-    ax: Axes, table: pd.DataFrame, x: str, y: str, by: str, height: float = 0, unit: str = "", **look: Any
-) -> None:
-    """A line per ``by`` (and ``unit``), with AgentRefine's interval as a band where there are ``low`` and ``high``.
+def curves(ax: Axes, table: pd.DataFrame, x: str, y: str, by: str, height: float = 0, **look: Any) -> None:
+    """A line per ``by``, with AgentRefine's interval as a band where there are ``low`` and ``high``.
 
     Names stand at the right ends where the panel has a ``height`` (inches); set the limits of ``y`` before.
     """
     ends: dict[str, tuple[float, float]] = {}
     for name, line in lines_of([str(name) for name in table[by].unique()]).items():
-        for _, part in table[(table[by] == name) & table[y].notna()].groupby(unit or by, sort=False, observed=True):
-            ax.plot(part[x], part[y], **(line | look))
-            ends[name] = float(part[x].iloc[-1]), float(part[y].iloc[-1])
-            if "low" in part and name == AGENTREFINE:
-                step: Any = "post" if "drawstyle" in look else None
-                low, high = part["low"].astype(float), part["high"].astype(float)
-                ax.fill_between(part[x], low, high, step=step, color=BLUE, alpha=0.15, linewidth=0)
+        part = table[(table[by] == name) & table[y].notna()]
+        if part.empty:
+            continue
+        ax.plot(part[x], part[y], **(line | look))
+        ends[name] = float(part[x].iloc[-1]), float(part[y].iloc[-1])
+        if "low" in part and name == AGENTREFINE:
+            step: Any = "post" if "drawstyle" in look else None
+            low, high = part["low"].astype(float), part["high"].astype(float)
+            ax.fill_between(part[x], low, high, step=step, color=BLUE, alpha=0.15, linewidth=0)
     (bottom, top), beside, place = ax.get_ylim(), ax.get_yaxis_transform(), float("-inf")
     places = {}
     for name in sorted(ends, key=lambda name: ends[name][1]) if height else ():

@@ -15,28 +15,28 @@ from agentrefine_lib.schema.turns import TURNS
 from agentrefine_lib.verify import Reason
 
 ACCEPTED = "accepted"
-LOSSES = {"loss": "all replies", "loss_refinement": "refinements", "loss_ordinary": "ordinary replies"}
+LOSSES = {"loss_ordinary": "0.6", "loss_refinement": BLUE}
 
 
 def training_curves(logs: pd.DataFrame) -> Figure:
-    """Loss per trained token against the optimiser step: a panel per kind of reply, a look per model, lines per seed.
+    """Loss per trained token against the optimiser step: a panel per model, a line per seed and kind of reply.
 
     ``logs`` has step, loss, loss_refinement, loss_ordinary, model and policy (one model with one seed).
     """
-    shown = logs.assign(model=logs["model"].map(method_labels(logs["model"])))
-    figure, axes = panels(LOSSES, 2.6, columns=3, sharey=True)
+    figure, axes = panels(method_labels(logs["model"]), 1.45, sharey=True)
     top = logs[list(LOSSES)].max().max()
-    for loss, ax in axes.items():
-        ax.set(ylim=(0, 1.05 * top if top > 0 else 1), xlabel="optimiser step")
-        last = loss == "loss_ordinary"
-        curves(ax, shown, "step", loss, "model", height=1.8 if last else 0, unit="policy", marker="")
-    axes["loss"].set_ylabel("loss (nats per trained token)")
+    for model, ax in axes.items():
+        for _, log in logs[logs["model"] == model].groupby("policy", sort=False):
+            for loss, shade in LOSSES.items():
+                ax.plot(log["step"], log[loss], color=shade, linewidth=1.2)
+        ax.set(ylim=(0, 1.05 * top if top > 0 else 1), xlim=(0, None))
+    figure.supylabel("loss (nats per trained token)", fontsize=8.5)
     ours = logs[logs["model"] == "agentrefine"].groupby("step")["loss"].mean()
     finding = "AgentRefine was not trained here"
     if len(ours):
         steps = count(int(ours.index[-1]), "step")
         finding = f"AgentRefine's loss goes from {ours.iloc[0]:.2f} to {ours.iloc[-1]:.2f} nats per token in {steps}"
-    reading = "All trained replies, and the two kinds of them; a line per model and seed. Refinements: where trained."
+    reading = "Over the optimiser's steps. Blue: refinements, if trained; grey: ordinary replies. A line per seed."
     return tell(figure, finding, reading)
 
 

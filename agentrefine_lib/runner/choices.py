@@ -13,6 +13,7 @@ CHOICES = {  # parameter → the room's function that raises ValueError for what
     "sets": "synthesis.sets.require_sets",
     "device": "policies.generation.pick_device",
     "perturbations": "environments.perturbations.require_perturbations",
+    **dict.fromkeys(("panel", "expert_panel", "robust_panel", "mended_panel", "sampled_panel"), "environments.panel"),
 }
 
 

@@ -6,6 +6,7 @@ from typing import Any
 
 import pandas as pd
 import torch
+from joblib import Parallel, delayed
 from transformers import AutoModelForCausalLM
 from transformers.utils import logging
 
@@ -70,20 +71,22 @@ def token_nats(model: Any, example: Example) -> list[float]:
 
 
 def likelihoods(
-    models: Mapping[str, Path | str], conversations: Sequence[Conversation], tokenizer: Any
+    models: Mapping[str, Path | str], conversations: Sequence[Conversation], tokenizer: Any, processes: int = 1
 ) -> pd.DataFrame:
-    """A row per model, conversation and kind of turn: method, task, turn, tokens, nats (mean of ``token_nats``)."""
-    read = [(c, encode(c, tokenizer), kinds_of_replies(c.conversations)) for c in conversations]
-    rows = []
-    for method, folder in models.items():
-        model = load(folder)
-        for conversation, example, kinds in read:
-            nats = pd.Series(token_nats(model, example)).groupby([kinds.get(owner) for owner in example.message])
-            rows += [
-                {"method": method, "task": conversation.id, "turn": turn, "tokens": len(part), "nats": part.mean()}
-                for turn, part in nats
-            ]
-        del model  # before the next one is loaded: two may not fit
+    """A row per model, conversation and kind of turn: method, task, turn, tokens, nats (mean of ``token_nats``).
+
+    ``processes``: models that read at a time, one thread each.
+    """
+    read = [(c.id, encode(c, tokenizer), kinds_of_replies(c.conversations)) for c in conversations]
+    parts = Parallel(n_jobs=processes, batch_size=1)(delayed(_read_by)(folder, read) for folder in models.values())
+    return pd.concat(parts, keys=models, names=["method"]).reset_index("method").reset_index(drop=True)
+
+
+def _read_by(folder: Path | str, read: Sequence[tuple[str, Example, Mapping[int, str]]]) -> pd.DataFrame:
+    model, rows = load(folder), []
+    for task, example, kinds in read:
+        nats = pd.Series(token_nats(model, example)).groupby([kinds.get(owner) for owner in example.message])
+        rows += [{"task": task, "turn": turn, "tokens": len(part), "nats": part.mean()} for turn, part in nats]
     return pd.DataFrame(rows)
 
 

@@ -96,15 +96,11 @@ def weights_hash(folder: Path) -> str:
     return hashlib.sha256((folder / WEIGHTS).read_bytes()).hexdigest()
 
 
-def take(
-    released: Path, folder: Path, base: Path | str, conversations: Sequence[Conversation], played: bool = False
-) -> "pd.DataFrame":
+def take(released: Path, folder: Path, base: Path | str, played: bool = False) -> "pd.DataFrame":
     """Copy a released adapter to ``folder`` with its base's tokenizer, and with its episodes if it is ``played``.
 
-    Returns its loss log.
-
-    Warns where ``conversations`` are not what it was trained on. Raises FileNotFoundError where there is none,
-    ValueError where it was trained on another base, FileExistsError where ``folder`` holds one that was tuned there.
+    Returns its loss log. Raises FileNotFoundError where there is none, ValueError where it was trained on another base,
+    FileExistsError where ``folder`` holds one that was tuned there.
     """
     if missing := [
         name for name in (*FILES, "release.json", *([PLAYED] if played else [])) if not (released / name).exists()
@@ -113,7 +109,7 @@ def take(
             f"{released}: no {', '.join(missing)}; leave out `released` to tune the model, `played` to play it"
         )
     job = Job.model_validate_json((released / "job.json").read_text(encoding="utf-8"))
-    now = describe(base, conversations, job.recipe)
+    now = describe(base, [], job.recipe)
     if now.base_version != job.base_version and not now.base == job.base == SMOLLM2:  # set-up has checked its weights
         told = f"{released} was trained on {job.base} ({job.base_version[:12]}), not on {now.base}"
         raise ValueError(f"{told}; tune models of your own: PROFILE=overnight, or models without `released`")
@@ -123,27 +119,30 @@ def take(
         )
     folder.mkdir(parents=True, exist_ok=True)
     shutil.copyfile(released / "release.json", folder / "release.json")  # first: it says that the rest is no training's
-    tokenizer = place(released, folder, base)
+    place(released, folder, base)
     (folder / PLAYED).unlink(missing_ok=True)
     if played:
         shutil.copyfile(released / PLAYED, folder / PLAYED)
+    return read_log(folder)
+
+
+def warn_of_other_data(released: Path, base: Path | str, conversations: Sequence[Conversation]) -> None:
+    """Warn where ``conversations`` have other ids or labels than a released adapter was trained on."""
+    job = Job.model_validate_json((released / "job.json").read_text(encoding="utf-8"))
     said = Release.model_validate_json((released / "release.json").read_text(encoding="utf-8"))
-    if said.ids_sha256 != ids_hash(prepare(conversations, tokenizer, job.recipe.max_tokens)[0]):
+    if said.ids_sha256 != ids_hash(prepare(conversations, load_tokenizer(base), job.recipe.max_tokens)[0]):
         log.warning(
             "%s was trained on other ids or labels than this run makes: its data are those of commit %s",
             released,
             said.commit[:12],
         )
-    return read_log(folder)
 
 
-def place(released: Path, folder: Path, base: Path | str) -> Any:
-    """Copy a released adapter to ``folder``, with its base's tokenizer, which is returned."""
+def place(released: Path, folder: Path, base: Path | str) -> None:
+    """Copy a released adapter to ``folder``, with its base's tokenizer."""
     shutil.copytree(released, folder, dirs_exist_ok=True, ignore=shutil.ignore_patterns(PLAYED))
     _set_base(folder, str(base))
-    tokenizer = load_tokenizer(base)
-    tokenizer.save_pretrained(folder)
-    return tokenizer
+    load_tokenizer(base).save_pretrained(folder)
 
 
 def _set_base(folder: Path, base: str) -> None:

@@ -1,7 +1,7 @@
 """The models of an experiment as data: training set, size and seeds of each; several are tuned side by side."""
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Self
 from unittest.mock import patch
@@ -14,7 +14,7 @@ from agentrefine_lib.schema import Conversation, child_path, explain
 from agentrefine_lib.tuning.base import UNTUNED
 from agentrefine_lib.tuning.launch import KEPT_MEMORY, launch
 from agentrefine_lib.tuning.recipe import Recipe
-from agentrefine_lib.tuning.released import take
+from agentrefine_lib.tuning.released import take, warn_of_other_data
 from agentrefine_lib.tuning.train import tune
 
 Logs = dict[str, pd.DataFrame]
@@ -87,26 +87,31 @@ def tune_all(
 
     Only the data, their order (``recipe.seed`` plus the model's) and a model's own steps differ. ``processes``
     models are tuned at a time, one thread each; with an ``accelerate_config`` one after the other; those with a
-    ``released`` folder, which counts from ``root``, are taken from there. What is finished is not done again, and what
-    a stop interrupted continues from its last checkpoint. Raises ValueError where a set is smaller than a model asks
-    for.
+    ``released`` folder, which counts from ``root``, are taken from there meanwhile. What is finished is not done
+    again, and what a stop interrupted continues from its last checkpoint. Raises ValueError where a set is smaller
+    than a model asks for.
     """
-    logs: Logs = {}
+    rows = {model.policy: chosen(data, model) for model in planned}
     jobs: dict[str, tuple[Path | str, list[Conversation], Path, Recipe]] = {}
+    logs: Logs = {}
+    adapters = {model.policy: root / model.released / model.policy for model in planned if model.released}
     for model in planned:
-        rows, place = chosen(data, model), child_path(folder, model.policy)
+        place = child_path(folder, model.policy)
         if model.released:
-            logs[model.policy] = take(root / model.released / model.policy, place, base, rows, model.played)
-            continue
-        own = {"train_steps": model.train_steps, "epochs": 0} if model.train_steps else {}
-        how = recipe.model_copy(update=own | {"seed": recipe.seed + model.seed})
-        jobs[model.policy] = base, rows, place, how
+            logs[model.policy] = take(adapters[model.policy], place, base, model.played)
+        else:
+            own = {"train_steps": model.train_steps, "epochs": 0} if model.train_steps else {}
+            how = recipe.model_copy(update=own | {"seed": recipe.seed + model.seed})
+            jobs[model.policy] = base, rows[model.policy], place, how
     if accelerate_config or processes == 1:
-        logs |= {policy: launch(*job, accelerate_config) for policy, job in jobs.items()}
+        tuned: Iterable[pd.DataFrame] = (launch(*job, accelerate_config) for job in jobs.values())
     else:
         with patch.dict(os.environ, KEPT_MEMORY | os.environ):  # of the processes that are started
-            tuned = Parallel(n_jobs=processes, batch_size=1)(delayed(tune)(*job) for job in jobs.values())
-        logs |= zip(jobs, tuned, strict=True)
+            begun = Parallel(n_jobs=processes, batch_size=1, return_as="generator")
+            tuned = begun(delayed(tune)(*job) for job in jobs.values())
+    for policy, adapter in adapters.items():  # seconds each, while others are tuned
+        warn_of_other_data(adapter, base, rows[policy])
+    logs |= zip(jobs, tuned, strict=True)
     return {model.policy: logs[model.policy] for model in planned}
 
 

@@ -210,6 +210,7 @@ def test_a_profile_holds_what_differs_from_the_one_that_it_extends(suite):
         ("sets=[no_refinment]", "sets: no such no_refinment; expected some of no_refinement, "),
         ("device=gpu", "device: found 'gpu', expected one of auto, "),
         ("perturbations=[synonims, P1]", "perturbations: no such synonims; expected some of P1, .*synonyms"),
+        ("panel={alfwrld: {a: [1]}}", "panel: engine: no such 'alfwrld'; expected one of alfworld, "),
         ("recipe=5", "recipe: found 5, expected its fields, as in recipe.train_steps=…"),
     ],
 )

@@ -2,6 +2,7 @@
 
 import weakref
 
+import pandas as pd
 import pytest
 from transformers import AutoTokenizer
 
@@ -43,6 +44,13 @@ def test_the_likelihood_of_each_kind_of_turn_is_that_of_its_replies(tiny, three_
     example = encode(conversation, tokenizer)
     nats = token_nats(load(tiny), example)
     assert [cost == cost for cost in nats] == [owner >= 0 for owner in example.message]
+
+
+def test_two_models_read_side_by_side_as_one_after_the_other(tiny, three_turns):
+    models, texts = {"a": tiny, "b": tiny}, [to_conversation(three_turns)]
+    alone, together = (likelihoods(models, texts, AutoTokenizer.from_pretrained(tiny), count) for count in (1, 2))
+    pd.testing.assert_frame_equal(together, alone)
+    assert alone["method"].tolist() == ["a"] * 3 + ["b"] * 3
 
 
 def test_one_model_is_held_at_a_time(tiny, three_turns, monkeypatch):

@@ -55,10 +55,11 @@ def test_what_is_not_there_is_named(tiny, trajectories, tmp_path):
 
 def test_released_adapters_are_found_from_any_folder(tmp_path, monkeypatch):
     asked = []
-    monkeypatch.setattr(variants, "take", lambda released, *_: asked.append(released))
+    for name in ("take", "warn_of_other_data"):
+        monkeypatch.setattr(variants, name, lambda released, *_: asked.append(released))
     planned = plan({"agentrefine": {"seeds": [0], "released": "params/adapters"}})
     tune_all("base", {"agentrefine": []}, tmp_path, planned, RECIPE, root=tmp_path)
-    assert asked == [tmp_path / "params/adapters/agentrefine-0"]
+    assert asked == [tmp_path / "params/adapters/agentrefine-0"] * 2
 
 
 @pytest.mark.slow
