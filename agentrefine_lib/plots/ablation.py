@@ -26,13 +26,15 @@ def scaling(table: pd.DataFrame) -> Figure:
     named = {PAPER: "the paper, table 1's tasks", "all": "this run, table 1's tasks"}
     there = set(shown["engine"])
     names = {name: title for name, title in named.items() if name in there} | titles(there - named.keys())
-    figure, axes = panels(names, 1.45, columns=3, sharey=True)
+    figure, axes = panels(names, 1.45, columns=3)
+    top = max(20, shown.loc[shown["source"] != PAPER, ENDS].max().max())
     for engine, ax in axes.items():
+        end = 100 if engine == PAPER else top
         part = shown[shown["engine"] == engine]
         face: Any = {"markerfacecolor": "white" if engine == PAPER else BLUE}
         curves(ax, part, "conversations", "value", "method", **face)
         sizes = part["conversations"].unique()
-        ax.set(xscale="log", ylim=(-3, 103))
+        ax.set(xscale="log", ylim=(-0.03 * end, 1.03 * end))
         ax.set_xticks(sizes, [f"{size:,.0f}" if size < 4000 else f"{size / 1000:.0f}k" for size in sizes])
         ax.tick_params(axis="x", rotation=45)  # sizes may lie close
         ax.minorticks_off()
@@ -42,7 +44,10 @@ def scaling(table: pd.DataFrame) -> Figure:
         sizes = ours["conversations"].iloc[[0, -1]]
         when = "between {:,.0f} and {:,.0f} trajectories".format(*sizes)
         finding = changed(ours.iloc[0], ours.iloc[-1], "Progress", when)
-    reading = "Progress (%) over the number of training trajectories, bands: 95 % intervals. Hollow: the paper's."
+    reading = (
+        "Progress (%) over the number of training trajectories, bands: 95 % intervals. Hollow: the paper's, on an axis to "
+        f"100 %; this run's end at {top:.0f} %."
+    )
     return tell(figure, finding, reading)
 
 
