@@ -39,12 +39,13 @@ def self_bleu(texts: Sequence[str], seed: int = 0) -> float:
 def vendi(vectors: np.ndarray) -> float:
     """The Vendi score (Friedman and Dieng 2023): the effective number of different texts, from 1 to their number.
 
-    exp of the entropy of the eigenvalues of K / n, with K the cosines of unit vectors; they are those of X'X / n.
-    NaN without any.
+    exp of the entropy of the eigenvalues of K / n, with K = XX' the cosines of unit vectors; other than zeros, they
+    are those of X'X / n. NaN without any.
     """
     if not len(vectors):
         return float("nan")
-    values = np.linalg.eigvalsh(vectors.T @ vectors / len(vectors))
+    few = vectors if len(vectors) < vectors.shape[1] else vectors.T  # the smaller matrix
+    values = np.linalg.eigvalsh(few @ few.T / len(vectors))
     shares = values[values > 1e-12]
     return float(np.exp(-(shares * np.log(shares)).sum()))
 
