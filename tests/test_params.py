@@ -104,6 +104,7 @@ def test_no_expert_trains_on_what_any_profile_evaluates():
 PAPER = {  # the paper's values, as sections 3.2, 4.1, A and D and tables 2, 4, 5, 6 and 11 have them
     "n_trajectories": 64_000,
     "synthesis.calls": 4,
+    "synthesis.personas": "data/persona.jsonl",
     "base_model": "meta-llama/Meta-Llama-3-8B",
     "recipe.learning_rate": 5e-6,
     "recipe.warmup": 0,
