@@ -3,7 +3,6 @@
 Every rule has a reason code. Nothing here asks a model: the same input always gets the same verdict, and any input
 gets one. The rules know commands, not worlds: whether a valid command was possible at that place is the dungeon
 master's judgement, and a flag too many is legal (it takes the turn out of the loss, nothing else).
-
 Ours: limits, hidden characters, the order of turns, an end that comes early, and an answer that begins with "Error:"
 without a flag. And we are milder: a flag that a turn leaves out counts as false.
 """
