@@ -1,6 +1,7 @@
 """The shipped profiles and launch configurations: everything in them is known to the notebooks and to accelerate."""
 
 import re
+import shlex
 from collections import Counter
 from collections.abc import Collection
 from pathlib import Path
@@ -41,6 +42,14 @@ def test_the_variants_in_the_header_of_the_paper_profile_are_values_that_it_take
     given = [value for value in written if not value.startswith("agentrefine=")]  # an adapter's name for vLLM
     assert len(given) > 10
     load_profile("paper", ROOT, given)
+
+
+def test_the_papers_other_teacher_asks_for_no_more_conversations_than_it_makes():
+    (told,) = re.findall(r'PROFILE=paper ONLY="01 .*P="(.+)"', (ROOT / "docs" / "running.md").read_text())
+    notebooks = load_profile("paper", ROOT, shlex.split(told.replace("…", "http://x"))).notebooks
+    values = {key: value for n in notebooks for key, value in n.given.items()}
+    assert all(model.get("conversations", 0) <= values["n_trajectories"] for model in values["models"].values())
+    assert set(values["case"]) <= {*values["models"], "untuned"}
 
 
 @pytest.mark.parametrize("path", LAUNCH, ids=lambda path: path.stem)
@@ -95,6 +104,7 @@ def test_no_expert_trains_on_what_any_profile_evaluates():
 PAPER = {  # the paper's values, as sections 3.2, 4.1, A and D and tables 2, 4, 5, 6 and 11 have them
     "n_trajectories": 64_000,
     "synthesis.calls": 4,
+    "synthesis.personas": "data/persona.jsonl",
     "base_model": "meta-llama/Meta-Llama-3-8B",
     "recipe.learning_rate": 5e-6,
     "recipe.warmup": 0,
@@ -115,7 +125,7 @@ def test_the_paper_profile_is_the_paper():
     assert {name: values[name] for name in PAPER} == PAPER
     sizes = {name: model.get("conversations") for name, model in values["models"].items()}
     assert SIZES.items() <= sizes.items()
-    scaled = {k * 1000 for k in (4, 8, 16, 32, 64)}
+    scaled = {None, *(k * 1000 for k in (4, 8, 16, 32))}  # None: all that were accepted of n_trajectories
     assert {count for name, count in sizes.items() if name.startswith("agentrefine")} == scaled
     assert (sizes[values["ablated"][0]], sizes[values["compared"]]) == (8_000, 4_000)
     played = Counter(task.engine for task in panel(values["panel"]))

@@ -16,10 +16,10 @@ SCORES = ("success", "progress", "accepted", "free")  # of an episode, from 0 to
 def compare(episodes: pd.DataFrame, method: str, baseline: str, seed: int = 0) -> pd.DataFrame:
     """Two methods on the tasks that both played, per engine and over all, where every engine weighs the same.
 
-    One row per engine and metric: what is ``judged`` of them. Success, with one seed each: exact McNemar test, i.e. a
-    sign test on the tasks where the two differ. Progress, and success over several seeds: permutation test of the
-    paired difference of means over seeds. Both are two-sided; the interval is over tasks and seeds. Raises ValueError
-    where the two have no task in common.
+    One row per engine and metric: what is ``judged`` of them. Success, with one seed each and tasks that weigh the
+    same: exact McNemar test, i.e. a sign test on the tasks where the two differ. Everything else: permutation test of
+    the paired, weighted difference of means over seeds. Both are two-sided; the interval is over tasks and seeds.
+    Raises ValueError where the two have no task in common.
     """
     rows = []
     for metric in ("success", "progress"):
@@ -86,7 +86,8 @@ def difference(
     if not tasks:
         return Difference(seeds=seeds)
     change, weights, low, high = contrast([ours, theirs], tasks, np.array([1.0, -1.0]), seed, sizes)
-    p = sign_test(change) if metric == "success" and seeds == 1 else paired_permutation(change * weights, seed)
+    counted = metric == "success" and seeds == 1 and not np.ptp(weights)  # a task is a task, won or not
+    p = sign_test(change) if counted else paired_permutation(change * weights, seed)
     level = float(np.nanmean(np.vstack([ours[tasks], theirs[tasks]]))) if metric in SCORES else np.nan
     return Difference(float(change @ weights), low, high, p, len(tasks), seeds, int((abs(change) > ZERO).sum()), level)
 

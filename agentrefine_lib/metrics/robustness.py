@@ -35,8 +35,8 @@ def robustness(episodes: pd.DataFrame, metric: str, seed: int = 0) -> pd.DataFra
 
     Table 3 of the paper: the mean without a perturbation and under each, the ``average`` of its six columns (without
     P5, of all that were played) and their ``std``, a population's (divided by their number). Figure 3: ``perturbed``,
-    the mean over P1 to P3, or over all perturbations where none of these was played. ``n``: episodes that a value is
-    made of.
+    the mean over those of P1 to P3 that were played, or over all perturbations where none was. ``n``: episodes that a
+    value is made of.
     """
     rows = []
     for (method, engine), group in episodes.groupby(["method", "engine"], sort=False):

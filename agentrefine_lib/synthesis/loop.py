@@ -28,8 +28,8 @@ class Job(NamedTuple):
 class Limits(NamedTuple):
     """When to stop trying. ``min_refinements``: 0 for error-free data.
 
-    ``calls`` is the paper's Algorithm 1 to the letter: so many scripts and plays in all, and the play of a script that
-    holds too few errors, mended or not, is begun anew; 0: the two limits before it, and then a script anew.
+    ``calls`` is the paper's way: so many scripts and plays in all, and the play of a script that holds too few errors,
+    mended or not, is begun anew; 0: the two limits before it, and too few errors that are mended cost the script.
     Without ``verified`` nothing is turned back but what is not the paper's JSON: the first play of the first such
     script is taken as it is (the paper's ablation without verification).
     """

@@ -1,8 +1,10 @@
-"""The rules of the paper's Algorithm 1: what makes a script and a trajectory fit to be learned from.
+"""The rules of the paper's Algorithm 1, and some of ours: what makes a script and a trajectory fit to be learned from.
 
 Every rule has a reason code. Nothing here asks a model: the same input always gets the same verdict, and any input
 gets one. The rules know commands, not worlds: whether a valid command was possible at that place is the dungeon
 master's judgement, and a flag too many is legal (it takes the turn out of the loss, nothing else).
+Ours: limits, hidden characters, the order of turns, an end that comes early, and an answer that begins with "Error:"
+without a flag. And we are milder: a flag that a turn leaves out counts as false.
 """
 
 import re
@@ -46,7 +48,7 @@ from agentrefine_lib.verify.limits import (
     is_writable,
 )
 
-MIN_REFINEMENTS = 2  # error → refinement turns that a trajectory must hold (paper, Algorithm 1)
+MIN_REFINEMENTS = 2  # errors that the next turn mends; the paper's Algorithm 1 counts all errors (``mended`` below)
 
 Reason = Literal[
     "record_malformed",  # a line is no trajectory record
@@ -61,7 +63,7 @@ Reason = Literal[
     "error_unflagged",  # the action fails the script's check, or its answer begins with "Error:", without a flag
     "goal_not_reached",  # the play ends before the DM declares the task completed
     "goal_too_early",  # the play goes on after the DM declared the task completed
-    "too_few_refinements",  # fewer than two errors that the next turn mends
+    "too_few_refinements",  # fewer than two errors that the next turn mends, or errors at all (``mended`` below)
     "given_up",  # every attempt was rejected
 ]
 

@@ -187,6 +187,15 @@ def test_every_engine_weighs_the_same_and_a_missing_cell_is_left_out():
     assert np.isnan(difference(ours, theirs[["b/2"]], "progress").difference)
 
 
+def test_a_win_counts_as_much_as_its_task_weighs():
+    """The one task of engine a gained, all ten of b lost: over engines nothing; a sign test would see a loss."""
+    ours = pd.DataFrame({"a/1": [1.0]} | {f"b/{n}": [0.0] for n in range(10)})
+    found = difference(ours, 1 - ours, "success")
+    assert (found.difference, found.differ, found.p) == pytest.approx((0.0, 11, 1.0))
+    alone = ours.drop(columns="a/1")
+    assert difference(alone, 1 - alone, "success").p == pytest.approx(sign_test(-np.ones(10))) == 2 * 0.5**10
+
+
 def test_a_claim_is_decided_by_interval_and_test_together(tmp_path):
     above, below = Difference(0.2, 0.1, 0.3, 0.01, 20, 1), Difference(-0.2, -0.3, -0.1, float("nan"), 20, 1)
     assert [verdict(above), verdict(below)] == ["yes", "no"]

@@ -24,7 +24,7 @@ from agentrefine_lib.teachers.server import make_app, serve
 ROOT = Path(__file__).parents[2]
 POLICIES = ["untuned", "agentrefine-0", "expert_only-0"]
 SMALL = {
-    "n_trajectories": 10, "n_judged": 5,
+    "n_trajectories": 10, "n_judged": 5, "synthesis.personas": "",
     "expert_panel": {"babyai": {"PickupLoc": [0, 1, 2, 3]}}, "held_in": {"expert_only": ["babyai"]},
     "models": {"agentrefine": {"seeds": [0]}, "expert_only": {"seeds": [0]}}, "ablated": ["untuned", "agentrefine"],
     "compared": "agentrefine",
