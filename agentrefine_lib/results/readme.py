@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import pandas as pd
+from scipy.stats import false_discovery_control
 
 from agentrefine_lib.results.artefacts import load_artefacts, read_claims
 from agentrefine_lib.results.claims import difference, told_claims
@@ -26,7 +27,7 @@ COMPARED = {  # claim: what its difference is between
     "diversity": "Progress on table 1's five engines, AgentRefine minus a model tuned on one kind of world",
     "unseen_worlds": "Progress in new worlds of AgentRefine's own teacher, AgentRefine minus expert only",
     "tab1_main": "Progress on the engines that neither was trained on, AgentRefine minus expert only",
-    "fig3_perturbation": "Progress lost when commands are renamed, expert only minus AgentRefine",
+    "fig3_perturbation": "Progress lost in AlfWorld under the paper's perturbations, expert only minus AgentRefine",
     "recovery_no_refinement_loss": (
         "Accepted after a refusal (asking for help counts), AgentRefine minus the twin without loss on refinements"
     ),
@@ -68,11 +69,24 @@ def told_run(figures: Path, root: Path) -> str:
     minutes = f"{wall_seconds(done) / 60:.0f} minutes"
     if going_on := [name[:2] for name, record in manifest["notebooks"].items() if record and record["resumed"]]:
         minutes += f" (chapters {', '.join(going_on)} went on from episodes that were there)"
-    verdicts = Counter(claim["verdict"] for claim in told_claims(load_artefacts(root), read_claims(figures)))
+    claims = read_claims(figures)
+    verdicts = Counter(claim["verdict"] for claim in told_claims(load_artefacts(root), claims))
     told = ", ".join(f"{count} {verdict}" for verdict, count in verdicts.most_common())
     run = f"Profile `{manifest['profile']}`, {minutes}, commit `{(manifest['commit'] or 'none')[:7]}`"
     run = " ".join(filter(None, [f"{run}.", played_before(manifest)]))
-    return f"{run} All {verdicts.total()} claims: {told}. Yes: above zero by its test; no: below. Intervals are 95 %."
+    meant = "Yes: above zero by its test; no: below. Intervals are 95 %."
+    return " ".join(filter(None, [f"{run} All {verdicts.total()} claims: {told}. {meant}", corrected(claims)]))
+
+
+def corrected(claims: pd.DataFrame) -> str:
+    """How many "yes" stay when their p are corrected for the number of tests (Benjamini and Hochberg 1995)."""
+    tested = claims.dropna(subset="p")
+    yes = tested["verdict"] == "yes"
+    if not yes.any():
+        return ""
+    kept = (yes & (false_discovery_control(tested["p"].astype(float)) <= 0.05)).sum()
+    told = f"Left when the {len(tested)} tests that give a p are corrected for their number (Benjamini-Hochberg, 5 %)"
+    return f"{told}: {kept} of their {yes.sum()} yes."
 
 
 def _won(table: pd.DataFrame) -> Finding:

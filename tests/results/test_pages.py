@@ -12,6 +12,7 @@ from agentrefine_lib.results import show_claims, show_findings
 from agentrefine_lib.results.artefacts import load_artefacts
 from agentrefine_lib.results.definitions import PAGE, definitions
 from agentrefine_lib.results.pages import as_text, write_pages
+from agentrefine_lib.results.readme import corrected
 from agentrefine_lib.runner import load_profile
 
 ROOT = Path(__file__).parents[2]
@@ -163,3 +164,9 @@ def test_a_csv_that_does_not_keep_its_promise_is_named(root):
 def test_a_long_table_says_how_much_is_left_out():
     told = as_text(pd.DataFrame({"x": range(100)}))
     assert (len(told["rows"]), told["left_out"]) == (60, 40)
+
+
+def test_what_a_correction_for_many_tests_leaves_is_counted():
+    table = pd.DataFrame({"p": [0.001, 0.04, 0.5, None], "verdict": ["yes", "yes", "not decided", "yes"]})
+    assert corrected(table).startswith("Left when the 3 tests") and corrected(table).endswith(": 1 of their 2 yes.")
+    assert corrected(table.tail(2)) == corrected(table.head(0)) == ""
