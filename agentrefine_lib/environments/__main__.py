@@ -21,15 +21,12 @@ def main() -> int:
     parser.add_argument("engine", nargs="*", help="names of engines; all by default")
     parser.add_argument("--check", action="store_true", help="the contract, the perturbations and the expected scores")
     asked = parser.parse_args()
-    try:
-        chosen = [get_engine(name) for name in asked.engine or engines()]
-    except ValueError as error:
-        parser.error(str(error))
+    if unknown := sorted(set(asked.engine) - engines().keys()):
+        parser.error(f"no such engine {', '.join(unknown)}; expected some of {', '.join(engines())}")
     failed = 0
-    for engine in chosen:
-        name = engine.name
+    for name in asked.engine or engines():
         try:
-            tasks = panel({name: {}})
+            engine, tasks = get_engine(name), panel({name: {}})
             told = [_told(who, engine.expected.get(who)) for who in ("random", "expert")]
             print(f"{name} ({engine.title}): {len(tasks)} tasks of up to {engine.steps} steps", *told, sep="; ")
             environment = make_environment(tasks[0])
