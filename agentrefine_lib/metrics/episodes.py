@@ -20,7 +20,7 @@ from agentrefine_lib.metrics.paired import grid
 from agentrefine_lib.schema import Episode, Step, read_jsonl
 
 NAN = float("nan")
-MEASURES: dict[str, Callable[[Episode], float]] = {  # what is averaged over episodes; NaN where an episode has none
+METRICS: dict[str, Callable[[Episode], float]] = {  # what is averaged over episodes; NaN where an episode has none
     "progress": lambda e: NAN if e.known_progress is None else e.progress,
     "grounding": lambda e: _share(step.error is None for step in e.steps),
     "format_errors": lambda e: _share(step.error == "format" or not step.well_formed for step in e.steps),
@@ -31,7 +31,7 @@ MEASURES: dict[str, Callable[[Episode], float]] = {  # what is averaged over epi
 
 
 def episode_table(paths: Iterable[Path], models: pd.DataFrame | None = None) -> pd.DataFrame:
-    """One row per episode: policy, method, seed, engine, task, success, MEASURES, dropped, retries, engine_version.
+    """One row per episode: policy, method, seed, engine, task, success, METRICS, dropped, retries, engine_version.
 
     ``models`` says which policies are models of one method, with which training seed (``tuning.models_table``); a
     policy that is not in it is a method of its own. ``recovery`` is missing where no step but the last was refused,
@@ -64,7 +64,7 @@ def _row(episode: Episode) -> dict[str, Any]:
         "engine": episode.task.engine,
         "task": episode.task.id,
         "success": episode.success,
-        **{name: measure(episode) for name, measure in MEASURES.items()},
+        **{name: measure(episode) for name, measure in METRICS.items()},
         "dropped": episode.dropped,
         "retries": episode.retries,
         "engine_version": episode.engine_version,
@@ -90,7 +90,7 @@ def summarise(episodes: pd.DataFrame, seed: int = 0) -> pd.DataFrame:
     rows = []
     for (method, engine), group in episodes.groupby(["method", "engine"], sort=False):
         key = {"method": method, "engine": engine, "seeds": group["seed"].nunique()}
-        for metric in [name for name in ("success", *MEASURES) if name in group]:
+        for metric in [name for name in ("success", *METRICS) if name in group]:
             values = grid(group, str(method), metric).to_numpy(float)
             if n := int(np.isfinite(values).sum()):
                 wins = int(np.nansum(values)) if metric == "success" else None
