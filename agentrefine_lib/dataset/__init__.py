@@ -1,7 +1,7 @@
 """Training data: trajectories as conversations with a loss flag per reply, files, statistics, cards and exports."""
 
 from agentrefine_lib.dataset.card import write_card
-from agentrefine_lib.dataset.convert import Strategy, from_episode, from_episodes, instruction, to_conversation
+from agentrefine_lib.dataset.convert import STRATEGIES, from_episode, from_episodes, instruction, to_conversation
 from agentrefine_lib.dataset.exports import EXPORTS
 from agentrefine_lib.dataset.files import read_conversations, to_datasets, write_conversations
 from agentrefine_lib.dataset.general import GENERAL, instructions, mixed, rehearsal

@@ -1,8 +1,7 @@
 """From trajectories to training conversations in the format of the released data, one ``loss`` flag per reply."""
 
 import random
-from collections.abc import Iterable, Sequence
-from typing import Literal
+from collections.abc import Callable, Iterable, Sequence
 
 from agentrefine_lib.schema import (
     EXAMPLE_DRAWS,
@@ -19,7 +18,15 @@ from agentrefine_lib.schema import (
     refinements,
 )
 
-Strategy = Literal["refinement", "all_turns", "no_refinement", "no_refinement_loss", "last_turn"]
+# Masking rules: whether a reply is trained; None: it and its answer are left out. A rule is told whether the DM judged
+# the reply erroneous, whether it mends such a one, and whether it is the last of its play.
+STRATEGIES: dict[str, Callable[[bool, bool, bool], bool | None]] = {
+    "refinement": lambda error, mends, last: not error,  # the paper: an erroneous turn is read, not trained
+    "all_turns": lambda error, mends, last: True,
+    "no_refinement": lambda error, mends, last: None if error else True,
+    "no_refinement_loss": lambda error, mends, last: not (error or mends),  # the paper's table 2
+    "last_turn": lambda error, mends, last: last,
+}
 
 Exchange = tuple[str, str, str, bool]  # thought, action, observation, loss of the reply
 
@@ -36,14 +43,14 @@ def instruction(commands: Iterable[str], goal: str, observation: str, rules: str
     return "\n\n".join(part for part in parts if part)
 
 
-def to_conversation(trajectory: Trajectory, strategy: Strategy = "refinement") -> Conversation:
+def to_conversation(trajectory: Trajectory, strategy: str = "refinement") -> Conversation:
     """DM observations become ``human`` messages, the Player's thought and action a ``gpt`` message.
 
-    ``refinement`` (the paper): a turn that the DM judged erroneous stays in the context and gets ``loss`` False.
-    ``all_turns``: it is trained like the others. ``no_refinement``: it and its feedback are left out.
-    ``no_refinement_loss`` (the paper's table 2): the reply that mends it is not trained, either. ``last_turn``: only
-    the reply that completes the task is trained. Raises ValueError for a play without an answered action.
+    ``strategy``, a name in STRATEGIES, sets each reply's ``loss``. Raises ValueError for another name, and for a play
+    without an answered action.
     """
+    if strategy not in STRATEGIES:
+        raise ValueError(f"strategy: found {strategy!r}, expected one of {', '.join(STRATEGIES)}")
     script, opening, pairs = trajectory.script, trajectory.turns[0], exchanges(trajectory.turns)
     if not pairs or isinstance(trajectory.turns[-1], PlayerTurn):
         raise ValueError(f"{trajectory.id}: found {len(pairs)} answered actions, expected one, and the last")
@@ -51,12 +58,10 @@ def to_conversation(trajectory: Trajectory, strategy: Strategy = "refinement") -
     first = instruction(script.available_actions, script.goal, observation, script.rules, script.example)
     said, last = list[Exchange](), pairs[-1][1]
     mends = refinements(answer.is_error for _, answer in pairs)
-    for (asked, answer), refinement in zip(pairs, mends, strict=True):
-        if strategy == "no_refinement" and answer.is_error:
-            continue
-        masked = (answer.is_error and strategy != "all_turns") or (refinement and strategy == "no_refinement_loss")
-        loss = answer is last if strategy == "last_turn" else not masked
-        said.append((asked.thought, asked.action, answer.observation, loss))
+    for (asked, answer), mend in zip(pairs, mends, strict=True):
+        loss = STRATEGIES[strategy](answer.is_error, mend, answer is last)
+        if loss is not None:
+            said.append((asked.thought, asked.action, answer.observation, loss))
     return _conversation(trajectory.id, first, said)
 
 

@@ -6,10 +6,11 @@ python -m agentrefine_lib.environments [ENGINE ...] [--check]
 import argparse
 import sys
 import traceback
+from contextlib import closing
 
 from agentrefine_lib.environments import EngineMissingError, Score, engines, get_engine, make_environment, panel
 from agentrefine_lib.environments.check import ContractError, check_environment, measure
-from agentrefine_lib.environments.perturbations import perturbations
+from agentrefine_lib.environments.perturbations import make_perturbed, perturbations
 
 TOLERANCE = 0.1  # of success and progress: other versions of an engine's packages may differ a little
 
@@ -20,6 +21,8 @@ def main() -> int:
     parser.add_argument("engine", nargs="*", help="names of engines; all by default")
     parser.add_argument("--check", action="store_true", help="the contract, the perturbations and the expected scores")
     asked = parser.parse_args()
+    if unknown := sorted(set(asked.engine) - engines().keys()):
+        parser.error(f"no such engine {', '.join(unknown)}; expected some of {', '.join(engines())}")
     failed = 0
     for name in asked.engine or engines():
         try:
@@ -32,7 +35,7 @@ def main() -> int:
             print(f"{name}: plays here, {environment.version}", flush=True)
             if asked.check:
                 check(name)
-        except (EngineMissingError, ContractError, ValueError) as error:
+        except (EngineMissingError, ContractError) as error:
             failed += 1
             print(f"{name}: {error}", flush=True)
         except Exception:  # an engine's own fault, a JVM that does not start: the others are still checked
@@ -45,6 +48,9 @@ def check(name: str) -> None:
     """Print what is kept and reached. Raises ContractError where the contract is broken or a score is another one."""
     engine, tasks = get_engine(name), panel({name: {}})
     if engine.perturbations is not None:
+        for renaming in perturbations(name):
+            with closing(make_perturbed(renaming, tasks[0])) as renamed:
+                renamed.reset(tasks[0])
         print(f"{name}: can be renamed by {', '.join(perturbations(name))}")
     print(f"{name}: plays {tasks[0].id} here and in another process, up to minutes; writes nothing", flush=True)
     check_environment(make_environment, tasks[0], listed="random" in engine.expected)

@@ -56,7 +56,7 @@ def check_environment(make: MakeEnvironment, task: Task, other_process: bool = T
     importable for the other process. ``listed``: whether the engine lists valid actions.
     """
     with closing(make(task)) as environment:
-        _check_opening(environment, environment.reset(task))
+        _check_opening(environment, task, environment.reset(task))
         _check_play(environment, task, listed)
         _check_nonsense(environment)
     held = _held()  # the first episode may leave something loaded for the next, which must not grow
@@ -69,12 +69,13 @@ def check_environment(make: MakeEnvironment, task: Task, other_process: bool = T
         _demand(_elsewhere(make, task) == first, f"{task.id} is another episode in another process: {told}")
 
 
-def _check_opening(environment: Environment, observation: str) -> None:
+def _check_opening(environment: Environment, task: Task, observation: str) -> None:
     rules = getattr(environment, "rules", None)
     _demand(isinstance(rules, str), f"rules: found {rules!r}, expected a text; it may be empty")
     for name in ("engine", "version", "goal"):
         value = getattr(environment, name, None)
         _demand(isinstance(value, str) and bool(value), f"{name}: found {value!r}, expected a text that is not empty")
+    _demand(environment.engine == task.engine, f"engine: found {environment.engine!r}, expected {task.engine!r}")
     _demand(isinstance(observation, str) and bool(observation), f"reset returned {observation!r}, expected a text")
     _demand(bool(environment.commands), "commands: found none, expected signature → meaning")
 
@@ -90,7 +91,8 @@ def _check_play(environment: Environment, task: Task, listed: bool) -> None:
             _demand(command is not None, f"the valid action {valid!r} fits none of {list(environment.commands)}")
             _demand(str(command) == valid, f"{valid!r} reads as {command}, which is written {str(command)!r}")
         _demand(not (listed and result.error), f"the valid action {action!r} was refused: {result.observation}")
-        _demand(progress <= result.progress <= 1.0, f"progress went from {progress} to {result.progress}")
+        told = f"progress: found {result.progress} after {progress}, expected no fall, and 1 at most"
+        _demand(progress <= result.progress <= 1.0, told)
         _demand(result.done or not result.success, f"success without done after {action!r}")
         progress = result.progress
         if result.done:
@@ -105,8 +107,14 @@ def _check_nonsense(environment: Environment) -> None:
             result = environment.step(text)
         except Exception as error:
             raise ContractError(f"step({text[:40]!r}) raised {error!r}; expected a refusal") from error
-        _demand(result.error in ERRORS, f"step({text[:40]!r}): error {result.error!r}, expected one of {ERRORS}")
-        _demand(bool(result.observation), f"step({text[:40]!r}) was answered with an empty observation")
+        _check_answer(text, result)
+
+
+def _check_answer(text: str, result: StepResult) -> None:
+    asked = f"step({text[:40]!r})"
+    _demand(isinstance(result, StepResult), f"{asked} returned {result!r}, expected a StepResult")
+    _demand(result.error in ERRORS, f"{asked}: error {result.error!r}, expected one of {ERRORS}")
+    _demand(bool(result.observation), f"{asked} was answered with an empty observation")
 
 
 def play_fingerprint(make: MakeEnvironment, task: Task) -> str:
@@ -125,6 +133,7 @@ def _random_play(environment: Environment, task: Task) -> Iterator[tuple[list[st
         offered = environment.valid_actions()
         action = rng.choice(offered or NONSENSE)
         result = environment.step(action)
+        _check_answer(action, result)
         yield offered, action, result
         if result.done:
             return

@@ -121,14 +121,9 @@ class Embedded(TextEnvironment):
 
 def recipe_of(task: Task) -> Recipe:
     """What the world of a task is drawn from. Raises ValueError where a part of its name is unknown."""
-    mechanic, costume, form, plain, kinds = [*task.name.split("-", 4), ANY, ANY, ANY, ANY][:5]
-    for part, parts in (
-        (mechanic, MECHANICS),
-        (costume, (ANY, *load_costumes())),
-        (form, (ANY, *FORMS)),
-        (plain, (ANY, PLAIN)),
-        (kinds, (ANY, KINDS)),
-    ):
+    mechanic, costume, form, plain, kinds = chosen = [*task.name.split("-", 4), ANY, ANY, ANY, ANY][:5]
+    known = MECHANICS, (ANY, *load_costumes()), (ANY, *FORMS), (ANY, PLAIN), (ANY, KINDS)
+    for part, parts in zip(chosen, known, strict=True):
         if part not in parts:
             raise ValueError(f"unknown world {task.name!r}: found {part!r}, expected one of {', '.join(sorted(parts))}")
     if costume == ANY:

@@ -7,8 +7,8 @@ The others are ours: ``format_errors`` is the share of steps whose reply had no 
 ``recovery`` the share of refused steps, the last step apart, whose next step was accepted.
 """
 
-from collections.abc import Iterable
-from itertools import pairwise
+from collections.abc import Callable, Iterable
+from itertools import pairwise, starmap
 from pathlib import Path
 from typing import Any
 
@@ -19,11 +19,19 @@ from agentrefine_lib.metrics.intervals import mean_interval, success_interval
 from agentrefine_lib.metrics.paired import grid
 from agentrefine_lib.schema import Episode, Step, read_jsonl
 
-MEANS = ("progress", "grounding", "format_errors", "repeats", "recovery", "steps")
+NAN = float("nan")
+METRICS: dict[str, Callable[[Episode], float]] = {  # what is averaged over episodes; NaN where an episode has none
+    "progress": lambda e: NAN if e.known_progress is None else e.progress,
+    "grounding": lambda e: _share(step.error is None for step in e.steps),
+    "format_errors": lambda e: _share(step.error == "format" or not step.well_formed for step in e.steps),
+    "repeats": lambda e: sum(starmap(is_repeat, pairwise(e.steps))) / len(e.steps),
+    "recovery": lambda e: _share(after.error is None for before, after in pairwise(e.steps) if before.error),
+    "steps": lambda e: len(e.steps),
+}
 
 
 def episode_table(paths: Iterable[Path], models: pd.DataFrame | None = None) -> pd.DataFrame:
-    """One row per episode: policy, method, seed, engine, task, success, MEANS, dropped, retries, engine_version.
+    """One row per episode: policy, method, seed, engine, task, success, METRICS, dropped, retries, engine_version.
 
     ``models`` says which policies are models of one method, with which training seed (``tuning.models_table``); a
     policy that is not in it is a method of its own. ``recovery`` is missing where no step but the last was refused,
@@ -51,18 +59,12 @@ def label_policies(table: pd.DataFrame, models: pd.DataFrame | None = None) -> p
 
 
 def _row(episode: Episode) -> dict[str, Any]:
-    steps, known = episode.steps, episode.known_progress is not None
     return {
         "policy": episode.policy,
         "engine": episode.task.engine,
         "task": episode.task.id,
         "success": episode.success,
-        "progress": episode.progress if known else float("nan"),
-        "grounding": _share(step.error is None for step in steps),
-        "format_errors": _share(step.error == "format" or not step.well_formed for step in steps),
-        "repeats": sum(is_repeat(before, after) for before, after in pairwise(steps)) / len(steps),
-        "recovery": _share(after.error is None for before, after in pairwise(steps) if before.error),
-        "steps": len(steps),
+        **{name: measure(episode) for name, measure in METRICS.items()},
         "dropped": episode.dropped,
         "retries": episode.retries,
         "engine_version": episode.engine_version,
@@ -76,7 +78,7 @@ def is_repeat(before: Step, after: Step) -> bool:
 
 def _share(events: Iterable[bool]) -> float:
     found = list(events)
-    return sum(found) / len(found) if found else float("nan")
+    return sum(found) / len(found) if found else NAN
 
 
 def summarise(episodes: pd.DataFrame, seed: int = 0) -> pd.DataFrame:
@@ -88,7 +90,7 @@ def summarise(episodes: pd.DataFrame, seed: int = 0) -> pd.DataFrame:
     rows = []
     for (method, engine), group in episodes.groupby(["method", "engine"], sort=False):
         key = {"method": method, "engine": engine, "seeds": group["seed"].nunique()}
-        for metric in [name for name in ("success", *MEANS) if name in group]:
+        for metric in [name for name in ("success", *METRICS) if name in group]:
             values = grid(group, str(method), metric).to_numpy(float)
             if n := int(np.isfinite(values).sum()):
                 wins = int(np.nansum(values)) if metric == "success" else None

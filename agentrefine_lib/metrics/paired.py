@@ -75,11 +75,7 @@ def contrast(
 
 
 def difference(
-    ours: pd.DataFrame,
-    theirs: pd.DataFrame,
-    metric: str = "",
-    seed: int = 0,
-    sizes: Mapping[str, float] | None = None,
+    ours: pd.DataFrame, theirs: pd.DataFrame, metric: str = "", seed: int = 0, sizes: Mapping[str, float] | None = None
 ) -> Difference:
     """Two ``grid``s compared on the tasks that they share; engines weigh as ``sizes`` says, without it the same."""
     tasks, seeds = shared_tasks(ours, theirs), max(len(ours), len(theirs))

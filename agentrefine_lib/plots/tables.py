@@ -14,11 +14,7 @@ NO_LABELS = "no labels"  # where nobody has labelled a turn
 
 
 def main_table(
-    summary: pd.DataFrame,
-    reported: pd.DataFrame,
-    labels: dict[str, str],
-    model: str,
-    held_in: dict[str, list[str]],
+    summary: pd.DataFrame, reported: pd.DataFrame, labels: dict[str, str], model: str, held_in: dict[str, list[str]]
 ) -> pd.DataFrame:
     """tab1_main: our rows and the paper's, in percent, for the engines that were played, in the paper's order.
 

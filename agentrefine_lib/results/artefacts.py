@@ -1,12 +1,12 @@
 """The registry ``params/artefacts.yaml``: each figure and table, and the claims that it lets anybody test."""
 
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import pandas as pd
 import yaml
 from PIL import Image
-from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from agentrefine_lib.runner.profile import NOT_YAML
 from agentrefine_lib.schema import explain
@@ -40,7 +40,7 @@ class Artefact(BaseModel):
     reported: Literal["first-hand", "read off bars", "not transcribed", "none"]
     claims: list[Claim] = []
     beyond: bool = False  # not in the paper
-    paper: str = ""  # its number there
+    paper: str = Field(default="", pattern=r"^((Figure|Table|Equation|Algorithm) \d+)?$")  # its number there
     definition: str = ""  # what the paper says it is
     code: list[str] = []  # where it is defined: room.module.name
 
@@ -57,14 +57,21 @@ def load_artefacts(root: Path) -> list[Artefact]:
         entries = yaml.safe_load((root / FILE).read_text(encoding="utf-8"))
     except NOT_YAML as error:
         raise ValueError(f"{FILE}: not YAML: {error}") from None
-    try:
-        artefacts = TypeAdapter(list[Artefact]).validate_python(entries)
-    except ValidationError as error:
-        raise ValueError(f"{FILE}: {explain(error)}") from None
+    if not isinstance(entries, list):
+        raise ValueError(f"{FILE}: found {type(entries).__name__}, expected a list of figures and tables")
+    artefacts = [_read(entry, number) for number, entry in enumerate(entries, start=1)]
     names = [a.id for a in artefacts], [c.id for a in artefacts for c in a.claims]
     if twice := sorted({name for group in names for name in group if group.count(name) > 1}):
         raise ValueError(f"{FILE}: {', '.join(twice)}: is there twice")
     return artefacts
+
+
+def _read(entry: Any, number: int) -> Artefact:
+    try:
+        return Artefact.model_validate(entry)
+    except ValidationError as error:
+        name = entry.get("id", number) if isinstance(entry, dict) else number
+        raise ValueError(f"{FILE}: entry {name}: {explain(error)}") from None
 
 
 def _place(name: str, root: Path) -> tuple[str, int]:

@@ -112,14 +112,8 @@ def as_text(table: pd.DataFrame | None) -> dict[str, Any]:
 def wide(scores: pd.DataFrame) -> pd.DataFrame:
     """Rows of scores side by side: the columns of KEYS that there are, then one for each engine and metric."""
     keys = [name for name in KEYS if name in scores]
-    told = (
-        scores[keys]
-        .fillna("")
-        .assign(
-            score=[score(row) for row in scores.to_dict("records")],
-            column=scores["engine"].fillna("") + " " + scores["metric"] if "engine" in scores else scores["metric"],
-        )
-    )
+    column = scores["engine"].fillna("") + " " + scores["metric"] if "engine" in scores else scores["metric"]
+    told = scores[keys].fillna("").assign(score=[score(row) for row in scores.to_dict("records")], column=column)
     told = told.pivot_table(index=keys, columns="column", values="score", aggfunc="first", sort=False)
     return told.reset_index().rename_axis(columns=None)
 

@@ -51,15 +51,10 @@ def read_power(root: Path, profile: str) -> dict[str, str]:
     if not (root / FILE).is_file():
         return {}
     table = pd.read_csv(root / FILE).query("pilot > 0 and profile == @profile").set_index("claim")
-    return {
-        str(name): f"planned: {row['planned']:.0f} tasks, "
-        + (
-            f"power {row['power']:.2f}"
-            if pd.notna(row["power"])
-            else "the pilot saw no difference, or had several seeds"
-        )
-        for name, row in table.iterrows()
-    }
+    unseen = "the pilot saw no difference, or had several seeds"
+    chances = [unseen if pd.isna(chance) else f"power {chance:.2f}" for chance in table["power"]]
+    told = zip(table.index, table["planned"], chances, strict=True)
+    return {str(name): f"planned: {tasks:.0f} tasks, {chance}" for name, tasks, chance in told}
 
 
 def main() -> None:

@@ -78,6 +78,9 @@ class Batch:
     async def _answer(self, asked: list[tuple[LiveEpisode, asyncio.Future[str]]]) -> None:
         try:
             replies = await self._policy.act([episode for episode, _ in asked])
+            if len(replies) != len(asked) or not all(isinstance(text, str) for text in replies):
+                told = f"act returned {replies!r:.200}, expected {len(asked)} texts, one for each episode"
+                raise TypeError(f"policy {self._policy.name}: {told}")
             for (_, future), text in zip(asked, replies, strict=True):
                 future.set_result(text)
         except asyncio.CancelledError:

@@ -63,12 +63,13 @@ def upstream(*paths: Path, root: Path | None = None) -> None:
 
     Which one that is stands in params/notebooks.yaml; it works in the same run folder, or figures folder, as the path.
     One that was stopped, or failed, while it made them leaves a mark, and goes on the next time.
-    Raises FileNotFoundError for a path that no notebook writes, NotebookFailedError when the notebook fails.
+    Raises FileNotFoundError for a path that no notebook writes, or that is not in a folder which one has written,
+    NotebookFailedError when the notebook fails.
     """
     root = root or repository()
     for path in paths:
         try:
-            entry, folder, place = maker(root / path, root)
+            entry, folder, place, output = maker(root / path, root)
         except FileNotFoundError:
             if path.exists():
                 continue
@@ -78,6 +79,9 @@ def upstream(*paths: Path, root: Path | None = None) -> None:
         shown = str(place.relative_to(root)) if place.is_relative_to(root) else str(place)
         run_dir = root / (shown if folder == "run_dir" else declared["run_dir"].default)
         mark = run_dir / MAKING / entry.name
+        if not path.exists() and output.is_dir() and not mark.exists():  # its defaults would write over what is there
+            there = ", ".join(sorted(file.name for file in output.iterdir()))
+            raise FileNotFoundError(f"{path}: {entry.name} made only {there}; run it with values that make this, too")
         if not path.exists() or mark.exists():
             found = "was left half-made" if path.exists() else "is missing"
             print(f"{path.name} {found}: running {entry.name} with its defaults to make it …", flush=True)
@@ -89,13 +93,14 @@ def upstream(*paths: Path, root: Path | None = None) -> None:
                 raise FileNotFoundError(f"{path} is missing, and {entry.name} did not write it")
 
 
-def maker(path: Path, root: Path) -> tuple[Entry, str, Path]:
-    """The notebook that declares the path as its output, and which of run_dir and figures_dir has which place."""
+def maker(path: Path, root: Path) -> tuple[Entry, str, Path, Path]:
+    """The notebook that declares the path as its output, which of run_dir and figures_dir has which place, and that
+    output, a file or a folder with the path."""
     for entry in read_chapters(root):
         for output in entry.outputs:
             folder, _, rest = output.removeprefix("{").partition("}/")
             parts = Path(rest).parts
             for candidate in (path, *path.parents) if folder in ("run_dir", "figures_dir") else ():
                 if candidate.parts[-len(parts) :] == parts:
-                    return entry, folder, candidate.parents[len(parts) - 1]
+                    return entry, folder, candidate.parents[len(parts) - 1], candidate
     raise FileNotFoundError(f"{path} is missing, and no notebook of params/{CHAPTERS} writes it")

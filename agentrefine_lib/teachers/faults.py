@@ -114,7 +114,7 @@ def read_faults(switches: Sequence[str]) -> Faults:
     values: dict[str, Any] = {}
     for switch in switches:
         name, _, number = switch.partition("=")
-        if name not in known:
+        if name not in known or not re.fullmatch(r"\d+|\d*\.\d+|\d+\.", number):
             raise ValueError(f"--fault {switch}: expected NAME=NUMBER with one of {', '.join(sorted(known))}")
-        values[name] = int(number) if re.fullmatch(r"\d+", number) else float(number)
+        values[name] = int(number) if number.isdecimal() else float(number)
     return Faults(**values)

@@ -252,10 +252,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
         faults = read_faults(chosen.fault)
     except ValueError as error:
         parser.error(str(error))
-    print(
-        f"http://127.0.0.1:{chosen.port}/v1 until you press Ctrl+C; counts at http://127.0.0.1:{chosen.port}/stats",
-        flush=True,
-    )
+    url = f"http://127.0.0.1:{chosen.port}"
+    print(f"{url}/v1 until you press Ctrl+C; counts at {url}/stats", flush=True)
     uvicorn.run(make_app(EmbeddedTeacher(), faults), host="127.0.0.1", port=chosen.port, log_level="warning")
 
 

@@ -1,9 +1,9 @@
 """What is learned from and what is only read, per strategy and tokenizer, in turns and in tokens."""
 
 from collections.abc import Mapping
-from typing import Any, get_args
+from typing import Any
 
-from agentrefine_lib.dataset import Strategy, from_episode, to_conversation
+from agentrefine_lib.dataset import STRATEGIES, from_episode, to_conversation
 from agentrefine_lib.schema import Conversation, Episode, Trajectory
 from agentrefine_lib.tuning import MaskError, encode
 from agentrefine_lib.viewers.index import Index, Playable, Source
@@ -27,7 +27,7 @@ class MaskView(Panel):
             raise ValueError(f"source: found no record in {source!r}")
         self._tokenizers = dict(tokenizers or {})
         self._record = dropdown("record", [(e.id, n) for n, e in enumerate(self._index.entries)])
-        self._strategy = dropdown("strategy", get_args(Strategy), "18em")
+        self._strategy = dropdown("strategy", list(STRATEGIES), "18em")
         self._unit = dropdown("show", [TURNS, *self._tokenizers], "16em")
         self._counts, self._page = Pane(name="counts"), Pane(name="the record", height=480)
         controls = [self._record, self._strategy, self._unit]
@@ -40,7 +40,7 @@ class MaskView(Panel):
         tokenizer = self._tokenizers.get(self._unit.value)
         record = self._index.record(self._record.value)
         self._strategy.disabled = not isinstance(record, Trajectory)
-        under = get_args(Strategy) if isinstance(record, Trajectory) else ("as it is",)
+        under = list(STRATEGIES) if isinstance(record, Trajectory) else ["as it is"]
         try:
             made = {name: _conversation(record, name) for name in under}
             counts = [(name, *_counts(one, tokenizer)) for name, one in made.items()]
@@ -56,7 +56,7 @@ class MaskView(Panel):
         self._counts.body = table(("strategy", f"{unit} trained", f"{unit} masked", read), counts)
 
 
-def _conversation(record: Playable, strategy: Any) -> Conversation:
+def _conversation(record: Playable, strategy: str) -> Conversation:
     if isinstance(record, Episode):
         return from_episode(record)
     return to_conversation(record, strategy) if isinstance(record, Trajectory) else record

@@ -31,6 +31,11 @@ def test_each_strategy_on_one_play(three_turns, strategy, losses, actions):
     assert messages[0].value.endswith("Observation: You see a cup.")
 
 
+def test_a_strategy_that_there_is_not_is_refused(three_turns):
+    with pytest.raises(ValueError, match="strategy: found 'all_turn', expected one of refinement, all_turns"):
+        to_conversation(three_turns, "all_turn")
+
+
 def test_the_released_format(three_turns, tmp_path):
     write_jsonl(tmp_path / "c.jsonl", [to_conversation(three_turns)])
     row = json.loads((tmp_path / "c.jsonl").read_text())

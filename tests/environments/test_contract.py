@@ -67,6 +67,15 @@ class Hashed(BabyAI):
         return super().reset(task) + f" {hash('a word') % 1000}"
 
 
+class Misnamed(BabyAI):
+    engine = "babyai2"
+
+
+class Bare(BabyAI):
+    def step(self, action):
+        return tuple(super().step(action))
+
+
 class Leaking(BabyAI):
     left = []  # noqa: RUF012
 
@@ -95,9 +104,11 @@ def make(kind, task):
         (Raises, r"step\(''\) raised KeyError"),
         (Unsorted, "not sorted"),
         (Undocumented, "fits none of"),
-        (Forgetful, "progress went from"),
+        (Forgetful, "progress: found .*, expected no fall"),
         (Unseeded, "a second time is not the same episode"),
         (Hashed, "another episode in another process"),
+        (Misnamed, "engine: found 'babyai2', expected 'babyai'"),
+        (Bare, r"step\('.*'\) returned \(.*\), expected a StepResult"),
         (Leaking, "child processes after two more episodes"),
         (Offering, "was refused"),
     ],

@@ -4,6 +4,7 @@ import asyncio
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
@@ -63,8 +64,17 @@ def test_another_packages_engine_is_checked_renamed_played_and_shown(hallway, tm
     told = capsys.readouterr().out
     assert "hallway: keeps the contract" in told and "expert: success 100%, progress 100.0% (n = 8)" in told
     monkeypatch.setattr(sys, "argv", ["environments", "hallway", "chess"])
-    assert command.main() == 1 and "chess: engine: no such 'chess'" in capsys.readouterr().out
+    with pytest.raises(SystemExit):
+        command.main()
+    assert "no such engine chess; expected some of alfworld, babyai" in capsys.readouterr().err
     task = panel({"hallway": {}})[0]
+    wrong = replace(hallway, perturbations={"synonyms": {"swich {lamp}": "flip {lamp}"}})
+    with monkeypatch.context() as other:
+        other.setattr(sys, "argv", ["environments", "hallway", "--check"])
+        other.setitem(engines(), "hallway", wrong)
+        perturbations.cache_clear()
+        assert command.main() == 1 and "has no command 'swich {lamp}'" in capsys.readouterr().out
+    perturbations.cache_clear()
     renamed = make_perturbed("synonyms", task)
     renamed.reset(task)
     assert renamed.valid_actions()[0] == "flip blue lamp"

@@ -238,6 +238,18 @@ def test_half_a_surrogate_pair_in_a_reply_does_not_stop_the_run(tmp_path):
     assert play(Torn(), tmp_path / "e.jsonl", tasks=TASKS[:1], steps=1)[0].steps[0].thought == "?"
 
 
+@pytest.mark.parametrize("replies", [["Action: turn left"], [None, None]])
+def test_a_policy_that_gives_no_text_for_an_episode_is_named(tmp_path, replies):
+    class Short(RandomPolicy):
+        batch_size = 2
+
+        async def act(self, episodes):
+            return replies
+
+    with pytest.raises(TypeError, match=r"policy random: act returned \[.*\], expected 2 texts, one for each episode"):
+        play(Short(), tmp_path / "e.jsonl", tasks=TASKS[:2], steps=1)
+
+
 def test_an_engine_killed_from_outside_in_the_middle(tmp_path):
     pids = []
 

@@ -63,6 +63,14 @@ def test_inputs_that_are_there_or_that_nobody_makes(suite, capsys):
         upstream(suite.root / "runs/mine/other.txt", root=suite.root)
 
 
+def test_a_notebook_does_not_run_again_over_what_it_made_for_a_set_that_it_did_not_make(suite):
+    suite.profile("notebooks: [{name: 01_count, outputs: ['{run_dir}/sets']}]\n", name="smoke")
+    suite.write("runs/mine/sets/one.jsonl", "1")
+    with pytest.raises(FileNotFoundError, match=r"two\.jsonl: 01_count made only one\.jsonl; run it with values that"):
+        upstream(suite.root / "runs/mine/sets/two.jsonl", root=suite.root)
+    assert not (suite.root / "runs/mine/notebooks").exists()
+
+
 def test_an_input_that_was_left_half_made_is_made_to_its_end(suite, capsys, monkeypatch):
     log, stops = suite.run_dir / "log.txt", iter([KeyboardInterrupt, NotebookFailedError, None])
 

@@ -29,6 +29,7 @@ from agentrefine_lib.teachers.embedded.game import MOVES, draw_game
 from agentrefine_lib.teachers.embedded.grammar import FORMS
 from agentrefine_lib.teachers.embedded.mechanics import load_mechanic
 from agentrefine_lib.teachers.embedded.names import load_words, with_pronouns
+from agentrefine_lib.teachers.embedded.rendering import Rendering
 from agentrefine_lib.teachers.learner import recipe_behind
 from agentrefine_lib.verify import check_script, check_turns, count_refinements, parse_turns
 
@@ -235,6 +236,11 @@ def test_the_words_of_a_mechanic_are_complete(mechanic):
         assert all(isinstance(word, str) for group in entry.get("prepositions", ()) for word in group), name
     for name, entry in words["facts"].items():
         assert all(isinstance(clause, str) for clause in (entry if isinstance(entry, list) else entry["say"])), name
+
+
+def test_a_fact_without_words_is_named_with_its_file():
+    with pytest.raises(KeyError, match=r"mechanics/places\.yaml: facts: found no 'flies', expected a list of clauses"):
+        Rendering(random.Random(0), "places").clause(("flies", "the cup"))
 
 
 def test_spellings_and_wordings_vary_between_scripts():

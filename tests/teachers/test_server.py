@@ -253,6 +253,8 @@ def test_impossible_faults_are_refused():
         Faults(truncated=-1)
     with pytest.raises(ValueError, match=r"hanging=1: expected NAME=NUMBER with one of chatty, disconnect"):
         read_faults(["hanging=1"])
+    with pytest.raises(ValueError, match="--fault hang: expected NAME=NUMBER"):
+        read_faults(["hang"])
     assert read_faults(["hang=2", "truncated=0.5", "latency_s=1"]) == Faults(hang=2, truncated=0.5, latency_s=1)
     assert isinstance(read_faults(["hang=1.0"]).hang, float)
 

@@ -24,7 +24,8 @@ class Renaming(NamedTuple):
 
     def wording(self, commands: Iterable[str]) -> Wording | JoinedNumbers:
         """These commands of an engine in the new wording. Raises ValueError where two cannot be told apart."""
-        return JoinedNumbers(commands) if self.joined else Wording(commands, self.signatures)
+        where = f"perturbation {self.name}"
+        return JoinedNumbers(commands) if self.joined else Wording(commands, self.signatures, where)
 
 
 @cache
@@ -39,7 +40,9 @@ def perturbations(engine: str) -> dict[str, Renaming]:
 def read_renamings(tables: Path | Mapping[str, Mapping[str, str]], where: str = "") -> dict[str, Renaming]:
     """Renamings from a YAML file or as they are. Raises ValueError that names file, perturbation and signature."""
     if isinstance(tables, Path):
-        where, tables = str(tables), yaml.safe_load(tables.read_text(encoding="utf-8"))
+        where = str(tables)
+        with tables.open(encoding="utf-8") as file:  # PyYAML's errors name it
+            tables = yaml.safe_load(file)
     if not isinstance(tables, Mapping):
         raise ValueError(f"{where}: found {type(tables).__name__}, expected perturbation → {{old: new signature}}")
     return {name: _checked(Renaming(name, table), f"{where}: {name}") for name, table in tables.items()}
@@ -56,8 +59,5 @@ def _checked(renaming: Renaming, where: str) -> Renaming:
         if sorted(placeholders(old)) != sorted(placeholders(new)):
             raise ValueError(f"{where}: {old!r} and {new!r} have different parameters; both sides name the same")
     alike = {shape(old): new for old, new in pairs}  # games that never meet may have the same command
-    try:
-        demand_distinct(alike.values())
-    except ValueError as error:
-        raise ValueError(f"{where}: {error}") from None
+    demand_distinct(alike.values(), where)
     return renaming

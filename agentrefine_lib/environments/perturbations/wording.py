@@ -18,12 +18,12 @@ class Wording:
     """The engine's commands, the old wording, under the signatures of a renaming, the new one.
 
     ``commands`` are the engine's signatures, ``renaming`` maps some of them to new ones. Raises ValueError where
-    two new signatures cannot be told apart.
+    two new signatures cannot be told apart; it says ``where``.
     """
 
-    def __init__(self, commands: Iterable[str], renaming: Mapping[str, str]) -> None:
+    def __init__(self, commands: Iterable[str], renaming: Mapping[str, str], where: str = "renaming") -> None:
         self.new = {old: renaming.get(old, old) for old in commands}
-        demand_distinct(self.new.values())
+        demand_distinct(self.new.values(), where)
         self._old = {new: old for old, new in self.new.items()}
         self._bracketed = any("[" in new for new in self._old)
         self._closed = [old for old in self.new if placeholders(old) and not old.endswith("}")]
@@ -139,7 +139,7 @@ def _passage_at(pieces: list[str], at: int) -> tuple[int, str]:
     return end, "".join(pieces[at:end])
 
 
-def demand_distinct(signatures: Iterable[str]) -> None:
+def demand_distinct(signatures: Iterable[str], where: str) -> None:
     """Raise ValueError unless each signature, written with arguments of its own, reads as itself among all."""
     every = list(signatures)
     for signature in every:
@@ -147,4 +147,5 @@ def demand_distinct(signatures: Iterable[str]) -> None:
         found = parse_command(str(probe), every)
         if found != probe or every.count(signature) > 1:
             other = found.signature if found and found.signature != signature else signature
-            raise ValueError(f"{signature!r} cannot be told apart from {other!r}; choose other words for one of them")
+            told = f"{signature!r} cannot be told apart from {other!r}; choose other words for one of them"
+            raise ValueError(f"{where}: {told}")

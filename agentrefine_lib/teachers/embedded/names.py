@@ -79,8 +79,8 @@ def with_pronouns(text: str, names: Iterable[str]) -> str:
 @lru_cache
 def load_words(name: str) -> Any:
     """A YAML file beside this one; no caller changes what it gets."""
-    text = (Path(__file__).parent / f"{name}.yaml").read_text(encoding="utf-8")
-    return yaml.safe_load(text)
+    with open(Path(__file__).parent / f"{name}.yaml", encoding="utf-8") as file:  # PyYAML's errors name it
+        return yaml.safe_load(file)
 
 
 @lru_cache

@@ -5,7 +5,7 @@ import re
 from collections.abc import Callable, Iterable, Sequence
 from functools import lru_cache
 from itertools import groupby
-from typing import NamedTuple
+from typing import NamedTuple, NoReturn
 
 from agentrefine_lib.teachers.embedded.mechanic import Fact, Rule
 from agentrefine_lib.teachers.embedded.names import Known, Noun, Nouns, load_words
@@ -49,10 +49,19 @@ class _Saying(NamedTuple):
     value: str = ""
 
 
-@lru_cache(maxsize=64)
-def _sayings(mechanic: str) -> dict[str, _Saying]:
-    facts = load_words(f"mechanics/{mechanic}")["facts"] | load_words("errors")["facts"]
-    return {name: _Saying(entry) if isinstance(entry, list) else _Saying(**entry) for name, entry in facts.items()}
+class _Sayings(dict[str, _Saying]):
+    """The words of each fact of a mechanic."""
+
+    def __init__(self, mechanic: str) -> None:
+        facts = load_words(f"mechanics/{mechanic}")["facts"] | load_words("errors")["facts"]
+        super().__init__({n: _Saying(said) if isinstance(said, list) else _Saying(**said) for n, said in facts.items()})
+        self._mechanic = mechanic
+
+    def __missing__(self, name: str) -> NoReturn:
+        raise KeyError(f"mechanics/{self._mechanic}.yaml: facts: found no {name!r}, expected a list of clauses for it")
+
+
+_sayings = lru_cache(maxsize=64)(_Sayings)
 
 
 class _Part(NamedTuple):

@@ -91,16 +91,13 @@ class EmbeddedTeacher:
         script = self.game(brief).script.model_dump(by_alias=True)
         rng = random.Random(f"script slip {brief.key}")
         if rng.random() < self.slip_rate:
-            action = rng.choice(sorted(script["Available Actions"]))
+            actions = script["Available Actions"]
+            action = rng.choice(sorted(actions))
             if rng.random() < 0.5:
-                script["Available Actions"][action]["verification code"] = rf"^\s*{action.split()[0]}\s+(.+"
+                actions[action]["verification code"] = rf"^\s*{action.split()[0]}\s+(.+"
             else:
-                listed, actions = (
-                    f"{rng.choice(load_words('errors')['false_verbs'])} {action}",
-                    script["Available Actions"],
-                )
-                renamed = {listed if name == action else name: spec for name, spec in actions.items()}
-                script["Available Actions"] = renamed
+                listed = f"{rng.choice(load_words('errors')['false_verbs'])} {action}"
+                script["Available Actions"] = {listed if n == action else n: spec for n, spec in actions.items()}
         return script
 
     async def play(self, brief: Brief, script: Script, prefix: list[Turn]) -> JsonValue:
@@ -212,10 +209,8 @@ class _Play:
             self._act(step, "mend" if refused.fault else "baffled", refused)
             return
         action = forms[extra].signature
-        self._player(
-            voice.think(rng, "ask" if extra == "help" else "review", self.game.known(step), action, self.last, refused),
-            action,
-        )
+        purpose, known = "ask" if extra == "help" else "review", self.game.known(step)
+        self._player(voice.think(rng, purpose, known, action, self.last, refused), action)
         self.last = self.game.answer(action).observation
         self._dm(self._judging("accept"), self.last)
         self._act(step, "listed" if extra == "help" else "")

@@ -47,11 +47,7 @@ class Voice:
     """One play's ways to think."""
 
     def __init__(
-        self,
-        rng: random.Random,
-        rendering: Rendering,
-        do: Callable[[Command, random.Random], str],
-        plain: bool = False,
+        self, rng: random.Random, rendering: Rendering, do: Callable[[Command, random.Random], str], plain: bool = False
     ) -> None:
         """``plain``: one style for each purpose, of the first few, as far as it fits."""
         self._rendering, self._do, self._faithful = rendering, do, 1.0 if plain else FAITHFUL
@@ -63,13 +59,7 @@ class Voice:
             self._favourites = {purpose: _styles(purpose)[:PLAIN] for purpose in self._favourites}
 
     def think(
-        self,
-        rng: random.Random,
-        purpose: str,
-        step: Step,
-        action: str,
-        last: str,
-        refused: Refused | None = None,
+        self, rng: random.Random, purpose: str, step: Step, action: str, last: str, refused: Refused | None = None
     ) -> str:
         """A thought before a step. ``action``: the step as text; ``last``: the observation that it answers."""
         known = {"do", "why", "action"} | {name for name in ("fact", "lack", "then", "target") if getattr(step, name)}
