@@ -87,4 +87,11 @@ def _message(raw: Mapping[str, Any]) -> dict[str, Any]:
     flags = [raw.get(name) for name in (FLAGS if sender == "gpt" else FLAGS[:1])]
     flag = next((flag for flag in flags if flag is not None), None)
     loss = flag != 0 if isinstance(flag, int | float) else flag
-    return {"from": sender, "value": raw.get("value", raw.get("content")), "loss": loss}
+    return {"from": sender, "value": _text(raw.get("value", raw.get("content"))), "loss": loss}
+
+
+def _text(content: Any) -> Any:
+    """What is said, also where it is a list of parts of text, as LLaMA-Factory and OpenAI write it."""
+    if isinstance(content, list) and all(isinstance(part, Mapping) and part.get("type") == "text" for part in content):
+        return "".join(str(part.get("value", part.get("text"))) for part in content)
+    return content

@@ -26,4 +26,13 @@ from agentrefine_lib.metrics.robustness import (
     spread_claim,
     table_11,
 )
-from agentrefine_lib.metrics.trends import by_size, growth, halves, rank_correlation, self_refinement, slope
+from agentrefine_lib.metrics.trends import (
+    by_size,
+    growth,
+    halves,
+    rank_correlation,
+    same_size,
+    self_refinement,
+    sizes_of,
+    slope,
+)

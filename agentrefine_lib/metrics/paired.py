@@ -30,6 +30,12 @@ def compare(episodes: pd.DataFrame, method: str, baseline: str, seed: int = 0) -
     return pd.DataFrame(rows).sort_values("engine", kind="stable", key=lambda e: e == "all", ignore_index=True)
 
 
+def require_pair(methods: Sequence[str]) -> None:
+    """Raise ValueError unless they are two: those that chapter 4 compares (``case``)."""
+    if len(set(methods)) != 2 or len(methods) != 2:
+        raise ValueError(f"found {list(methods)}, expected two methods")
+
+
 def engines_of_both(episodes: pd.DataFrame, method: str, baseline: str) -> list[str]:
     """Engines of the tasks that both methods played. Raises ValueError where there is none."""
     ours, theirs = (set(episodes.loc[episodes["method"] == name, "task"]) for name in (method, baseline))

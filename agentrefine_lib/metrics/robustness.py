@@ -7,6 +7,7 @@ import pandas as pd
 
 from agentrefine_lib.metrics.intervals import fixed_weights, percentiles, resamples, task_weights
 from agentrefine_lib.metrics.paired import engine_of, grid, over_engines, shared_tasks
+from agentrefine_lib.metrics.trends import same_size, sizes_of
 from agentrefine_lib.metrics.verdicts import Difference, claim_row
 
 UNPERTURBED = "none"
@@ -58,11 +59,9 @@ def table_11(models: pd.DataFrame) -> list[str]:
     One that was not tuned is named all the same, the half "agentrefine_half".
     """
     ablations = ["no_refinement", "no_verification"]
-    sizes = models[models["variant"] == "agentrefine"].groupby("method", sort=False)["conversations"].max()
-    size = models.loc[models["method"].isin(ablations), "conversations"].max()
-    near = (sizes - size).abs().idxmin() if size > 0 and len(sizes) else "agentrefine"
-    half = sizes[(2 * sizes / sizes.get(near, np.nan)).between(0.9, 1.1)]
-    return [near, next(iter(half.index), "agentrefine_half"), *ablations]
+    whole, sizes = same_size(models, ablations), sizes_of(models, "agentrefine")
+    half = sizes[(2 * sizes / sizes.get(whole, np.nan)).between(0.9, 1.1)]
+    return [whole, next(iter(half.index), "agentrefine_half"), *ablations]
 
 
 def columns_of(measure: str, played: Sequence[str]) -> list[str]:

@@ -32,6 +32,17 @@ def slope(grids: Mapping[int, pd.DataFrame], seed: int = 0, sizes: Mapping[str, 
     return Difference(float(change.sum()), low, high, paired_permutation(change, seed), len(tasks), seeds, differ)
 
 
+def sizes_of(models: pd.DataFrame, variant: str) -> pd.Series:
+    """Conversations read by each method of a training set; ``models``: ``tuning.models_table``."""
+    return models[models["variant"] == variant].groupby("method", sort=False)["conversations"].max()
+
+
+def same_size(models: pd.DataFrame, twins: Sequence[str]) -> str:
+    """The AgentRefine that its twins are compared with: the one that read about as many conversations as they did."""
+    sizes, size = sizes_of(models, "agentrefine"), models.loc[models["method"].isin(twins), "conversations"].max()
+    return str((sizes - size).abs().idxmin()) if size > 0 and len(sizes) else "agentrefine"
+
+
 def by_size(
     episodes: pd.DataFrame, sizes: Mapping[str, int], weights: Mapping[str, float], seed: int = 0
 ) -> pd.DataFrame:

@@ -31,11 +31,15 @@ def training_curves(logs: pd.DataFrame) -> Figure:
                 ax.plot(log["step"], log[loss], color=shade, linewidth=1.2)
         ax.set(ylim=(0, 1.05 * top if top > 0 else 1), xlim=(0, None))
     figure.supylabel("loss (nats per trained token)", fontsize=8.5)
-    ours = logs[logs["model"] == "agentrefine"].groupby("step")["loss"].mean()
+    ours = logs[logs["model"] == "agentrefine"].groupby("step")[list(LOSSES)].mean().dropna()
     finding = "AgentRefine was not trained here"
     if len(ours):
-        steps = count(int(ours.index[-1]), "step")
-        finding = f"AgentRefine's loss goes from {ours.iloc[0]:.2f} to {ours.iloc[-1]:.2f} nats per token in {steps}"
+        first, last = ours.iloc[0], ours.iloc[-1]
+        moves = f"from {first['loss_refinement']:.2f} to {last['loss_refinement']:.2f}"
+        finding = (
+            f"AgentRefine's loss on refinements goes {moves} nats per token in {count(int(ours.index[-1]), 'step')}"
+        )
+        finding += f", on ordinary replies from {first['loss_ordinary']:.2f} to {last['loss_ordinary']:.2f}"
     reading = "Over the optimiser's steps. Blue: refinements, if trained; grey: ordinary replies. A line per seed."
     return tell(figure, finding, reading)
 

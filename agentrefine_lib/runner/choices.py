@@ -12,6 +12,7 @@ CHOICES = {  # parameter → the room's function that raises ValueError for what
     "base_model": "tuning.base.require_folder",
     "sets": "synthesis.sets.require_sets",
     "device": "policies.generation.pick_device",
+    "case": "metrics.paired.require_pair",
     "perturbations": "environments.perturbations.require_perturbations",
     **dict.fromkeys(("panel", "expert_panel", "robust_panel", "mended_panel", "sampled_panel"), "environments.panel"),
 }

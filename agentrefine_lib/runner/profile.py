@@ -180,6 +180,14 @@ def take_without(given: list[Given], problems: list[str]) -> dict[str, list[Give
     return found
 
 
+def in_place(value: Given, given: list[Given]) -> Given:
+    """A value under ``without``: the entries of a mapping take the place of the profile's, null takes one away."""
+    profile = next((one.value for one in reversed(given) if one.name == value.name), None)
+    if not isinstance(value.value, dict) or not isinstance(profile, dict):
+        return value
+    return value._replace(value={key: entry for key, entry in (profile | value.value).items() if entry is not None})
+
+
 def take_chapters(given: list[Given], entries: list[Entry], problems: list[str]) -> list[Entry]:
     """The chapters of a profile, which the last ``notebooks`` names, a list; all where there is none."""
     chosen, names = entries, [entry.name for entry in entries]
@@ -210,7 +218,7 @@ def load_profile(
     given = extended_values(name, root)
     chapters = read_chapters(root)
     entries = take_chapters(given, chapters, problems)
-    without = take_without(given, problems)
+    without = {e: [in_place(value, given) for value in v] for e, v in take_without(given, problems).items()}
     given += [value for engine, values in without.items() if engine in missing for value in values]
     given += beside(list(read_overrides(overrides, problems)))
     sources = {entry.name: root / "notebooks" / f"{entry.name}.ipynb" for entry in chapters}

@@ -46,7 +46,7 @@ class _Place(NamedTuple):
 
 
 class Index:
-    """Records of a file, of every ``*.jsonl`` of a folder, or of objects, in order.
+    """Records of a file, of a folder's files ``*.jsonl`` (those of rejections apart), or of objects.
 
     Raises SchemaError, with file and line, for what is no trajectory, episode or conversation.
     """
@@ -110,7 +110,7 @@ def _parse(line: bytes, name: str) -> tuple[dict[str, Any], type[Playable]]:
 def _lines(source: Source) -> Iterator[tuple[_Place, bytes]]:
     if isinstance(source, (str, Path)):
         path = Path(source)
-        for file in sorted(path.glob("*.jsonl")) if path.is_dir() else [path]:
+        for file in _files(path) if path.is_dir() else [path]:
             for number, offset, line in read_lines(file, growing=True):
                 yield _Place(f"{file}:{number}", file, offset, b""), line
         return
@@ -120,6 +120,21 @@ def _lines(source: Source) -> Iterator[tuple[_Place, bytes]]:
         else:
             held = item.to_json().encode()
             yield _Place(f"record:{number}", None, 0, held), held
+
+
+def _files(folder: Path) -> list[Path]:
+    """The JSONL files of a folder, but for those of other things, such as rejections, unless there is nothing else."""
+    files = sorted(folder.glob("*.jsonl"))
+    return [file for file in files if not _holds_other_things(file)] or files
+
+
+def _holds_other_things(file: Path) -> bool:
+    first = next((line for _, _, line in read_lines(file, growing=True)), b"")
+    try:
+        raw = from_json(first)
+    except ValueError:
+        return False  # broken: its error names it
+    return isinstance(raw, dict) and not MODELS.keys() & raw.keys()
 
 
 def _entry(line: bytes, name: str) -> Entry:

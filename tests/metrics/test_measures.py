@@ -106,6 +106,15 @@ def test_table_11_compares_agentrefine_of_the_ablations_size_with_half_of_it():
     assert metrics.table_11(twice)[:2] == ["agentrefine_8000", "agentrefine_4000"]
 
 
+def test_twins_are_compared_with_the_agentrefine_of_their_size():
+    read = {"agentrefine": 32000, "agentrefine_8000": 8000, "no_refinement_loss": 7990, "expert_only": 540}
+    variants = ["agentrefine", "agentrefine", "no_refinement_loss", "expert_only"]
+    models = pd.DataFrame({"method": read.keys(), "variant": variants, "conversations": read.values()})
+    assert metrics.same_size(models, ["no_refinement_loss", "all_turns"]) == "agentrefine_8000"
+    assert metrics.same_size(models, ["all_turns"]) == "agentrefine"  # no such twin
+    assert metrics.same_size(models[3:], ["expert_only"]) == "agentrefine"  # which is not there either
+
+
 def test_the_old_wording_of_a_renamed_command():
     old, new = "go to {object}", "wugo {object}"
     from agentrefine_lib.environments.perturbations import perturbations

@@ -7,6 +7,8 @@ from importlib.util import find_spec
 
 import pytest
 
+from agentrefine_lib.runner import load_profile, repository
+
 PANEL = "panel: dict[str, dict[str, list[int]]] = {}\nheld_in: list[str] = []"
 WRITE = """\
 from pathlib import Path
@@ -71,6 +73,19 @@ def test_a_name_that_is_no_engine_is_refused_before_anything_runs(played):
     assert code == 2
     assert "panel: engine: no such 'chess'; expected one of alfworld" in printed
     assert not played.run_dir.exists()
+
+
+def test_a_profile_that_extends_another_keeps_its_own_models_without_an_engine():
+    """Only entries that the other profile names under ``without`` differ; ``null`` leaves one out."""
+    found = {}
+    for missing in ((), ("alfworld",)):
+        given = {
+            k: v for n in load_profile("overnight", repository(), (), missing).notebooks for k, v in n.given.items()
+        }
+        found[missing] = given["models"]
+    assert found["alfworld",].pop("expert_only") == {"seeds": [0]}
+    assert found[()].keys() - found["alfworld",].keys() == {"expert_only", "expert_only_general"}
+    assert all(found[()][name] == entry for name, entry in found["alfworld",].items())
 
 
 @pytest.mark.parametrize(

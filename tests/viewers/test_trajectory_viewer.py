@@ -176,6 +176,20 @@ def test_a_line_that_is_no_record_is_named(path, line):
         Index(path)
 
 
+def test_a_folder_may_hold_other_things_but_nothing_broken(path):
+    (path.parent / "rejections.jsonl").write_text('{"id": "a", "reason": "goal_not_reached"}\n')
+    (path.parent / "empty.jsonl").write_text("")
+    assert len(Index(path.parent)) == 60
+    (path.parent / "broken.jsonl").write_text('{"id": \n{"id": "a"}\n')
+    with pytest.raises(SchemaError, match=r"broken.jsonl:1: no JSON"):
+        Index(path.parent)
+    path.unlink()
+    (path.parent / "broken.jsonl").unlink()
+    (path.parent / "empty.jsonl").unlink()
+    with pytest.raises(SchemaError, match=r"rejections.jsonl:1: found none of the fields"):
+        Index(path.parent)
+
+
 def test_a_record_is_checked_when_it_is_looked_at(path):
     lines = path.read_text().splitlines()
     broken = json.loads(lines[4]) | {"seed": "three"}
