@@ -258,7 +258,7 @@ def test_general_data_are_told_by_their_effect_and_are_no_size_of_agentrefine():
     assert told.endswith("rises from 20.0 % to 60.0 % with general data mixed in; their intervals do not overlap")
     alike = table.assign(value=[0.0, 60.0, 5.0], low=[0.0, 50.0, 0.0], high=[0.0, 70.0, 9.0])
     told = plots.general_data(alike).get_suptitle().replace("\n", " ").replace("\u00a0", " ")
-    assert told.endswith("from 0.0 % to 60.0 % with general data mixed in, but one of them has no interval")
+    assert told.endswith("from 0.0 % to 60.0 % with general data mixed in, but one of them is the same on every task")
     assert "was not measured" in plots.general_data(table.head(1)).get_suptitle().replace("\n", " ")
     figure, _ = plots.overall(table.assign(metric="progress"), "LLaMA-3-8B")
     assert "the most progress on 0 of 1 engine" in figure.get_suptitle().replace("\n", " ")

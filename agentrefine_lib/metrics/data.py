@@ -24,13 +24,18 @@ def stages(rejections: Sequence[Rejection], accepted: int) -> pd.DataFrame:
     """fig4_pipeline: room, what it made, and what was sent_back to the stage before it."""
     scripts = sum(r.turn is None and r.reason not in OF_PLAYS for r in rejections)
     given_up = sum(r.reason == "given_up" for r in rejections)
-    plays = len(rejections) - scripts - given_up
+    thin = sum(r.reason == "too_few_refinements" for r in rejections)
+    plays = len(rejections) - scripts - given_up - thin
     rows = [
         ("teachers", f"{accepted + given_up:,} personas" + f", {given_up:,} given up" * bool(given_up), ""),
         ("teachers", "scripts", ""),
         ("verify", "scripts checked", f"{scripts:,} scripts written again"),
         ("teachers", "plays", ""),
-        ("verify", "plays checked", f"{plays:,} plays continued or begun again"),
+        (
+            "verify",
+            "plays checked",
+            f"{plays:,} plays continued" + f", {thin:,} with too few errors dropped" * bool(thin),
+        ),
         ("dataset", f"{accepted:,} conversations", ""),
     ]
     return pd.DataFrame(rows, columns=["room", "made", "sent_back"])

@@ -14,7 +14,7 @@ UNPERTURBED = "none"
 FIGURE_3 = ("P1", "P2", "P3")  # of the paper's perturbations
 RETRAINED = "P5"  # no wording: the model that is tuned without the data of the environments that are tested
 TABLE_3 = (UNPERTURBED, *FIGURE_3, "P4", RETRAINED)  # its columns
-SYMBOLS = {"synonyms": "synonyms", "nonsense": "symbols"}  # perturbation → what ``reliance`` calls it
+REPLACED = ("synonyms", "nonsense")  # perturbations of every word of a command
 MEASURES = ("average", "std", "perturbed")
 
 
@@ -77,12 +77,12 @@ def columns_of(measure: str, played: Sequence[str]) -> list[str]:
 def reliance(episodes: pd.DataFrame, seed: int = 0) -> pd.DataFrame:
     """tab_reliance: the progress that a method loses when the words of its commands are replaced.
 
-    A row per method, engine and metric: by ``synonyms``, by ``symbols`` (words that nobody has seen), and ``reliance``,
+    A row per method, engine and metric: by ``synonyms``, by ``nonsense`` (words that nobody has seen), and ``reliance``,
     the mean of both, or of the one that was played. ``all``: every engine weighs the same. Ours; the question is that
     of PIPE (arXiv 2026): has a model learned an interface, or to understand one?
     """
     rows = []
-    for name, chosen in {**{new: [old] for old, new in SYMBOLS.items()}, "reliance": list(SYMBOLS)}.items():
+    for name, chosen in {**{name: [name] for name in REPLACED}, "reliance": list(REPLACED)}.items():
         lost = kept(episodes[episodes["perturbation"].isin([UNPERTURBED, *chosen])], "progress")
         lost = lost.assign(lost=-lost["kept"])
         parts = {"all": lost} | {str(engine): part for engine, part in lost.groupby("engine", sort=False)}

@@ -29,10 +29,13 @@ def thought_maps(points: pd.DataFrame) -> Figure:
     said = []
     for (of, _), part in ((key, part) for key, part in groups.items() if key[1] == AGENTREFINE):
         others = {method: n for (kind, method), n in found.items() if kind == of and method != AGENTREFINE}
-        most = max(others, key=lambda method: others[method], default="")
-        rival = f" (most of the others: {most}, {others[most]:,})" if most else ""
-        said.append(f"{found[of, AGENTREFINE]:,} of {len(part):,} in {of}{rival}")
-    reading = "t-SNE: near dots are alike, distances between groups mean little. Light grey: the other methods."
+        ends = sorted(others, key=lambda method: others[method])[:: max(1, len(others) - 1)]
+        rivals = f" ({', '.join(f'{method} {others[method]:,}' for method in ends)})" if ends else ""
+        said.append(f"{found[of, AGENTREFINE]:,} of {len(part):,} in {of}{rivals}")
+    reading = (
+        "t-SNE: near dots are alike, distances between groups mean little. Light grey: the other methods. In brackets "
+    )
+    reading += "above: the other methods with the fewest and the most."
     return tell(figure, f"Distinct thoughts of AgentRefine: {'; '.join(said) or 'none here'}", reading)
 
 
@@ -89,7 +92,9 @@ def similarity(table: pd.DataFrame) -> Figure:
         for row in across.iloc[-1:].to_dict("records")
     ]
     finding = f"Similarity of synthesised and test instructions: {most[0] if most else 'nothing to compare'}"
-    reading = "Mean cosine similarity of two instructions, none compared with itself; white: 0 or the lowest."
+    reading = (
+        "Mean cosine similarity of two instructions, none compared with itself; 0: no more alike than any two here."
+    )
     return tell(figure, finding, reading)
 
 

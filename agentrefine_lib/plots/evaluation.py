@@ -33,7 +33,7 @@ def overall(table: pd.DataFrame, family: str, listed: int = 0) -> tuple[Figure, 
     sizes = tasks_of(ours).groupby(ours["engine"]).max()
     names = {name: f"{title}\nn = {sizes.get(name, 0):.0f}" for name, title in titles(shown["engine"]).items()}
     told = f", which reads a list of at most {listed} valid actions" if listed else ""
-    reading = READING.format(f"Progress of {', '.join(ours['family'].unique())}{told}", family)
+    reading = READING.format(f"Progress in this run ({', '.join(ours['family'].unique())}){told}", family)
     return tell(_scores(shown, "engine", names, columns=4), leads(ours, "progress"), reading), shown
 
 
@@ -147,13 +147,13 @@ def _wins(won: pd.Series) -> str:
 
 
 def _outcome_grid(ax: Axes, part: pd.DataFrame, labels: list[str]) -> None:
-    """AgentRefine's row in shades of blue, all others in shades of grey."""
+    """AgentRefine's row in shades of blue, all others in shades of grey, equally dark."""
     wide: Any = {"index": "method", "columns": "task", "observed": False, "dropna": False}
     part = part.assign(won=part["success"] * part["seeds"])
     grid, won = (part.pivot_table(values=name, **wide).reindex(labels) for name in ("progress", "won"))
     ours = np.broadcast_to(grid.index.str.startswith(AGENTREFINE)[:, None], grid.shape)
     look: Any = {"vmin": 0, "vmax": 1, "cbar": False, "linewidths": 0.4, "linecolor": "0.85", "xticklabels": False}
-    for hidden, cmap in ((ours, "Greys"), (~ours, sns.blend_palette(["white", BLUE, "#00263D"], as_cmap=True))):
+    for hidden, cmap in ((ours, "Greys"), (~ours, "Blues")):
         sns.heatmap(grid, ax=ax, mask=grid.isna() | hidden, cmap=cmap, **look)
     for row, column in np.argwhere(grid.isna().to_numpy()):
         ax.text(column + 0.5, row + 0.5, "×", ha="center", va="center", color=INK, fontsize=8)

@@ -77,7 +77,7 @@ def _doubt(one: pd.Series, other: pd.Series) -> str:
     if any(map(pd.isna, ends)):
         return ""
     if ends[0] == ends[1] or ends[2] == ends[3]:  # all tasks scored alike: that is no certainty
-        return ", but one of them has no interval"
+        return ", but one of them is the same on every task"
     apart = ends[0] > ends[3] or ends[2] > ends[1]
     return "; their intervals do not overlap" if apart else ", but their intervals overlap"
 

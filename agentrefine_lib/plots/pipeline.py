@@ -35,11 +35,13 @@ def training_curves(logs: pd.DataFrame) -> Figure:
     finding = "AgentRefine was not trained here"
     if len(ours):
         first, last = ours.iloc[0], ours.iloc[-1]
+        seeds = logs.loc[logs["model"] == "agentrefine", "policy"].nunique()
         moves = f"from {first['loss_refinement']:.2f} to {last['loss_refinement']:.2f}"
         finding = (
             f"AgentRefine's loss on refinements goes {moves} nats per token in {count(int(ours.index[-1]), 'step')}"
         )
         finding += f", on ordinary replies from {first['loss_ordinary']:.2f} to {last['loss_ordinary']:.2f}"
+        finding += f" (mean of {seeds} seeds)" * (seeds > 1)
     reading = "Over the optimiser's steps. Blue: refinements, if trained; grey: ordinary replies. A line per seed."
     return tell(figure, finding, reading)
 
@@ -135,7 +137,7 @@ def errors_by_position(turns: pd.DataFrame) -> Figure:
     counts = turns.assign(errors=turns["share"] * turns["n"]).groupby("error")[["errors", "n"]].sum()
     shares = (100 * counts["errors"] / counts["n"]).sort_values(ascending=False)
     said = ", ".join(f"{kind} {share:.1f} %" for kind, share in shares.items())
-    return tell(figure, f"Share of turns with an error: {said or 'none'}", "A dot: a tenth of the way through a play.")
+    return tell(figure, f"Share of turns with an error: {said or 'none'}", "Each dot is one tenth of the play.")
 
 
 def error_runs(table: pd.DataFrame) -> Figure:

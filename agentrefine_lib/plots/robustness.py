@@ -49,7 +49,7 @@ def perturbed(table: pd.DataFrame) -> Figure:
         ax.set(xlim=(-4, 146), xticks=(0, 50, 100))
     over = ", elsewhere over ".join(" and ".join(names) for names in papers if len(names)) or "renamed ones"
     reading = f"Tick: commands as they are; dot: mean under {over}; …: under one other wording; band: 95 % interval. "
-    reading += "Hollow: the paper's."
+    reading += "Hollow: the paper's, over P1 to P3."
     under = " and ".join(papers[0] if len(papers[0]) else papers[1]) or "renamed commands"
     told = moves[(moves["source"] == OURS) & (moves["metric"] == "progress") & moves["wording"].eq("")]
     return tell(figure, _cost(told, under), reading)

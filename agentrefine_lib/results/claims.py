@@ -39,7 +39,7 @@ def told_claims(artefacts: list[Artefact], tested: pd.DataFrame) -> list[dict[st
         for claim in artefact.claims:
             row = tested.loc[claim.id].to_dict() if claim.id in tested.index else {}
             found = {"verdict": holds(row), "compared": row.get("compared", "")}
-            found |= {"needed": row["needed"] if pd.notna(row.get("needed")) else math.inf}
+            found |= {"p": row["p"] if pd.notna(row.get("p")) else math.inf}
             told.append(claim.model_dump() | found | {"numbers": numbers(row, claim.unit), "artefact": artefact.id})
     return told
 
@@ -52,7 +52,10 @@ def holds(row: Mapping[Any, Any]) -> str:
 def difference(row: dict[Any, Any], unit: str = "") -> str:
     """A difference in its unit, its interval, and p where there is one."""
     scale, form = (100, ".1f") if unit == POINTS else (1, ".3g")
-    value, low, high = (f"{round(scale * row[name], 7) + 0.0:{form}}" for name in ("difference", "low", "high"))
+    ends = [round(scale * row[name], 7) + 0.0 for name in ("difference", "low", "high")]
+    value, low, high = (
+        f"{end:{'.1g' if 0 < abs(end) < 0.05 else form}}" for end in ends
+    )  # a bound near zero is not 0.0
     p = f", p = {row['p']:.2g}" if pd.notna(row["p"]) else ""
     return f"{value}{' ' * bool(unit)}{unit} [{low}, {high}]{p}"
 
@@ -62,7 +65,8 @@ def numbers(row: dict[Any, Any], unit: str = "") -> str:
     decide."""
     if pd.isna(row.get("difference")):
         return "one side is missing here"
-    seeds = f", {'up to ' * (row['seeds'] > 1)}{count(int(row['seeds']), 'seed')}" if pd.notna(row["seeds"]) else ""
+    several = "up to " if row.get("seeds", 0) > 1 else ""
+    seeds = f", {several}{count(int(row['seeds']), 'seed')}" if row.get("seeds", 0) > 0 else ""
     needed = f"; about n = {row['needed']:,.0f} would decide" if pd.notna(row.get("needed")) else ""
     differ = f" ({row['differ']:,.0f} differ)" if row.get("differ", 0) > 0 else ""
     return f"{difference(row, unit)}, n = {row['n']:,.0f}{differ}{seeds}{needed}"
@@ -94,10 +98,10 @@ def show_findings(chapter: str, figures: Path, *more: str, root: Path | None = N
 
 
 def judgements(claims: list[dict[str, Any]]) -> Iterator[str]:
-    """A sentence for each verdict: how many claims, and which, with their numbers; of open ones the nearest to one."""
-    nearest = sorted(claims, key=lambda claim: claim["needed"])
+    """A sentence for each verdict: how many claims, and which, with their numbers; of open ones that of the least p."""
+    nearest = sorted(claims, key=lambda claim: claim["p"])
     for verdict, (one, several) in SAID.items():
-        of = [claim for claim in nearest if claim["verdict"] == verdict]
+        of = [claim for claim in (nearest if verdict == OPEN else claims) if claim["verdict"] == verdict]
         told = [f"“{claim['says']}”" + f" ({claim['numbers']})" * (verdict != UNTESTED) for claim in of]
         if told:
             shown = "; ".join(told if verdict in (YES, NO) else told[:1])

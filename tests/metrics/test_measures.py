@@ -55,7 +55,7 @@ def test_robustness_by_hand():
     assert metrics.kept(episodes[:0], "progress").empty
     assert kept.to_dict() == {"babyai/0": 0.0, "babyai/1": -0.5}
     lost = metrics.reliance(episodes).set_index(["metric", "engine"])["value"]
-    by_hand = {"synonyms": 0.0, "symbols": 0.5, "reliance": 0.25}
+    by_hand = {"synonyms": 0.0, "nonsense": 0.5, "reliance": 0.25}
     assert lost.to_dict() == {(name, where): v for name, v in by_hand.items() for where in ("all", "babyai")}
 
 
