@@ -77,7 +77,7 @@ def columns_of(measure: str, played: Sequence[str]) -> list[str]:
 def reliance(episodes: pd.DataFrame, seed: int = 0) -> pd.DataFrame:
     """tab_reliance: the progress that a method loses when the words of its commands are replaced.
 
-    A row per method, engine and metric: by ``synonyms``, by ``nonsense`` (words that nobody has seen), and ``reliance``,
+    A row per method, engine and metric: by ``synonyms``, by ``nonsense`` (unknown words), and ``reliance``,
     the mean of both, or of the one that was played. ``all``: every engine weighs the same. Ours; the question is that
     of PIPE (arXiv 2026): has a model learned an interface, or to understand one?
     """

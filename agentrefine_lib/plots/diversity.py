@@ -20,11 +20,13 @@ INVENTED = "synthesised"
 def thought_maps(points: pd.DataFrame) -> Figure:
     """fig_thoughts: a map per method and kind of thoughts, its own dots over all others of that kind in light grey."""
     groups: dict[Any, pd.DataFrame] = dict(list(points.groupby(["of", "method"], sort=False)))
-    figure, axes = panels({key: f"{key[1]}\n{key[0]}" for key in groups}, 1.5, columns=6)
+    figure, axes = panels({key: key[1] for key in groups}, 1.35, columns=6)
+    kinds: set[str] = set()  # each is named beside its first panel
     for key, ax in axes.items():
         for part, size, paint in ((points[points["of"] == key[0]], 3, "0.88"), (groups[key], 5, colour(key[1]))):
             ax.scatter(part["x"], part["y"], s=size, color=paint, linewidth=0)
-        ax.set(xticks=[], yticks=[])
+        ax.set(xticks=[], yticks=[], ylabel="" if key[0] in kinds else key[0])
+        kinds.add(key[0])
     found = {key: part["text"].nunique() for key, part in groups.items()}
     said = []
     for (of, _), part in ((key, part) for key, part in groups.items() if key[1] == AGENTREFINE):

@@ -12,14 +12,12 @@ from matplotlib.figure import Figure
 
 from agentrefine_lib.environments import titles
 from agentrefine_lib.plots.findings import changed, compared, count, leads, tasks_of
-from agentrefine_lib.plots.looks import AGENTREFINE, BLUE, INK, METHOD_NAMES, SIZES, named, panels, sheet, tell
+from agentrefine_lib.plots.looks import AGENTREFINE, INK, METHOD_NAMES, SIZES, named, panels, sheet, tell
 from agentrefine_lib.plots.marks import bars, curves, name_rows
 from agentrefine_lib.plots.paper import OURS, PAPER
 
-READING = (
-    "{} (%); lines: 95 % intervals, for means none where all tasks scored alike. Hatched, *: trained on this engine; "
-    "hollow: the paper's, {}."
-)
+READING = "{} (%); lines: 95 % intervals, for means none where all tasks scored alike. {}Hollow: the paper's, {}."
+HATCHED = "Hatched, *: trained on this engine. "
 
 
 def overall(table: pd.DataFrame, family: str, listed: int = 0) -> tuple[Figure, pd.DataFrame]:
@@ -33,7 +31,7 @@ def overall(table: pd.DataFrame, family: str, listed: int = 0) -> tuple[Figure, 
     sizes = tasks_of(ours).groupby(ours["engine"]).max()
     names = {name: f"{title}\nn = {sizes.get(name, 0):.0f}" for name, title in titles(shown["engine"]).items()}
     told = f", which reads a list of at most {listed} valid actions" if listed else ""
-    reading = READING.format(f"Progress in this run ({', '.join(ours['family'].unique())}){told}", family)
+    reading = READING.format(f"Progress in this run ({', '.join(ours['family'].unique())}){told}", HATCHED, family)
     return tell(_scores(shown, "engine", names, columns=4), leads(ours, "progress"), reading), shown
 
 
@@ -41,14 +39,18 @@ def question_answering(table: pd.DataFrame) -> Figure:
     """tab6_hotpotqa, drawn: a panel per score; this run above, the paper below."""
     names = {metric: f"{metric} (%)" for metric in table["metric"].unique()}
     last = table[(table["metric"] == "F1") & (table["source"] == OURS)]
-    reading = READING.format("Exact match (EM) and F1 on HotpotQA", "LLaMA-3-8B")
+    reading = READING.format(
+        "Exact match (EM) and F1 on HotpotQA", HATCHED * bool(table["held_in"].eq(True).any()), "LLaMA-3-8B"
+    )
     return tell(_scores(table, "metric", names, columns=2), compared(last, "F1"), reading)
 
 
 def general_data(table: pd.DataFrame) -> Figure:
     """fig11_general_data: success and progress with and without general data; the paper's, read off bars, below."""
-    reading = "Held-out engines, weighted as in the paper (%); lines: 95 % intervals, none where all tasks scored "
-    reading += "alike. –: not run here. Hollow: the paper's LLaMA-3-8B, read off bars."
+    reading = (
+        "Held-out engines, weighted as in the paper (%); lines: 95 % intervals, none where all tasks scored alike. "
+    )
+    reading += f"{_absent(table)}Hollow: the paper's LLaMA-3-8B, read off bars."
     finding = _with_general(table[table["metric"] == "success"], "success on held-out engines")
     return tell(_scores(table, "metric", {m: f"{m} (%)" for m in table["metric"].unique()}, 2), finding, reading)
 
@@ -63,9 +65,13 @@ def general_ability(table: pd.DataFrame) -> Figure:
     ours = table[(table["source"] == OURS) & (table["metric"] != "MT-bench")]
     sizes = tasks_of(ours).dropna()
     size = f", {count(int(sizes.max()), 'instruction')} each" if len(sizes) else ""
-    reading = f"Filled: this run{size}; lines: 95 % intervals; hollow: the paper's LLaMA-3-8B; "
-    reading += "–: not run, or not reported."
+    reading = f"Filled: this run{size}; lines: 95 % intervals. {_absent(table)}Hollow: the paper's LLaMA-3-8B."
     return tell(figure, _with_general(ours, "share of instructions followed"), reading)
+
+
+def _absent(table: pd.DataFrame) -> str:
+    """What a dash means, where there is one."""
+    return "–: not run, or not reported. " if table["value"].isna().any() else ""
 
 
 def _with_general(scores: pd.DataFrame, what: str) -> str:
@@ -93,24 +99,32 @@ def _scores(table: pd.DataFrame, by: str, names: dict[str, str], columns: int, s
 def ladder(table: pd.DataFrame, labels: dict[str, str]) -> Figure:
     """fig_ladder: a line per method over the rungs of ``metrics.ladder``; n of the smallest method.
 
-    The scripted expert, which is far above all models, is told of in the caption.
+    Methods that did not play every rung are thin grey lines without a name. The scripted expert, which is far above
+    all models, is told of in the caption.
     """
     rungs, counts = list(table["rung"].unique()), table.groupby("rung")["n"].min()
     shown = named(table, labels).assign(place=table["rung"].map(rungs.index))
     shown = shown.assign(**(100 * shown[["value", "low", "high"]])).sort_values("place", kind="stable")
     ceiling = shown.loc[shown["method"] == METHOD_NAMES["expert"], "value"]
     shown = shown[shown["method"] != METHOD_NAMES["expert"]]
+    played = shown.groupby("method", observed=True)["rung"].transform("nunique")
+    others, shown = (shown[part] for part in (played < len(rungs), played == len(rungs)))
     ours = shown[(shown["method"] == AGENTREFINE) & shown["value"].notna()]
     top = min(100.0, np.ceil(1.1 * np.nanmax([10, *shown["value"], *ours["high"]]) / 10) * 10)
     figure, ax = sheet(4.2)
     ax.set(ylim=(-0.03 * top, 1.03 * top), ylabel="progress (%)")
     ax.set_xticks(range(len(rungs)), [f"{fill(rung, 12)}\nn = {counts[rung]}" for rung in rungs], fontsize=7.5)
+    for _, part in others.groupby("method", observed=True):
+        line = part.set_index("place")["value"].reindex(range(len(rungs)))
+        ax.plot(line.index, line, color="0.75", linewidth=0.8, marker=".", markersize=4, zorder=1)
     curves(ax, shown, "place", "value", "method", height=2.8)
     said = [f"{row.value:.1f} % on {row.rung}" for row in ours.itertuples()]
-    reading = "From left to right, tasks move away from AgentRefine's training; engines weigh the same. "
-    reading += "A method without a mark on a rung was not played there. Neither: no example, no list. "
-    reading += "Band: 95 % interval."
-    reading += f" The scripted expert: {ceiling.min():.0f} to {ceiling.max():.0f} %." if len(ceiling) else ""
+    reading = (
+        "From left to right, tasks move away from AgentRefine's training; engines weigh the same. Neither: no example, "
+    )
+    reading += "no list. Band: 95 % interval, none where all tasks scored alike. "
+    reading += "Thin, grey: models that did not play every rung (in the CSV). " if len(others) else ""
+    reading += f"The scripted expert: {ceiling.min():.0f} to {ceiling.max():.0f} %." if len(ceiling) else ""
     return tell(figure, f"AgentRefine's progress: {'; '.join(said[:1] + said[1:][-1:]) or 'none'}", reading)
 
 

@@ -50,12 +50,10 @@ def holds(row: Mapping[Any, Any]) -> str:
 
 
 def difference(row: dict[Any, Any], unit: str = "") -> str:
-    """A difference in its unit, its interval, and p where there is one."""
+    """A difference in its unit, its interval, and p where there is one; what is not zero is not told as 0.0."""
     scale, form = (100, ".1f") if unit == POINTS else (1, ".3g")
     ends = [round(scale * row[name], 7) + 0.0 for name in ("difference", "low", "high")]
-    value, low, high = (
-        f"{end:{'.1g' if 0 < abs(end) < 0.05 else form}}" for end in ends
-    )  # a bound near zero is not 0.0
+    value, low, high = (f"{end:{'.1g' if 0 < abs(end) < 0.05 else form}}" for end in ends)
     p = f", p = {row['p']:.2g}" if pd.notna(row["p"]) else ""
     return f"{value}{' ' * bool(unit)}{unit} [{low}, {high}]{p}"
 
