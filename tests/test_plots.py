@@ -75,7 +75,9 @@ def test_the_same_data_is_drawn_to_the_same_bytes_with_its_alternative_text(tabl
     for suffix in ("csv", "png", "pdf"):
         assert (tmp_path / "a" / f"fig1.{suffix}").read_bytes() == (tmp_path / "b" / f"fig1.{suffix}").read_bytes()
     told = alt_text(tmp_path / "a" / "fig1.png", "a figure")
-    assert told.startswith("AgentRefine was not played beside another model. Progress of tiny (%); lines: 95 % interv")
+    assert told.startswith(
+        "AgentRefine was not played beside another model. Progress in this run, tiny (%); lines: 95 % interv"
+    )
 
 
 def scores(**values: tuple) -> pd.DataFrame:

@@ -31,7 +31,7 @@ def overall(table: pd.DataFrame, family: str, listed: int = 0) -> tuple[Figure, 
     sizes = tasks_of(ours).groupby(ours["engine"]).max()
     names = {name: f"{title}\nn = {sizes.get(name, 0):.0f}" for name, title in titles(shown["engine"]).items()}
     told = f", which reads a list of at most {listed} valid actions" if listed else ""
-    reading = READING.format(f"Progress in this run ({', '.join(ours['family'].unique())}){told}", HATCHED, family)
+    reading = READING.format(f"Progress in this run, {', '.join(ours['family'].unique())}{told}", HATCHED, family)
     return tell(_scores(shown, "engine", names, columns=4), leads(ours, "progress"), reading), shown
 
 
