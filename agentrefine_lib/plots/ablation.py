@@ -45,9 +45,8 @@ def scaling(table: pd.DataFrame) -> Figure:
         when = "between {:,.0f} and {:,.0f} trajectories".format(*sizes)
         finding = changed(ours.iloc[0], ours.iloc[-1], "Progress", when)
     reading = (
-        "Progress (%) over the number of training trajectories, bands: 95 % intervals, none where all tasks scored alike. "
-        "Hollow: the paper's, on an axis "
-        f"to 100 %; this run's end at {top:.0f} %."
+        "Progress (%) over the number of training trajectories; bands: 95 % intervals, none where all tasks scored "
+        f"alike. Hollow: the paper's, on an axis to 100 %; this run's end at {top:.0f} %."
     )
     return tell(figure, finding, reading)
 
