@@ -6,6 +6,8 @@ through the tokenizer's own offsets. Only the template may write control tokens:
 from, and is broken up when a model plays, so that no observation ends a turn.
 """
 
+import hashlib
+import json
 import re
 from bisect import bisect_left
 from collections import defaultdict
@@ -41,13 +43,34 @@ class Example(NamedTuple):
         return [label != IGNORED for label in self.labels]
 
 
+class Spans(NamedTuple):
+    """The tokens of a conversation, and where each reply stands among them: message index → first token and end."""
+
+    ids: list[int]
+    replies: dict[int, tuple[int, int]]
+
+    def labelled(self, conversation: Conversation) -> Example:
+        """With the labels that the conversation's flags ask for."""
+        labels, owner = [IGNORED] * len(self.ids), [-1] * len(self.ids)
+        for index, (first, end) in self.replies.items():
+            owner[first:end] = [index] * (end - first)
+            if conversation.conversations[index].is_trained:
+                labels[first:end] = self.ids[first:end]
+        return Example(self.ids, labels, owner)
+
+
+Known = dict[bytes, Spans]  # by a digest of what is said, of conversations that other sets have with another mask
+
+
 def encode(conversation: Conversation, tokenizer: Any) -> Example:
     """One conversation; see ``encode_all``."""
     return next(encode_all([conversation], tokenizer))
 
 
-def encode_all(conversations: Iterable[Conversation], tokenizer: Any) -> Iterator[Example]:
+def encode_all(conversations: Iterable[Conversation], tokenizer: Any, known: Known | None = None) -> Iterator[Example]:
     """Ids, labels and the message of each token. The end-of-turn token of a trained reply is trained with it.
+
+    ``known`` keeps what was tokenised, so that sets which differ in their masks share it.
 
     Raises MaskError, which names the conversation, when the template refuses it, changes a reply, or writes before a
     reply what a player does not read there; when a message holds control tokens; and when a token straddles the border
@@ -60,24 +83,35 @@ def encode_all(conversations: Iterable[Conversation], tokenizer: Any) -> Iterato
     frame = _frame(tokenizer, control)
     ids_of = cache(lambda text: _tokens(tokenizer, [text])[0].ids)
     while batch := list(islice(rest, BATCH)):
-        rendered = [_render(conversation, tokenizer, frame, control) for conversation in batch]
+        found, keys = {} if known is None else known, [_digest(conversation) for conversation in batch]
+        new = {key: conversation for key, conversation in zip(keys, batch, strict=True) if key not in found}
+        rendered = [_render(conversation, tokenizer, frame, control) for conversation in new.values()]
         encoded = _tokens(tokenizer, [text for text, _ in rendered])
-        for conversation, (text, spans), tokens in zip(batch, rendered, encoded, strict=True):
-            yield _example(conversation, text, spans, tokens, control, ids_of)
+        for (key, conversation), (text, spans), tokens in zip(new.items(), rendered, encoded, strict=True):
+            found[key] = _spans(conversation.id, text, spans, tokens, control, ids_of)
+        for key, conversation in zip(keys, batch, strict=True):
+            yield found[key].labelled(conversation)
+
+
+def _digest(conversation: Conversation) -> bytes:
+    """Of who says what."""
+    said = [(message.sender, message.value) for message in conversation.conversations]
+    return hashlib.blake2b(json.dumps(said).encode(), digest_size=16).digest()
 
 
 def prepare(
-    conversations: Iterable[Conversation], tokenizer: Any, max_tokens: int | None
+    conversations: Iterable[Conversation], tokenizer: Any, max_tokens: int | None, known: Known | None = None
 ) -> tuple[list[Example], dict[str, list[str]]]:
     """The encoded conversations that one can learn from, and the ids of the others by reason (REASONS).
 
-    A conversation is kept whole or not at all: cutting one would leave half a turn to learn from.
+    A conversation is kept whole or not at all: cutting one would leave half a turn to learn from. ``known``: see
+    ``encode_all``.
     """
     sorted_out = defaultdict[str, list[Conversation]](list)
     for conversation in conversations:
         sorted_out[unfit_reason(conversation) or ""].append(conversation)
     fit, examples = sorted_out.pop("", []), []
-    for conversation, example in zip(fit, encode_all(fit, tokenizer), strict=True):
+    for conversation, example in zip(fit, encode_all(fit, tokenizer, known), strict=True):
         if max_tokens is not None and len(example.input_ids) > max_tokens:
             sorted_out["over_max_tokens"].append(conversation)
         else:
@@ -236,24 +270,23 @@ def _tokens(tokenizer: Any, texts: list[str]) -> list[Any]:
     return encoded
 
 
-def _example(
-    conversation: Conversation,
+def _spans(
+    name: str,
     text: str,
     spans: Mapping[int, tuple[int, int]],
     tokens: Any,
     control: Control,
     ids_of: Callable[[str], list[int]],
-) -> Example:
+) -> Spans:
+    """Tokens for characters."""
     ids, starts = tokens.ids, [start for start, _ in tokens.offsets]
-    labels, owner = [IGNORED] * len(ids), [-1] * len(ids)
+    replies = {}
     for index, (start, end) in spans.items():
         first, last = bisect_left(starts, start), bisect_left(starts, end)
         cut = next((at for at in range(first - 1, 0, -1) if ids[at] in control.ids), 0)  # tokens end there, at any rate
         if ids[cut:first] != ids_of(text[starts[cut] : start]) or ids[last - 1] not in control.ids:
             told = f"a token straddles the border of the reply {text[start : start + 40]!r}"
             why = "a player reads what stands before it in other tokens; change the reply's blanks or the template"
-            raise MaskError(f"{conversation.id}: {told}: {why}")
-        owner[first:last] = [index] * (last - first)
-        if conversation.conversations[index].is_trained:
-            labels[first:last] = ids[first:last]
-    return Example(ids, labels, owner)
+            raise MaskError(f"{name}: {told}: {why}")
+        replies[index] = first, last
+    return Spans(ids, replies)

@@ -15,7 +15,7 @@ from safetensors.torch import load_file, save_file
 from agentrefine_lib.schema import Conversation, atomic_write_text
 from agentrefine_lib.tuning.base import SMOLLM2, load_tokenizer
 from agentrefine_lib.tuning.batches import Order
-from agentrefine_lib.tuning.mask import Example
+from agentrefine_lib.tuning.mask import Example, Known
 from agentrefine_lib.tuning.recipe import Job, describe, of_a_model
 from agentrefine_lib.tuning.train import prepare, read_log
 
@@ -126,11 +126,15 @@ def take(released: Path, folder: Path, base: Path | str, played: bool = False) -
     return read_log(folder)
 
 
-def warn_of_other_data(released: Path, base: Path | str, conversations: Sequence[Conversation]) -> None:
-    """Warn where ``conversations`` have other ids or labels than a released adapter was trained on."""
+def warn_of_other_data(
+    released: Path, base: Path | str, conversations: Sequence[Conversation], known: Known | None = None
+) -> None:
+    """Warn where ``conversations`` have other ids or labels than a released adapter was trained on; ``known``: see
+    ``encode_all``."""
     job = Job.model_validate_json((released / "job.json").read_text(encoding="utf-8"))
     said = Release.model_validate_json((released / "release.json").read_text(encoding="utf-8"))
-    if said.ids_sha256 != ids_hash(prepare(conversations, load_tokenizer(base), job.recipe.max_tokens)[0]):
+    examples, _ = prepare(conversations, load_tokenizer(base), job.recipe.max_tokens, known)
+    if said.ids_sha256 != ids_hash(examples):
         log.warning(
             "%s was trained on other ids or labels than this run makes: its data are those of commit %s",
             released,

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from agentrefine_lib.schema import Conversation
 from agentrefine_lib.tuning.base import load_tokenizer
-from agentrefine_lib.tuning.mask import prepare
+from agentrefine_lib.tuning.mask import Known, prepare
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -16,11 +16,10 @@ def sets_table(sets: Mapping[str, Sequence[Conversation]], base: Path | str) -> 
     """tab_sets: a row per set: plays, steps (replies), trained_steps, tokens, trained_tokens (``base``'s)."""
     import pandas as pd
 
-    tokenizer = load_tokenizer(base)
-    rows = []
+    tokenizer, known, rows = load_tokenizer(base), Known(), []
     for name, conversations in sets.items():
         replies = [reply for conversation in conversations for reply in conversation.replies]
-        examples, _ = prepare(conversations, tokenizer, None)
+        examples, _ = prepare(conversations, tokenizer, None, known)
         trained = sum(sum(example.trained) for example in examples)
         rows.append(
             {

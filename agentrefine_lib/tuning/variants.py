@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 from agentrefine_lib.schema import Conversation, child_path, explain
 from agentrefine_lib.tuning.base import UNTUNED
 from agentrefine_lib.tuning.launch import KEPT_MEMORY, launch
+from agentrefine_lib.tuning.mask import Known
 from agentrefine_lib.tuning.recipe import Recipe
 from agentrefine_lib.tuning.released import take, warn_of_other_data
 from agentrefine_lib.tuning.train import tune
@@ -109,8 +110,9 @@ def tune_all(
         with patch.dict(os.environ, KEPT_MEMORY | os.environ):  # of the processes that are started
             begun = Parallel(n_jobs=processes, batch_size=1, return_as="generator")
             tuned = begun(delayed(tune)(*job) for job in jobs.values())
+    known = Known()
     for policy, adapter in adapters.items():  # seconds each, while others are tuned
-        warn_of_other_data(adapter, base, rows[policy])
+        warn_of_other_data(adapter, base, rows[policy], known)
     logs |= zip(jobs, tuned, strict=True)
     return {model.policy: logs[model.policy] for model in planned}
 

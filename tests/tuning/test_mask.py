@@ -9,6 +9,7 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 from agentrefine_lib.dataset import to_conversation
 from agentrefine_lib.schema import Conversation, Message
 from agentrefine_lib.tuning import IGNORED, MaskError, encode
+from agentrefine_lib.tuning.mask import Known, encode_all
 
 
 @pytest.fixture(scope="module")
@@ -121,3 +122,14 @@ def test_a_tokenizer_without_offsets_is_refused(three_turns):
 
     with pytest.raises(MaskError, match="Slow knows no characters of its tokens; expected a fast tokenizer"):
         encode(to_conversation(three_turns), Slow())
+
+
+def test_sets_that_differ_in_their_masks_share_their_tokens(tokenizer):
+    """Whatever was tokenised before, each conversation gets its own labels."""
+    asked, reply = {"from": "human", "value": "One?"}, {"from": "gpt", "value": "Two."}
+    talks = [[asked, reply | {"loss": flag}, asked, reply] for flag in (True, False)]
+    first, second = (Conversation.model_validate({"id": "a", "conversations": talk}) for talk in talks)
+    known = Known()
+    shared = [next(encode_all([conversation], tokenizer, known)) for conversation in (first, second, first)]
+    assert shared == [encode(conversation, tokenizer) for conversation in (first, second, first)]
+    assert len(known) == 1 and shared[0].labels != shared[1].labels
