@@ -87,6 +87,6 @@ def mended(table: pd.DataFrame) -> Figure:
     finding = "AgentRefine was not played before and after a mistake"
     if {before, after} <= set(ours.index):
         finding = changed(ours.loc[before], ours.loc[after], "AgentRefine's rate of accepted replies", after)
-    tasks = tasks_of(percent).groupby(percent["reply"]).max().reindex([before, after]).fillna(0)
-    sizes = f"n = {tasks[before]:.0f} and {tasks[after]:.0f} worlds"
+    worlds = tasks_of(percent).groupby(percent["reply"]).max()
+    sizes = f"n = {worlds.get(before, 0):.0f} and {worlds.get(after, 0):.0f} worlds"
     return tell(figure, finding, f"Tick: {before}; dot: {after}, band: its 95 % interval; {sizes}.")
