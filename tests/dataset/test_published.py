@@ -4,8 +4,8 @@ import json
 
 import pytest
 
-from agentrefine_lib.dataset import Published, Released, read_published, write_conversations
-from agentrefine_lib.schema import SchemaError
+from agentrefine_lib.dataset import EXPORTS, Published, Released, read_published, write_conversations
+from agentrefine_lib.schema import Conversation, SchemaError
 from agentrefine_lib.verify import check_file
 
 ASK = {"from": "human", "value": "Goal: a hot cup.\n\nObservation: You see a cup.", "loss": None}
@@ -74,3 +74,10 @@ def test_what_other_trainers_call_a_loss_is_one(flag, no, yes, tmp_path):
     (tmp_path / "w.jsonl").write_text(json.dumps({"conversations": talk}))
     (row,) = read_published(Published(path="w.jsonl"), tmp_path)
     assert [message.loss for message in row.conversations] == [None, False, None, True, None, None]
+
+
+def test_an_export_whose_texts_are_lists_of_parts_is_read_back(tmp_path):
+    talk = Conversation.model_validate({"id": "a", "conversations": [ASK, RIGHT | {"loss": False}, TOLD, RIGHT]})
+    EXPORTS["llama_factory_v1"]([talk], tmp_path / "v1.jsonl")
+    (row,) = read_published(Published(path="v1.jsonl"), tmp_path)
+    assert [(m.value, m.is_trained) for m in row.conversations] == [(m.value, m.is_trained) for m in talk.conversations]
