@@ -12,6 +12,7 @@ from agentrefine_lib.runner.chapters import explain_plan, run, select
 from agentrefine_lib.runner.missing import missing_engines, prune, refuse_empty, tell
 from agentrefine_lib.runner.profile import Profile, ProfileError, load_profile
 from agentrefine_lib.runner.workspace import repository
+from agentrefine_lib.schema import SchemaError
 
 
 def job_count(text: str) -> int:
@@ -69,7 +70,7 @@ def run_profile(asked: argparse.Namespace) -> int:
             manifest = run(profile, asked.only, asked.force, asked.keep, asked.jobs)
             print(f"manifest: {profile.shown(manifest)}", flush=True)
             return pages(profile)
-    except ProfileError as error:
+    except (ProfileError, SchemaError) as error:  # of the second: another runner holds the run folder
         print(error, file=sys.stderr)
         return 2
     except NotebookFailedError as error:

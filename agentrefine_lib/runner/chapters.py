@@ -1,8 +1,6 @@
 """Runs the notebooks of a profile in order and skips what is up to date."""
 
-import fcntl
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from multiprocessing.connection import wait
 from pathlib import Path
 
@@ -11,16 +9,19 @@ from agentrefine_lib.runner.fingerprint import Digests, State, judge
 from agentrefine_lib.runner.manifest import write_manifest
 from agentrefine_lib.runner.profile import Notebook, Profile, ProfileError, makers, overlap
 from agentrefine_lib.runner.side_by_side import Attempt
+from agentrefine_lib.schema import file_lock
 
 
 def run(profile: Profile, only: Sequence[str] = (), force: bool = False, keep: bool = False, jobs: int = 1) -> Path:
     """Run what is stale, ``jobs`` notebooks at a time, then write the manifest, whose path is returned.
 
     ``keep``: go on from the outputs that are there, whatever changed since; the manifest says what.
-    Raises ProfileError before anything runs, NotebookFailedError at the first notebook that fails.
+    Raises ProfileError before anything runs, SchemaError while another runner holds the run folder, NotebookFailedError
+    at the first notebook that fails.
     """
     chosen = select(profile, only)
-    with alone(profile):
+    profile.run_dir.mkdir(parents=True, exist_ok=True)
+    with file_lock(profile.run_dir / ".lock"):
         where = " and ".join(profile.shown(folder) for folder in (profile.run_dir, profile.figures_dir))
         order = "in order" if jobs == 1 else f"{jobs} at a time"
         print(f"{profile.name}: runs what is stale of {len(chosen)} notebooks, {order}; writes to {where}", flush=True)
@@ -131,16 +132,3 @@ def select(profile: Profile, only: Sequence[str] = ()) -> list[Notebook]:
     if problems:
         raise ProfileError(problems)
     return chosen
-
-
-@contextmanager
-def alone(profile: Profile) -> Iterator[None]:
-    """Hold the run folder for this process. Raises ProfileError while another runner holds it."""
-    profile.run_dir.mkdir(parents=True, exist_ok=True)
-    with open(profile.run_dir / ".lock", "w") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            where = profile.shown(profile.run_dir)
-            raise ProfileError([f"another run is at work in {where}: wait for it or give another run_dir"]) from None
-        yield
