@@ -36,3 +36,4 @@ from agentrefine_lib.metrics.trends import (
     sizes_of,
     slope,
 )
+from agentrefine_lib.metrics.verdicts import claim_row

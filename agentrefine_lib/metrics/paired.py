@@ -1,14 +1,13 @@
 """Two methods on the same tasks: the difference with its interval, and a paired test."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 import numpy as np
 import pandas as pd
 from scipy.stats import binomtest, permutation_test
 
 from agentrefine_lib.metrics.intervals import RESAMPLES, fixed_weights, percentiles, resampled_means, task_weights
-from agentrefine_lib.metrics.verdicts import ZERO, Difference, claim_row, difference_of, judged
+from agentrefine_lib.metrics.verdicts import ZERO, Difference, claim_row, judged
 
 SCORES = ("success", "progress", "accepted", "free")  # of an episode, from 0 to 1, where 1 is best
 
@@ -147,14 +146,6 @@ def claim(
     return claim_row(name, f"{method} - {baseline}, {metric}", found)
 
 
-def claims(*rows: dict[str, Any]) -> pd.DataFrame:
-    """A chapter's claims: ``claim`` (its id in params/artefacts.yaml), what was ``compared``, and ``judged``.
-
-    A row that brings its own ``needed`` keeps it.
-    """
-    return pd.DataFrame(
-        {key: row.get(key) for key in ("claim", "compared")}
-        | judged(difference_of(row))
-        | {key: row[key] for key in ("needed",) if key in row}
-        for row in rows
-    )
+def claims(*rows: dict[str, object]) -> pd.DataFrame:
+    """A chapter's claims: ``claim`` (its id in params/artefacts.yaml), what was ``compared``, and ``judged``."""
+    return pd.DataFrame(rows)

@@ -1,8 +1,7 @@
 """What a test decides of a claim, and, where it decides nothing, how many tasks would."""
 
 from bisect import bisect_left
-from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from scipy.stats import binom, norm
@@ -32,13 +31,8 @@ NOT_COMPARED = Difference()  # where one of the two did not play
 
 
 def claim_row(name: str, compared: str, found: Difference = NOT_COMPARED) -> dict[str, object]:
-    """A row for ``claims``: the claim's id in params/artefacts.yaml, what is compared, in words, and what was found."""
-    return {"claim": name, "compared": compared, **found._asdict()}
-
-
-def difference_of(row: Mapping[Any, Any]) -> Difference:
-    """The difference in a row of ``claims``; what the row lacks stays unknown."""
-    return Difference(**{name: row[name] for name in Difference._fields if name in row})
+    """A row for ``claims``: the claim's id in params/artefacts.yaml, what is ``compared``, in words, and ``judged``."""
+    return {"claim": name, "compared": compared, **judged(found)}
 
 
 def verdict(found: Difference) -> str:
@@ -75,20 +69,14 @@ def power(found: Difference, tasks: int) -> float:
     so that engines weigh as they do there. And that FEWEST tasks or more differ, if as many do as now (binomial). NaN
     where the two did not differ, or were not both there, or for several seeds.
     """
-    effect, z = abs(size_of(found)), norm.isf(ALPHA / 2)
-    if not effect > 0 or found.seeds > 1:
+    effect, z = abs(found.difference), norm.isf(ALPHA / 2)
+    spread = (found.high - found.low) / (2 * z) * np.sqrt(found.n)  # standard deviation of one task's difference
+    if not effect > ZERO or not np.isfinite(spread) or found.seeds > 1:
         return float("nan")
+    effect = effect / spread if spread else np.inf
     seen = norm.sf(z - effect * np.sqrt(max(tasks - z**2 / 2, 0)))
     share = found.differ / found.n if found.differ else 1.0
     return float(min(seen, binom.sf(FEWEST - 1, tasks, share)))
-
-
-def size_of(found: Difference) -> float:
-    """The difference in standard deviations of one task's, which are read off the 95 % interval; NaN without one."""
-    spread = (found.high - found.low) / (2 * norm.isf(ALPHA / 2)) * np.sqrt(found.n)
-    if not abs(found.difference) > ZERO or not np.isfinite(spread):
-        return float("nan")
-    return float(np.divide(found.difference, spread) if spread else np.copysign(np.inf, found.difference))
 
 
 def judged(found: Difference) -> dict[str, object]:

@@ -14,7 +14,7 @@ from typing import Any
 import pandas as pd
 
 from agentrefine_lib.environments import panel
-from agentrefine_lib.metrics.verdicts import POWER, difference_of, power, tasks_needed
+from agentrefine_lib.metrics.verdicts import POWER, Difference, power, tasks_needed
 from agentrefine_lib.results.artefacts import load_artefacts, read_claims
 from agentrefine_lib.runner import ProfileError, load_profile, repository
 
@@ -36,7 +36,7 @@ def expected(pilot: Path, profile: str, root: Path) -> pd.DataFrame:
     rows = []
     for claim in (claim for artefact in load_artefacts(root) for claim in artefact.claims if claim.engines):
         row: dict[Any, Any] = tested.loc[claim.id].dropna().to_dict() if claim.id in tested.index else {}
-        found = difference_of(row)
+        found = Difference(**{name: row[name] for name in Difference._fields if name in row})
         planned = sum(sizes[engine] for engine in claim.engines)
         chance = power(found, planned)
         told = {"claim": claim.id, "profile": profile, "pilot": found.n, "differ": found.differ}

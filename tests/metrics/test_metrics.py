@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 from scipy.stats import binom
 
-from agentrefine_lib.metrics import claim, claims, compare, episode_table, summarise
+from agentrefine_lib.metrics import claim, claim_row, claims, compare, episode_table, summarise
 from agentrefine_lib.metrics.intervals import mean_interval, resampled_means, success_interval, task_weights
 from agentrefine_lib.metrics.paired import difference, paired_permutation, sign_test
 from agentrefine_lib.metrics.verdicts import Difference, judged, power, tasks_needed, verdict
@@ -215,7 +215,7 @@ def test_a_claim_is_decided_by_interval_and_test_together(tmp_path):
     rows = claims(claim("x", table, "p", "q"), claim("y", table, "q", "p"), claim("z", table, "p", "nobody"), *same)
     assert rows["verdict"].tolist() == ["yes", "no", "not decided", "all scored", "no method scored"]
     assert rows.loc[0, ["difference", "n"]].tolist() == [1.0, 8]
-    weak = {"claim": "rho"} | Difference(0.8, 0.0, 1.0, 0.06, 6, 1)._asdict()
+    weak = claim_row("rho", "ranks", Difference(0.8, 0.0, 1.0, 0.06, 6, 1))
     assert claims(weak, weak | {"needed": None})["needed"].notna().tolist() == [True, False]
 
 

@@ -7,7 +7,8 @@ import pytest
 from bs4 import BeautifulSoup
 
 from agentrefine_lib import plots
-from agentrefine_lib.metrics import claim, claims
+from agentrefine_lib.metrics import claim, claim_row, claims
+from agentrefine_lib.metrics.verdicts import Difference
 from agentrefine_lib.results import show_claims, show_findings
 from agentrefine_lib.results.artefacts import load_artefacts
 from agentrefine_lib.results.definitions import PAGE, definitions
@@ -106,8 +107,8 @@ def test_the_page_shows_ours_beside_the_papers_escaped_and_every_claim(root):
 
 def test_a_chapter_shows_what_is_claimed_and_not_an_id(root):
     nothing = claim("untested", pd.DataFrame(columns=["method", "seed", "task", "progress"]), "a", "b")
-    up = {"claim": "up", "compared": "a - b", "difference": 0.5, "low": 0.25, "high": 0.75, "n": 8, "seeds": 1}
-    page = BeautifulSoup(show_claims(claims(up, nothing, {"claim": "<i>mine</i>"}), root).data, "html.parser")
+    up = claim_row("up", "a - b", Difference(0.5, 0.25, 0.75, n=8, seeds=1))
+    page = BeautifulSoup(show_claims(claims(up, nothing, claim_row("<i>mine</i>", "")), root).data, "html.parser")
     rows = [[cell.text for cell in row.select("td")] for row in page.select("tbody tr")]
     assert rows[0] == ["It goes up.", "yes", "50.0 points [25.0, 75.0], n = 8, 1 seed", "a - b"]
     assert rows[1][:3] == ["Who knows.", "not tested", "one side is missing here"]
