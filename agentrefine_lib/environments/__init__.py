@@ -1,7 +1,7 @@
 """Benchmark engines as text environments behind one protocol. A new engine is one file with a record: registry.py."""
 
-from collections.abc import Iterable, Mapping
-from itertools import groupby
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 
 from agentrefine_lib.environments.protocol import Environment, StepResult
 from agentrefine_lib.environments.registry import Engine, Score, engines, get_engine, table_1, titles
@@ -22,24 +22,29 @@ def make_environment(task: Task) -> Environment:
         raise EngineMissingError(told + (f" (needs {engine.needs})" if engine.needs else "")) from error
 
 
-def playable(tasks: Iterable[Task]) -> list[Task]:
+def missing(names: Iterable[str]) -> dict[str, str]:
+    """Engine → why it cannot be played here and how to get it, of those named. Raises ValueError for an unknown one."""
+    found = dict[str, str]()
+    for name in dict.fromkeys(names):
+        try:
+            make_environment(Task(engine=name, name="any")).close()
+        except EngineMissingError as error:
+            found[name] = str(error)
+    return found
+
+
+def playable(tasks: Sequence[Task]) -> list[Task]:
     """The tasks whose engine is there; says of each that is not how many tasks are left out and how to get it.
 
     Raises EngineMissingError where nothing is left to play.
     """
-    kept: list[Task] = []
-    missing: list[str] = []
-    for _, group in groupby(tasks, key=lambda task: task.engine):
-        tasks_of_engine = list(group)
-        try:
-            make_environment(tasks_of_engine[0]).close()
-        except EngineMissingError as error:
-            missing.append(f"{len(tasks_of_engine)} tasks are left out: {error}")
-        else:
-            kept += tasks_of_engine
-    if missing and not kept:
-        raise EngineMissingError("\n".join(missing))
-    for line in missing:
+    counts = Counter(task.engine for task in tasks)
+    without = missing(counts)
+    left_out = [f"{counts[engine]} tasks are left out: {reason}" for engine, reason in without.items()]
+    kept = [task for task in tasks if task.engine not in without]
+    if left_out and not kept:
+        raise EngineMissingError("\n".join(left_out))
+    for line in left_out:
         print(line)
     return kept
 

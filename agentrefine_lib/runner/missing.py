@@ -18,20 +18,17 @@ def missing_engines(notebooks: Sequence[Notebook]) -> dict[str, str]:
     named = {engine: name for notebook in notebooks for name, panel in panels(notebook) for engine in panel}
     if not named:
         return {}
-    from agentrefine_lib.environments import EngineMissingError, make_environment  # seconds, wanted only here
-    from agentrefine_lib.schema import Task
+    from agentrefine_lib.environments import missing  # seconds, wanted only here
 
-    missing, unknown = {}, []
+    found, unknown = dict[str, str](), list[str]()
     for engine, name in named.items():
         try:
-            make_environment(Task(engine=engine, name="any")).close()
-        except EngineMissingError as reason:
-            missing[engine] = str(reason)
+            found |= missing([engine])
         except ValueError as error:
             unknown.append(f"{name}: {error}")
     if unknown:
         raise ProfileError(unknown)
-    return missing
+    return found
 
 
 def panels(notebook: Notebook) -> Iterator[tuple[str, dict[str, Any]]]:
