@@ -60,19 +60,14 @@ async def embed_by_endpoint(settings: EndpointSettings, texts: Sequence[str], re
 
 def _in_order(data: Sequence[Any], number: int, width: int | None) -> list[list[float]]:
     """The vectors of an answer in the order of its texts, which ``index`` says. Raises ValueError for a bad answer."""
-    if len(data) != number:
-        raise ValueError(f"found {len(data)} vectors, expected {number}")
-    places = [getattr(item, "index", None) for item in data]
-    if set(places) != {None}:  # some servers give none
-        if sorted(map(str, places)) != sorted(map(str, range(number))):
-            raise ValueError(f"found index {places[:5]}…, expected each of 0 to {number - 1} once")
-        data = sorted(data, key=lambda item: int(item.index))
-    vectors = [[float(part) for part in item.embedding] for item in data]
+    given = [getattr(item, "index", None) for item in data]  # some servers give none
+    places = [there if place is None else place for there, place in enumerate(given)]
+    if sorted(places) != list(range(number)):
+        raise ValueError(f"found index {places[:5]}…, expected each of 0 to {number - 1} once")
+    vectors = [[float(part) for part in data[places.index(place)].embedding] for place in range(number)]
     lengths = np.array([np.linalg.norm(vector) for vector in vectors])
-    if {len(vector) for vector in vectors} != {width or len(vectors[0])} or not (lengths > 0).all() & (
-        lengths < np.inf
-    ).all():
-        raise ValueError(
-            f"found a vector that is empty, zero or not finite, or of another length than {width or 'the others'}"
-        )
+    one_width = {len(vector) for vector in vectors} == {width or len(vectors[0])}
+    if not one_width or not np.isfinite(lengths).all() or not lengths.all():
+        told = f"of another length than {width or 'the others'}"
+        raise ValueError(f"found a vector that is empty, zero or not finite, or {told}")
     return vectors

@@ -117,7 +117,7 @@ def item(index, *vector):
         ([item(0, 1, 2), item(1, 0, 0)], "zero or not finite"),
         ([item(0, 1, 2), item(1, 1e999, 0)], "zero or not finite"),
         ([item(0, 1, 2), item(1, 1, 2, 3)], "another length than the others"),
-        ([item(0, 1, 2)], "found 1 vectors, expected 2"),
+        ([item(0, 1, 2)], "found index"),
         ([], "No embedding data"),
         ([item(0, 1, 2), item(0, 1, 2)], "found index"),
         ([item(5, 1, 2), item(1, 1, 2)], "found index"),
