@@ -13,9 +13,8 @@ from typing import Any
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
-from agentrefine_lib.runner.choices import check_choices
 from agentrefine_lib.runner.parameters import Given, Parameter, check_values, declared_parameters, one_vocabulary
-from agentrefine_lib.runner.sections import check_sections, flattened, with_fields
+from agentrefine_lib.runner.sections import check_choices, check_sections, flattened, with_fields
 from agentrefine_lib.schema import explain, spelt_out
 
 CHAPTERS = "notebooks.yaml"  # in params/

@@ -1,6 +1,10 @@
-"""Sections of parameters: which model checks which, and their fields as values of their own: ``recipe.lora_rank``."""
+"""Parameters of which a room knows more than their type: refused before anything runs, not hours later.
 
-from collections.abc import Iterator, Mapping
+Sections: which model checks which, and their fields as values of their own: ``recipe.lora_rank``. Choices: names that a
+room knows, such as perturbations.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
 from importlib import import_module
 from types import MappingProxyType
 from typing import Any
@@ -27,6 +31,16 @@ SECTIONS = {  # parameter, a dictionary of fields that are set → the room's mo
     "sampling": "policies.Samples",
     "general": "policies.General",
     "texts": "diversity.Texts",
+}
+
+CHOICES = {  # parameter → the room's function that raises ValueError for what it does not know
+    "models": "tuning.variants.plan",
+    "base_model": "tuning.base.require_folder",
+    "sets": "synthesis.sets.require_sets",
+    "device": "policies.generation.pick_device",
+    "case": "metrics.paired.require_pair",
+    "perturbations": "environments.perturbations.require_perturbations",
+    **dict.fromkeys(("panel", "expert_panel", "robust_panel", "mended_panel", "sampled_panel"), "environments.panel"),
 }
 
 
@@ -87,3 +101,15 @@ def check_sections(values: dict[str, Any], given: list[Given], problems: list[st
                 told = "" if hidden else f"found {item['input']!r}, expected: "
                 problems.append(f"{where}: {at}: {told}{item['msg']}")
     return read
+
+
+def check_choices(values: Mapping[str, Any], given: Sequence[Given], problems: list[str]) -> None:
+    """What the rooms refuse of values that have the right type becomes a problem where it stands."""
+    places = {name: where for where, name, _ in given}
+    for name in [name for name in CHOICES if name in values]:
+        room, _, function = CHOICES[name].rpartition(".")
+        try:
+            getattr(import_module(f"agentrefine_lib.{room}"), function)(values[name])
+        except ValueError as error:
+            told = str(error).removeprefix(f"{name}: ")
+            problems.append(f"{places[name]}: {name}: {told}")
