@@ -12,12 +12,19 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from agentrefine_lib.environments.agentboard.labels import BABYAI_SEEDS
-from agentrefine_lib.environments.babyai.environment import LEVELS, BabyAI
+from agentrefine_lib.environments.babyai.environment import BabyAI
 from agentrefine_lib.environments.protocol import Environment
 from agentrefine_lib.schema import Task
 
 LABELS = Path(__file__).resolve().parents[3] / "shared" / "benchmarks" / "babyai.jsonl"
 STEP_LIMIT = 30
+LEVELS = (  # of AgentBoard's panel, in the order of its labels
+    *("GoToRedBallGrey", "GoToRedBall", "GoToRedBallNoDists", "GoToObjS6", "GoToLocalS8N7", "GoToObjMazeS7"),
+    *("GoToImpUnlock", "GoToSeqS5R2", "GoToRedBlueBall", "GoToDoor", "GoToObjDoor", "Open", "OpenRedDoor"),
+    *("OpenDoorLoc", "OpenRedBlueDoorsDebug", "OpenDoorsOrderN4Debug", "Pickup", "UnblockPickup", "PickupLoc"),
+    *("PickupDistDebug", "PickupAbove", "Unlock", "UnlockLocalDist", "UnlockPickupDist", "BlockedUnlockPickup"),
+    *("UnlockToUnlock", "FindObjS7", "KeyCorridorS6R3"),
+)
 
 
 def task(name: str, seed: int = 1234) -> Task:
