@@ -49,7 +49,7 @@ def says(text: str, done: bool = False, success: bool = False) -> StepResult:
 def play(engine: str, subgoals: list[tuple[str, ...]], *results: StepResult) -> list[tuple[float, bool, bool]]:
     """Progress, success and end after each of the scripted results."""
     task = Task(engine=engine, name="any")
-    env = Labelled(Scripted(engine, *results), LabelledTask(task, "the label's goal", tuple(subgoals), "easy"))
+    env = Labelled(Scripted(engine, *results), LabelledTask(task, "the label's goal", tuple(subgoals)))
     env.reset(task)
     assert env.goal == "the label's goal"
     played = [env.step("next") for _ in results]
@@ -134,7 +134,7 @@ def test_a_pddl_problem_with_another_goal_is_not_the_labels() -> None:
 
 def test_a_list_of_valid_actions_reaches_nothing() -> None:
     task = Task(engine="jericho", name="any")
-    env = Labelled(Scripted("jericho", says("open gate")), LabelledTask(task, "g", (("open gate",),), "easy"))
+    env = Labelled(Scripted("jericho", says("open gate")), LabelledTask(task, "g", (("open gate",),)))
     env.reset(task)
     assert env.step("check valid actions").progress == 0.0
 
@@ -150,7 +150,6 @@ def write(path: Path, **fields: object) -> Path:
     ("fields", "complaint"),
     [
         ({"task": "babyai"}, "field task: found 'babyai'"),
-        ({"difficulty": "medium"}, "field difficulty: found 'medium'"),
         ({"subgoals": []}, "field subgoals"),
         ({"subgoals": "Subgoal 1: a"}, "field subgoals"),
         ({"subgoals": ["a", "(?<=b)c"]}, r"field subgoals.1: found .* invalid perl operator: \(\?<"),
@@ -165,7 +164,7 @@ def test_a_line_that_does_not_fit_is_named(fields: dict[str, object], complaint:
 def test_labels_name_the_tasks_of_our_engines(tmp_path: Path) -> None:
     path = tmp_path / "labels.jsonl"
     label = load_labels(write(path), "scienceworld")["scienceworld/boil/3"]
-    assert (label.goal, label.subgoals, label.difficulty) == ("g", (("a",),), "easy")
+    assert (label.goal, label.subgoals) == ("g", (("a",),))
     write(path, task="alfworld", additional_info={"description": "look-Mug/trial_1"})
     assert list(load_labels(path, "alfworld", "split")) == ["alfworld/split/look-Mug/trial_1/game.tw-pddl/0"]
     write(path, task="jericho", id=18, additional_info={})

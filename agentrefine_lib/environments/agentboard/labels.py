@@ -25,7 +25,6 @@ class LabelledTask(NamedTuple):
     task: Task
     goal: str
     subgoals: tuple[tuple[str, ...], ...]
-    difficulty: str
 
 
 class Label(Record):
@@ -35,7 +34,6 @@ class Label(Record):
 
     id: int = Field(ge=0)
     goal: str = Field(min_length=1)
-    difficulty: Literal["easy", "hard"]
     subgoals: list[str] = Field(min_length=1)
     subgoals_1: list[str] = Field(default=[])  # in two tasks of BabyAI: another way there, sub-goal by sub-goal
 
@@ -92,7 +90,7 @@ def load_labels(path: Path | str, engine: str, data: Path | str = ".") -> dict[s
     found = {}
     for label, task in zip(labels, _tasks(labels, Path(data)), strict=True):
         ways = zip(*filter(None, (label.subgoals, label.subgoals_1)), strict=True)
-        found[task.id] = LabelledTask(task, label.goal, tuple(ways), label.difficulty)
+        found[task.id] = LabelledTask(task, label.goal, tuple(ways))
     return found
 
 
