@@ -16,7 +16,6 @@ from pydantic import Field
 from sklearn.manifold import TSNE
 from sklearn.preprocessing import normalize, scale
 from transformers import AutoModel, AutoTokenizer
-from transformers.utils.logging import disable_progress_bar
 
 from agentrefine_lib.schema import Section
 from agentrefine_lib.tuning import SMOLLM2, base_folder
@@ -62,7 +61,6 @@ def embed(texts: Sequence[str], model: Path | str) -> np.ndarray:
 @torch.inference_mode()
 def _mean_states(texts: Sequence[str], model: Path | str) -> np.ndarray:
     """The mean of the last hidden states of each text, (texts, hidden size)."""
-    disable_progress_bar()  # a line for every map
     tokenizer = AutoTokenizer.from_pretrained(model, trust_remote_code=False)
     tokenizer.padding_side, tokenizer.pad_token = "right", tokenizer.pad_token or tokenizer.eos_token
     network = AutoModel.from_pretrained(model, dtype=torch.bfloat16, trust_remote_code=False).eval()

@@ -15,6 +15,7 @@ from typing import Any
 import torch
 from tokenizers import pre_tokenizers, processors
 from transformers import AutoModelForCausalLM, AutoTokenizer, LlamaConfig, LlamaForCausalLM
+from transformers.utils.logging import disable_progress_bar
 
 SMOLLM2 = "smollm2"  # its name as a parameter
 UNTUNED = "untuned"  # the base model as a policy
@@ -23,6 +24,8 @@ GGUF = "SmolLM2-135M-Instruct.Q4_1.gguf"
 WEIGHTS_SHA256 = "d91ff134dbe0551e9a228de94c80368415893067d6e20d173495c20b0365e888"
 QUESTION = "What is the capital of France?"
 ANSWER = "The capital of France is Paris."
+
+disable_progress_bar()  # of weights: seconds, and a line in the page for every model that is loaded
 
 
 def base_folder(base_model: str) -> str:

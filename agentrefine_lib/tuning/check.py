@@ -51,7 +51,6 @@ def per_reply(
 
 def load(model: Path | str) -> Any:
     """A model to read with: a folder or hub name, or the folder of an adapter; on a GPU where there is one."""
-    logging.disable_progress_bar()  # seconds, and a line for every model that is compared
     device = torch.accelerator.current_accelerator() or "cpu"
     return AutoModelForCausalLM.from_pretrained(model, dtype="auto", trust_remote_code=False).to(device).eval()
 
@@ -99,7 +98,6 @@ def per_conversation(read: pd.DataFrame) -> pd.DataFrame:
 
 def _first_layers(base: Path | str, layers: int, attention: str) -> Any:
     less = {"num_hidden_layers": layers} if layers else {}
-    logging.disable_progress_bar()  # it would stay in the page
     said = logging.get_verbosity()
     logging.set_verbosity_error()  # the weights of all other layers are not used, and told of one by one
     try:

@@ -62,9 +62,7 @@ def load_merged(model: Path | str, **loading: Any) -> Any:
     from peft import AutoPeftModelForCausalLM
     from torch.nn import Parameter
     from transformers import AutoModelForCausalLM
-    from transformers.utils.logging import disable_progress_bar
 
-    disable_progress_bar()  # seconds, and a line for every model that plays
     if not (Path(model) / "adapter_config.json").is_file():
         return AutoModelForCausalLM.from_pretrained(model, trust_remote_code=False, **loading)
     with warnings.catch_warnings():

@@ -26,7 +26,6 @@ from transformers import (
     TrainerState,
     TrainingArguments,
 )
-from transformers.utils.logging import disable_progress_bar
 
 from agentrefine_lib.schema import Conversation, atomic_write_text, file_lock
 from agentrefine_lib.schema.progress import bar_stream
@@ -245,7 +244,6 @@ def load_base(base: Path | str, recipe: Recipe) -> PreTrainedModel:
         raise ValueError(f"attention: found {recipe.attention!r}, expected one of {', '.join(ISOLATING)}")
     half = recipe.lora_rank and recipe.precision == "bfloat16"  # frozen weights need no float32
     how = {"dtype": torch.bfloat16 if half else torch.float32, "attn_implementation": recipe.attention}
-    disable_progress_bar()  # the trainer's own says more
     model = AutoModelForCausalLM.from_pretrained(base, trust_remote_code=False, **how)
     if recipe.lora_rank:
         torch.manual_seed(recipe.seed)
