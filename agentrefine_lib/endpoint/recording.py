@@ -3,11 +3,9 @@
 from collections.abc import Iterator
 from pathlib import Path
 
-from pydantic import ValidationError
-
 from agentrefine_lib.endpoint.failures import EndpointError
 from agentrefine_lib.endpoint.request import Completion, is_blank
-from agentrefine_lib.schema import Journal, SchemaError, explain, read_lines
+from agentrefine_lib.schema import Journal, parse_line, read_lines
 
 
 class NotRecordedError(EndpointError):
@@ -31,10 +29,7 @@ class Recording:
         Answers without text, which older versions recorded, were paid for, and are not found: they are asked again.
         """
         for number, offset, line in read_lines(self.path, growing=True):
-            try:
-                completion = Completion.model_validate_json(line)
-            except ValidationError as error:
-                raise SchemaError(f"{self.path}:{number}: not a Completion: {explain(error)}") from None
+            completion = parse_line(line, Completion, f"{self.path}:{number}")
             if not is_blank(completion.text):
                 self.offsets[completion.key] = offset
             yield completion

@@ -9,6 +9,7 @@ from agentrefine_lib.schema.jsonl import (
     atomic_write_text,
     child_path,
     file_lock,
+    parse_line,
     read_jsonl,
     read_lines,
     write_archive,

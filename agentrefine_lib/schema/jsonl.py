@@ -30,11 +30,16 @@ def read_jsonl(path: Path | str, model: type[R], growing: bool = False) -> Itera
     """Yield the records of a JSONL file one by one, memory flat. Raises SchemaError at the first bad line; of a file
     that is ``growing``, a half-written last line is left out."""
     for number, _, line in read_lines(path, growing=growing):
-        try:
-            yield model.model_validate_json(line, by_alias=True, by_name=False)
-        except ValidationError as error:
-            cut = "" if line.endswith(b"\n") else "; the file ends within this line: run again what writes it"
-            raise SchemaError(f"{path}:{number}: not a {model.__name__}: {explain(error)}{cut}") from None
+        yield parse_line(line, model, f"{path}:{number}")
+
+
+def parse_line(line: bytes, model: type[R], where: str) -> R:
+    """The record of a line. Raises SchemaError where it does not fit; ``where`` says which line that is."""
+    try:
+        return model.model_validate_json(line, by_alias=True, by_name=False)
+    except ValidationError as error:
+        cut = "" if line.endswith(b"\n") else "; the file ends within this line: run again what writes it"
+        raise SchemaError(f"{where}: not a {model.__name__}: {explain(error)}{cut}") from None
 
 
 def read_lines(

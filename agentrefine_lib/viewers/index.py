@@ -5,10 +5,9 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from pydantic import ValidationError
 from pydantic_core import from_json
 
-from agentrefine_lib.schema import Conversation, Episode, SchemaError, Trajectory, explain, read_lines, texts
+from agentrefine_lib.schema import Conversation, Episode, SchemaError, Trajectory, parse_line, read_lines, texts
 from agentrefine_lib.viewers.play import read_play
 
 Playable = Trajectory | Episode | Conversation
@@ -90,10 +89,7 @@ class Index:
 def parse_record(line: bytes, name: str) -> Playable:
     """The record of a line. Raises SchemaError when it fits no model; ``name`` says which line that is."""
     _, model = _parse(line, name)
-    try:
-        return model.model_validate_json(line, by_alias=True, by_name=False)
-    except ValidationError as error:
-        raise SchemaError(f"{name}: not a {model.__name__}: {explain(error)}") from None
+    return parse_line(line, model, name)
 
 
 def _parse(line: bytes, name: str) -> tuple[dict[str, Any], type[Playable]]:
