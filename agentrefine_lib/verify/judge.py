@@ -11,7 +11,7 @@ import random
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple, Protocol
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -42,15 +42,6 @@ names something that does not exist or is not within reach, cannot work yet, or 
 Answer with one JSON object and nothing else: {"error": true} or {"error": false}."""
 
 
-class Judge(Protocol):
-    """Says of a Player's action, from what was said before it, whether it is an error."""
-
-    name: str
-
-    async def is_error(self, script: Script, before: Sequence[Turn], action: str) -> bool | None:
-        """None when the judge gave no usable answer."""
-
-
 class ReaderJudge:
     """An error is a command that the script does not know, that names what no observation has named, or that repeats
     the command before it."""
@@ -67,7 +58,10 @@ class ReaderJudge:
 
 
 class EndpointJudge:
-    """A language model is asked about each turn, without seeing the dungeon master's answer to it."""
+    """A language model is asked about each turn, without seeing the dungeon master's answer to it.
+
+    It says None where it gave no usable answer.
+    """
 
     def __init__(self, endpoint: "Endpoint") -> None:
         self.endpoint = endpoint
@@ -91,7 +85,7 @@ async def ask_for_json(endpoint: "Endpoint", text: str) -> JsonValue:
     return recover_json(answer.text)
 
 
-async def judge_turns(judge: Judge, trajectories: Iterable[Trajectory]) -> pd.DataFrame:
+async def judge_turns(judge: ReaderJudge | EndpointJudge, trajectories: Iterable[Trajectory]) -> pd.DataFrame:
     """One row per Player turn: trajectory, turn, labelled (by the dungeon master), judged (None: no usable answer)."""
     asked = [(t, n, *pair) for t in trajectories for n, pair in enumerate(exchanges(t.turns))]
     starts = [2 * n + isinstance(t.turns[0], DMTurn) for t, n, _, _ in asked]
