@@ -67,7 +67,8 @@ def take_episodes(run: Path, tasks: Sequence[Task], *folders: Path) -> "pd.DataF
     import pandas as pd  # here: models play without it
 
     rows, wanted = [], {task.id for task in tasks}
-    for policy, (about, files) in archives(run).items():
+    archives = {path.parent.name: read_archive(path) for path in sorted((run / "models").glob(f"*/{PLAYED}"))}
+    for policy, (about, files) in archives.items():
         for name, data in files.items():
             path = run / name
             folder = next((folder for folder in folders if path.is_relative_to(folder)), None)
@@ -82,11 +83,6 @@ def take_episodes(run: Path, tasks: Sequence[Task], *folders: Path) -> "pd.DataF
             told = {policy: {"commit": commit, "processor": processor} for policy, _, _, commit, processor in mine}
             atomic_write_text(folder / TAKEN, json.dumps(told, indent=1) + "\n")
     return pd.DataFrame(rows, columns=COLUMNS)
-
-
-def archives(run: Path) -> dict[str, tuple[Played, Mapping[str, bytes]]]:
-    """``read_archive`` of each model of a run that has one, by its name."""
-    return {path.parent.name: read_archive(path) for path in sorted((run / "models").glob(f"*/{PLAYED}"))}
 
 
 def read_archive(archive: Path) -> tuple[Played, Mapping[str, bytes]]:
