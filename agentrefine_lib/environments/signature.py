@@ -3,23 +3,12 @@
 import re
 from collections.abc import Iterable
 from functools import lru_cache
-from typing import NamedTuple
 
 import re2
 
-from agentrefine_lib.schema.actions import fill, placeholders
+from agentrefine_lib.schema.actions import Match, placeholders
 
 _SLOT = re.compile(r"\{(\w+)\}")
-
-
-class Command(NamedTuple):
-    """An action taken apart: its signature and the text of each parameter."""
-
-    signature: str
-    arguments: dict[str, str]
-
-    def __str__(self) -> str:
-        return fill(self.signature, self.arguments)
 
 
 def shape(signature: str) -> str:
@@ -32,14 +21,14 @@ def short(text: str, width: int = 40) -> str:
     return text if len(text) <= width else f"{text[: width - 3]}..."
 
 
-def parse_command(action: str, signatures: Iterable[str]) -> Command | None:
+def parse_command(action: str, signatures: Iterable[str]) -> Match | None:
     """The command that an action is, or None. Case and blanks do not matter; where two signatures fit, the one with
     more words of its own does: "go to bed" is "go to {place}" before it is "go {direction}"."""
     text = " ".join(action.encode(errors="replace").decode().split())  # RE2 raises on lone surrogates
     for signature in _most_specific_first(tuple(signatures)):
         found = _pattern(signature).fullmatch(text)
         if found:
-            return Command(signature, dict(zip(placeholders(signature), found.groups(), strict=True)))
+            return Match(signature, dict(zip(placeholders(signature), found.groups(), strict=True)))
     return None
 
 

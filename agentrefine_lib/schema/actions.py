@@ -21,10 +21,13 @@ _BLANK = re.compile(  # characters that count as printable but show nothing: fil
 
 
 class Match(NamedTuple):
-    """The action understood: the signature it is an instance of, and the value of each parameter."""
+    """An action taken apart: the signature that it is an instance of, and the value of each parameter."""
 
     signature: str
     arguments: dict[str, str]
+
+    def __str__(self) -> str:
+        return fill(self.signature, self.arguments)
 
 
 class Mismatch(NamedTuple):

@@ -22,9 +22,9 @@ from agentrefine_lib.environments.perturbations import (
     read_renamings,
 )
 from agentrefine_lib.environments.perturbations.wording import Wording
-from agentrefine_lib.environments.signature import Command, parse_command, shape
+from agentrefine_lib.environments.signature import parse_command, shape
 from agentrefine_lib.schema import Task
-from agentrefine_lib.schema.actions import placeholders
+from agentrefine_lib.schema.actions import fill, placeholders
 
 TASKS = {
     "alfworld": ["alfworld/pick_heat_then_place_in_recep/0", "alfworld/look_at_obj_in_light/1"],
@@ -111,7 +111,7 @@ def test_a_renamed_command_reads_as_what_was_written(engine: str, data: st.DataO
     word = st.text("abcdefghij0123456789", min_size=1, max_size=6).filter(lambda word: word not in reserved)
     argument = st.lists(word, min_size=1, max_size=3).map(" ".join)
     signature = data.draw(st.sampled_from(every))
-    action = str(Command(signature, {name: data.draw(argument) for name in placeholders(signature)}))
+    action = fill(signature, {name: data.draw(argument) for name in placeholders(signature)})
 
     wording = Wording(every, renaming.signatures)
     renamed = wording.write(action)

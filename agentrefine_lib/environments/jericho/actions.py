@@ -5,9 +5,8 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 
 from agentrefine_lib.environments.jericho.story import HALTED, LOOKING, Story
-from agentrefine_lib.environments.signature import Command
 from agentrefine_lib.environments.words import load_words
-from agentrefine_lib.schema.actions import placeholders
+from agentrefine_lib.schema.actions import fill, placeholders
 
 DIAGONALS = ("northeast", "northwest", "southeast", "southwest")
 DIRECTIONS = ("north", "south", "east", "west", "up", "down", "in", "out", *DIAGONALS)
@@ -47,7 +46,7 @@ def _fill(commands: Mapping[str, str], names: Mapping[str, Sequence[str]]) -> It
         slots = placeholders(signature)
         for chosen in itertools.product(*(names.get(slot, ()) for slot in slots)):
             if len(set(chosen)) == len(chosen):
-                yield str(Command(signature, dict(zip(slots, chosen, strict=True))))
+                yield fill(signature, dict(zip(slots, chosen, strict=True)))
 
 
 def _in_view(story: Story) -> dict[str, list[str]]:

@@ -5,8 +5,8 @@ from typing import Any, NamedTuple
 
 from agentrefine_lib.environments.pddl.language import Domain, Fact
 from agentrefine_lib.environments.pddl.strips import Action
-from agentrefine_lib.environments.signature import Command
 from agentrefine_lib.environments.words import load_words
+from agentrefine_lib.schema.actions import fill
 
 LOOK = "look around"
 GENERIC_RULES = (
@@ -22,7 +22,7 @@ class Template(NamedTuple):
     text: str
 
     def fill(self, arguments: Iterable[str]) -> str:
-        return str(Command(self.text, dict(zip(self.slots, arguments, strict=True))))
+        return fill(self.text, dict(zip(self.slots, arguments, strict=True)))
 
 
 class Wording(NamedTuple):

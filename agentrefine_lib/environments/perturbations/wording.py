@@ -3,8 +3,8 @@
 import re
 from collections.abc import Iterable, Mapping
 
-from agentrefine_lib.environments.signature import Command, parse_command
-from agentrefine_lib.schema.actions import placeholders
+from agentrefine_lib.environments.signature import parse_command
+from agentrefine_lib.schema.actions import Match, fill, placeholders
 
 # Where a command that a text quotes may begin or end: quotes, and punctuation before a blank.
 _EDGE = re.compile(r"""(["`]|(?<!\w)'|'(?!\w)|[,;:.](?=\s|["'`]|$))""")
@@ -49,7 +49,7 @@ class Wording:
         command = parse_command(text, self._old)
         if command is None:
             return None
-        meant = Command(self._old[command.signature], command.arguments)
+        meant = Match(self._old[command.signature], command.arguments)
         understood = parse_command(str(meant), self.new)
         return str(meant) if understood and understood.signature == meant.signature else None
 
@@ -109,8 +109,8 @@ class Wording:
                 return end, before + self._renamed(command) + after
         return None
 
-    def _renamed(self, command: Command) -> str:
-        return str(Command(self.new[command.signature], command.arguments))
+    def _renamed(self, command: Match) -> str:
+        return fill(self.new[command.signature], command.arguments)
 
 
 class JoinedNumbers:
@@ -143,7 +143,7 @@ def demand_distinct(signatures: Iterable[str], where: str) -> None:
     """Raise ValueError unless each signature, written with arguments of its own, reads as itself among all."""
     every = list(signatures)
     for signature in every:
-        probe = Command(signature, {name: f"‹{name}›" for name in placeholders(signature)})
+        probe = Match(signature, {name: f"‹{name}›" for name in placeholders(signature)})
         found = parse_command(str(probe), every)
         if found != probe or every.count(signature) > 1:
             other = found.signature if found and found.signature != signature else signature
