@@ -350,9 +350,9 @@ def test_a_ray_cluster_of_two_nodes_plays_the_same_episodes(two_nodes, tmp_path)
 
 def test_a_batch_that_is_stopped_brings_home_what_it_has_played():
     limits = Limits(steps=12, in_flight=2)
-    (lines, reasons), stopped = play_batch(DyingPolicy, limits, make_environment, TASKS)
+    lines, reasons, stopped = play_batch(DyingPolicy, limits, make_environment, TASKS)
     assert 0 < len(lines) < len(TASKS) and reasons == {} and "PowerError: the machine goes down" in stopped
     make = functools.partial(engines.faulty, "dies", None)
-    (lines, reasons), stopped = play_batch(RandomPolicy, limits, make, [*TASKS[:3], *TASKS[:3]])
+    lines, reasons, stopped = play_batch(RandomPolicy, limits, make, [*TASKS[:3], *TASKS[:3]])
     assert (len(lines), list(reasons), stopped) == (2, [engines.CHOSEN], "")
-    assert play_batch(lambda: 1 / 0, limits, make, TASKS)[0] == ([], {})
+    assert play_batch(lambda: 1 / 0, limits, make, TASKS)[:2] == ([], {})
