@@ -44,14 +44,6 @@ class Limits(NamedTuple):
 DEFAULT_LIMITS = Limits()
 
 
-class Fault(NamedTuple):
-    """A finding, the number of the turn it is about, and how the model's answer ended that it was found in."""
-
-    finding: Finding
-    turn: int | None = None
-    ending: Ending | None = None
-
-
 class Outcome(NamedTuple):
     """What became of a job: the accepted trajectory (None when given up), and every rejection on the way."""
 
@@ -67,42 +59,43 @@ async def synthesize_one(teacher: Teacher, job: Job, limits: Limits) -> Outcome:
         raw = await teacher.write_script(brief)
         script = check_script(raw) if limits.verified else _read_script(raw)
         if isinstance(script, Finding):
-            rejections.append(_rejection(job, attempt, Fault(script, None, _ending(teacher, brief))))
+            rejections.append(_rejection(job, attempt, script, None, _ending(teacher, brief)))
             continue
         plays = limits.calls - attempt - 1 if limits.calls else limits.continuations
-        turns, faults = await _play(teacher, brief, script, limits, plays)
-        rejections += [_rejection(job, attempt, fault) for fault in faults]
+        turns, found = await _play(teacher, job, brief, script, limits, plays)
+        rejections += found
         if turns is not None:
             about: dict[str, Any] = {**job._asdict(), "teacher": teacher.name, "domain": teacher.domain(brief)}
             return Outcome(Trajectory(**about, script=script, turns=turns), rejections)
         if limits.calls:
             break
-    given_up = Fault(
-        Finding("given_up", f"after {limits.calls or limits.attempts} {'calls' if limits.calls else 'attempts'}")
-    )
+    tried = f"{limits.calls} calls" if limits.calls else f"{limits.attempts} attempts"
+    given_up = Finding("given_up", f"after {tried}")
     return Outcome(None, [*rejections, _rejection(job, attempt + 1, given_up)])
 
 
 async def _play(
-    teacher: Teacher, brief: Brief, script: Script, limits: Limits, plays: int
-) -> tuple[list[Turn] | None, list[Fault]]:
+    teacher: Teacher, job: Job, brief: Brief, script: Script, limits: Limits, plays: int
+) -> tuple[list[Turn] | None, list[Rejection]]:
     """Play a script to its end: the turns (None when it did not succeed), and what was found wrong at which turn."""
     if not limits.verified:
-        return _as_written(*parse_turns(await teacher.play(brief, script, [])))
-    turns, faults = list[Turn](), list[Fault]()
+        written = _as_written(*parse_turns(await teacher.play(brief, script, [])))
+        return (None, [_rejection(job, brief.attempt, written, 0)]) if isinstance(written, Finding) else (written, [])
+    turns, rejections = list[Turn](), list[Rejection]()
     for _ in range(plays):
         turns, finding = await _continue_play(teacher, brief, script, turns)
         if finding is None:
             few = check_refinements(turns, limits.min_refinements, mended=not limits.calls)
             if few is None:
-                return turns, faults
-            faults.append(Fault(few, None, _ending(teacher, brief)))
+                return turns, rejections
+            rejections.append(_rejection(job, brief.attempt, few, None, _ending(teacher, brief)))
             if not limits.calls:
                 break
             turns = []
             continue
-        faults.append(Fault(finding, turns[-1].turn + 1 if turns else 0, _ending(teacher, brief)))
-    return None, faults
+        turn = turns[-1].turn + 1 if turns else 0
+        rejections.append(_rejection(job, brief.attempt, finding, turn, _ending(teacher, brief)))
+    return None, rejections
 
 
 async def _continue_play(
@@ -128,13 +121,13 @@ def _read_script(raw: JsonValue) -> Script | Finding:
         return Finding("script_malformed", explain(error))
 
 
-def _as_written(turns: list[Turn], malformed: Finding | None) -> tuple[list[Turn] | None, list[Fault]]:
-    """A play as it was written, up to the last answer before its roles no longer alternate; None without an action."""
+def _as_written(turns: list[Turn], malformed: Finding | None) -> list[Turn] | Finding:
+    """A play as it was written, up to the last answer before its roles no longer alternate, if that has an action."""
     end = next((i for i in range(1, len(turns)) if turns[i].role == turns[i - 1].role), len(turns))
     turns = turns[: end - (end > 0 and isinstance(turns[end - 1], PlayerTurn))]
     if any(isinstance(turn, PlayerTurn) for turn in turns):
-        return turns, []
-    return None, [Fault(malformed or Finding("turn_malformed", "no action that is answered"), 0)]
+        return turns
+    return malformed or Finding("turn_malformed", "no action that is answered")
 
 
 def _ending(teacher: Teacher, brief: Brief) -> Ending | None:
@@ -143,7 +136,8 @@ def _ending(teacher: Teacher, brief: Brief) -> Ending | None:
     return ending if ending and (ending.cut or ending.reason not in (None, "stop")) else None
 
 
-def _rejection(job: Job, attempt: int, fault: Fault) -> Rejection:
-    (reason, detail, _), turn, ending = fault
+def _rejection(
+    job: Job, attempt: int, finding: Finding, turn: int | None = None, ending: Ending | None = None
+) -> Rejection:
     about: dict[str, Any] = {**job._asdict(), "attempt": attempt, "turn": turn, "ending": ending}
-    return Rejection(**about, reason=reason, excerpt=detail[:500])
+    return Rejection(**about, reason=finding.reason, excerpt=finding.detail[:500])
