@@ -87,14 +87,14 @@ def from_episode(episode: Episode, example: str = "") -> Conversation:
     return _conversation(episode.id, first, steps)
 
 
-def from_episodes(episodes: Sequence[Episode], seed: int = 0, examples: float = 0.5) -> list[Conversation]:
-    """An expert's episodes as a training set, in order; a share of ``examples`` of them begins with an example.
+def from_episodes(episodes: Sequence[Episode], seed: int = 0) -> list[Conversation]:
+    """An expert's episodes as a training set, in order; half of them begin with an example.
 
     That is the first steps of another task's play in the same engine. Which conversations and which plays, ``seed``
     draws; one without another task beside it goes without. Raises ValueError for an episode without a step.
     """
     rng = random.Random(f"examples {seed}")
-    shown = set(rng.sample(range(len(episodes)), round(examples * len(episodes))))
+    shown = set(rng.sample(range(len(episodes)), round(len(episodes) / 2)))
     return [from_episode(e, _another(e, episodes, rng) if i in shown else "") for i, e in enumerate(episodes)]
 
 

@@ -29,7 +29,6 @@ class Sampling:
     """Temperature 0 is greedy."""
 
     temperature: float = 0.0
-    top_p: float = 1.0
     seed: int = 0
 
 
@@ -178,7 +177,7 @@ class OpenVino:
         settings.max_new_tokens, settings.stop_token_ids = tokens, self._stop
         settings.do_sample = sampling.temperature > 0
         if settings.do_sample:
-            settings.temperature, settings.top_p, settings.rng_seed = sampling.temperature, sampling.top_p, seed
+            settings.temperature, settings.rng_seed = sampling.temperature, seed
         return settings
 
 
@@ -228,7 +227,7 @@ def decoding(sampling: Sampling, tokens: int, stop: set[int]) -> GenerationConfi
     """Transformers' settings for replies of at most so many tokens."""
     chosen: dict[str, Any] = {"do_sample": False}
     if sampling.temperature > 0:
-        chosen = {"do_sample": True, "temperature": sampling.temperature, "top_p": sampling.top_p, "top_k": 0}
+        chosen = {"do_sample": True, "temperature": sampling.temperature, "top_p": 1.0, "top_k": 0}
     return GenerationConfig(max_new_tokens=tokens, eos_token_id=sorted(stop), pad_token_id=min(stop), **chosen)
 
 

@@ -21,12 +21,13 @@ class LiveEpisode:
     dropped: int = 0  # oldest exchanges that the policy's prompt leaves out
     ending: Ending | None = None  # of the reply that the policy gives, until it is played
 
-    def record(self, name: str, policy: str, dropped: int = 0, retries: int = 0) -> Episode:
+    def record(self, name: str, policy: str, retries: int = 0) -> Episode:
         """What has been played so far, as it is kept; ``name`` is the record's id."""
         told = self.opening._asdict()
         told |= {"engine_version": told.pop("version"), "task": self.task, "policy": policy, "success": self.success}
         progress = self.steps[-1].progress if self.steps else 0.0
-        return Episode(id=name, **told, steps=self.steps, progress=progress, dropped=dropped, retries=retries)
+        told |= {"steps": self.steps, "progress": progress, "dropped": self.dropped, "retries": retries}
+        return Episode(id=name, **told)
 
 
 class Policy(Protocol):

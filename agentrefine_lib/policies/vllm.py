@@ -193,7 +193,7 @@ class Vllm:
 
     def _ask(self, url: str, tokens: int, sampling: Sampling, prompt: list[int], seed: int) -> Written:
         body = {"model": self._name, "prompt": prompt, "max_tokens": tokens, "stop_token_ids": sorted(self._stop)}
-        body |= {"temperature": sampling.temperature, "top_p": sampling.top_p, "seed": seed, "return_token_ids": True}
+        body |= {"temperature": sampling.temperature, "top_p": 1.0, "seed": seed, "return_token_ids": True}
         request = urllib.request.Request(f"{url}/v1/completions", json.dumps(body).encode())
         request.add_header("Content-Type", "application/json")
         try:

@@ -176,7 +176,7 @@ class _Run:
         name = episode_id(self.policy.name, live.task)
         if name in self.journal.done:
             return
-        episode = live.record(name, self.policy.name, live.dropped, self.failures[live.task.id])
+        episode = live.record(name, self.policy.name, self.failures[live.task.id])
         try:
             self.journal.append(episode)
         except SchemaError as error:

@@ -14,48 +14,47 @@ from agentrefine_lib.viewers.index import Playable
 from agentrefine_lib.viewers.page import block, escape, folded, html_page, sparkline, table, text, tree
 from agentrefine_lib.viewers.play import Exchange, Play, as_play
 
+HEIGHT = 520  # pixels of a page, after which it scrolls
 CHANGE = "the model's turns: green, likelier after tuning by half a nat or more; red, less likely; bold from 2 nats on"
 KEY = (
     "underlined on green: trained · struck through on red: a turn of the model, read but not trained · plain grey: read"
 )
 
 
-def show_script(script: Script, height: int = 420) -> HTML:
+def show_script(script: Script) -> HTML:
     """Goal, conditions, actions with their checks, and the environment as a folded tree."""
-    return html_page(script_page(script), f"script: {script.goal}", height)
+    return html_page(script_page(script), f"script: {script.goal}", 420)
 
 
-def show_trajectory(trajectory: Trajectory, height: int = 520) -> HTML:
+def show_trajectory(trajectory: Trajectory) -> HTML:
     """The play, one block per action; the dungeon master's flags and what is masked in words."""
-    return html_page(play_page(as_play(trajectory)), f"trajectory {trajectory.id}", height)
+    return html_page(play_page(as_play(trajectory)), f"trajectory {trajectory.id}", HEIGHT)
 
 
-def show_episode(episode: Episode, height: int = 520) -> HTML:
+def show_episode(episode: Episode) -> HTML:
     """One rollout, step by step, with progress and refused actions in words."""
-    return html_page(play_page(as_play(episode)), f"episode {episode.id}", height)
+    return html_page(play_page(as_play(episode)), f"episode {episode.id}", HEIGHT)
 
 
-def show_conversation(conversation: Conversation, height: int = 520) -> HTML:
+def show_conversation(conversation: Conversation) -> HTML:
     """Message by message: read, trained or masked."""
-    return html_page(conversation_page(conversation), f"conversation {conversation.id}", height)
+    return html_page(conversation_page(conversation), f"conversation {conversation.id}", HEIGHT)
 
 
-def show_mask(example: Example, tokenizer: Any, height: int = 520) -> HTML:
+def show_mask(example: Example, tokenizer: Any) -> HTML:
     """Every token: trained ones underlined, masked replies struck through, what the model reads plain."""
-    return html_page(tokens_page(example, tokenizer), "tokens, trained and masked", height)
+    return html_page(tokens_page(example, tokenizer), "tokens, trained and masked", HEIGHT)
 
 
-def show_change(
-    example: Example, tokenizer: Any, before: Sequence[float], after: Sequence[float], height: int = 520
-) -> HTML:
+def show_change(example: Example, tokenizer: Any, before: Sequence[float], after: Sequence[float]) -> HTML:
     """Every token of the model's turns by what tuning changed: nats under two models (``tuning.check.token_nats``)."""
     body = change_page(example, tokenizer, before, after)
-    return html_page(body, "tokens, likelier or less likely after tuning", height)
+    return html_page(body, "tokens, likelier or less likely after tuning", HEIGHT)
 
 
-def show_two(ours: Episode, theirs: Episode, height: int = 620) -> HTML:
+def show_two(ours: Episode, theirs: Episode) -> HTML:
     """Two episodes of one task side by side; a line where they part. Raises ValueError for two different tasks."""
-    return html_page(pair_page(ours, theirs), f"{ours.policy} and {theirs.policy} on {ours.task.id}", height)
+    return html_page(pair_page(ours, theirs), f"{ours.policy} and {theirs.policy} on {ours.task.id}", 620)
 
 
 def script_page(script: Script) -> str:
