@@ -1,7 +1,7 @@
 """The endpoint teacher: a language model behind an OpenAI-compatible URL, asked for the paper's JSON."""
 
 import json
-from collections import Counter, OrderedDict
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +12,6 @@ from agentrefine_lib.endpoint import EmptyAnswerError, Endpoint, seed_of
 from agentrefine_lib.schema import SUCCEEDED, DMTurn, Ending, PlayerTurn, Record, Script, Turn
 from agentrefine_lib.teachers.protocol import Brief
 from agentrefine_lib.teachers.recovery import recover_json
-
-BRIEFS_REMEMBERED = 10_000  # far more than are ever under way at once; keeps memory flat over any number of jobs
 
 _PROMPTS = Environment(  # plain text, so nothing is escaped
     loader=FileSystemLoader(Path(__file__).with_name("prompts")), undefined=StrictUndefined, trim_blocks=True
@@ -60,8 +58,8 @@ class EndpointTeacher:
     def __init__(self, endpoint: Endpoint) -> None:
         self.endpoint = endpoint
         self.name = endpoint.settings.model
-        self._asked: OrderedDict[Brief, Counter[int]] = OrderedDict()  # brief → hash of the prefix → times
-        self.endings: OrderedDict[Brief, Ending] = OrderedDict()
+        self._asked: dict[Brief, Counter[int]] = {}  # brief → hash of the prefix → times
+        self.endings: dict[Brief, Ending] = {}  # with the above a kilobyte for each: some 64 MB for the paper's 64,000
 
     def domain(self, brief: Brief) -> str:
         return ""  # a model is not asked for it
@@ -92,8 +90,6 @@ class EndpointTeacher:
     def _times_asked(self, brief: Brief, turns: str) -> int:
         """How often this was called for the brief and the prefix before."""
         asked = self._asked.setdefault(brief, Counter())
-        if len(self._asked) > BRIEFS_REMEMBERED:
-            self._asked.popitem(last=False)
         asked[hash(turns)] += 1
         return asked[hash(turns)] - 1
 
@@ -105,8 +101,6 @@ class EndpointTeacher:
             text, self.endings[brief] = answer.text, answer.ending
         except EmptyAnswerError as error:
             text, self.endings[brief] = "", error.ending
-        if len(self.endings) > BRIEFS_REMEMBERED:
-            self.endings.popitem(last=False)
         return text
 
 
