@@ -14,7 +14,7 @@ from agentrefine_lib.environments import panel, table_1
 from agentrefine_lib.environments.agentboard import load_labels
 from agentrefine_lib.runner import load_profile
 from agentrefine_lib.runner.missing import panels
-from agentrefine_lib.runner.profile import profiles
+from agentrefine_lib.runner.profile import makers, profiles
 from agentrefine_lib.synthesis import SETS
 
 ROOT = Path(__file__).parents[1]
@@ -34,6 +34,16 @@ def test_a_profile_fits_the_notebooks(name):
     profile = load_profile(name, ROOT)
     configs = [n.given["accelerate_config"] for n in profile.notebooks if n.given.get("accelerate_config")]
     assert all((ROOT / config).is_file() for config in configs)
+
+
+@pytest.mark.parametrize("name", PROFILES)
+def test_what_a_chapter_reads_is_made_before_it_and_nothing_is_made_by_two(name):
+    profile = load_profile(name, ROOT)
+    for place, notebook in enumerate(profile.notebooks):
+        for path in notebook.inputs:
+            made_by = makers(profile, path)
+            assert not made_by or any(maker in profile.notebooks[:place] for maker in made_by), path
+        assert all(makers(profile, path) == [notebook] for path in notebook.outputs)
 
 
 def test_the_variants_in_the_header_of_the_paper_profile_are_values_that_it_takes():
