@@ -9,11 +9,11 @@ import pandas as pd
 from agentrefine_lib.diversity.scores import distinct, half_samples, nearest, self_bleu, similarity, skeletons, vendi
 from agentrefine_lib.diversity.texts import episode_thoughts, training_thoughts
 from agentrefine_lib.metrics.intervals import resamples
-from agentrefine_lib.metrics.ladder import WORLDS
+from agentrefine_lib.metrics.ladder import SYNTHESISED, WORLDS
 from agentrefine_lib.metrics.verdicts import Difference, claim_row
 
 COLUMNS = ["of", "method", "measure", "value", "low", "high", "n"]
-TAUGHT, PLAYED, SYNTHESISED = "training data", "models at play", "synthesised"
+TAUGHT, PLAYED = "training data", "models at play"
 FEWEST = 5  # thoughts of a set that is compared
 
 

@@ -18,12 +18,12 @@ from agentrefine_lib.environments.registry import Engine, Score
 from agentrefine_lib.schema import COMPLETED, Task, Trajectory
 from agentrefine_lib.teachers.embedded import MECHANICS, load_costumes
 from agentrefine_lib.teachers.embedded.errors import draw_blunder
-from agentrefine_lib.teachers.embedded.game import ANY, KIND, KINDS, PLAIN, Game, Recipe, draw_game, purpose_of
+from agentrefine_lib.teachers.embedded.game import ANY, KIND, KINDS, PLAIN, Game, GameSpec, draw_game, purpose_of
 from agentrefine_lib.teachers.embedded.grammar import EXTRAS, FORMS
 from agentrefine_lib.teachers.embedded.mechanic import NoPlanError, Step
 from agentrefine_lib.teachers.embedded.names import load_words
 from agentrefine_lib.teachers.embedded.thoughts import Refused
-from agentrefine_lib.teachers.learner import recipe_behind
+from agentrefine_lib.teachers.learner import spec_behind
 
 ENGINE = Engine(
     name="embedded",
@@ -49,7 +49,7 @@ class Embedded(TextEnvironment):
         self._refused: Refused | None = None  # what the last action was refused for
 
     def reset(self, task: Task) -> str:
-        self._game = self._draw() if self._draw else draw_game(recipe_of(task))
+        self._game = self._draw() if self._draw else draw_game(spec_of(task))
         self._rng = random.Random(f"thoughts {task.id}")
         self._blunders = random.Random(f"mistakes {task.id}")
         words, meanings = self._game.speech.mechanic.words["operations"], load_words("grammar")["meanings"]
@@ -119,7 +119,7 @@ class Embedded(TextEnvironment):
         return super()._result(observation, error)
 
 
-def recipe_of(task: Task) -> Recipe:
+def spec_of(task: Task) -> GameSpec:
     """What the world of a task is drawn from. Raises ValueError where a part of its name is unknown."""
     mechanic, costume, form, plain, kinds = chosen = [*task.name.split("-", 4), ANY, ANY, ANY, ANY][:5]
     known = MECHANICS, (ANY, *load_costumes()), (ANY, *FORMS), (ANY, PLAIN), (ANY, KINDS)
@@ -128,7 +128,7 @@ def recipe_of(task: Task) -> Recipe:
             raise ValueError(f"unknown world {task.name!r}: found {part!r}, expected one of {', '.join(sorted(parts))}")
     if costume == ANY:
         costume = random.Random(f"costume {task.id}").choice(sorted(load_costumes()))
-    return Recipe(task.id, mechanic, costume, "" if form == ANY else form, plain=plain == PLAIN, kinds=kinds == KINDS)
+    return GameSpec(task.id, mechanic, costume, "" if form == ANY else form, plain=plain == PLAIN, kinds=kinds == KINDS)
 
 
 def first_mistake(task: Task) -> tuple[str, str]:
@@ -143,15 +143,15 @@ def first_mistake(task: Task) -> tuple[str, str]:
 def worlds_of(trajectories: Iterable[Trajectory]) -> tuple[dict[str, Task], Callable[[Task], Embedded]]:
     """The worlds that the embedded teacher drew for trajectories, to be played by others: a task by a trajectory's id,
     none for other teachers', and what makes them (picklable)."""
-    recipes: dict[str, Recipe] = {}
+    specs: dict[str, GameSpec] = {}
     tasks: dict[str, Task] = {}
     for trajectory in trajectories:
-        if recipe := recipe_behind(trajectory):
+        if spec := spec_behind(trajectory):
             kind = str(trajectory.script.environment[KIND])
             tasks[trajectory.id] = Task(engine=Embedded.engine, name=kind, seed=trajectory.seed)
-            recipes[tasks[trajectory.id].id] = recipe
-    return tasks, partial(_made, recipes)
+            specs[tasks[trajectory.id].id] = spec
+    return tasks, partial(_made, specs)
 
 
-def _made(recipes: dict[str, Recipe], task: Task) -> Embedded:
-    return Embedded(partial(draw_game, recipes[task.id]))
+def _made(specs: dict[str, GameSpec], task: Task) -> Embedded:
+    return Embedded(partial(draw_game, specs[task.id]))

@@ -10,6 +10,7 @@ from agentrefine_lib.metrics.paired import over_engines
 NEW_SEEDS, NEW_WORDS, NEW_MECHANICS = "trained mechanics, new seeds", "new costumes and grammars", "new mechanics"
 RUNGS = (NEW_SEEDS, NEW_WORDS, NEW_MECHANICS)  # of the embedded teacher's worlds
 WORLDS = "embedded"  # their engine
+SYNTHESISED = "synthesised"  # the environments of a training set, beside engines
 
 
 def ladder(

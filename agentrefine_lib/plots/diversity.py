@@ -8,13 +8,11 @@ import seaborn as sns
 from matplotlib.figure import Figure
 
 from agentrefine_lib.environments import titles
-from agentrefine_lib.metrics.ladder import WORLDS
+from agentrefine_lib.metrics.ladder import SYNTHESISED, WORLDS
 from agentrefine_lib.plots.findings import changed
 from agentrefine_lib.plots.looks import AGENTREFINE, BLUE, colour, panels, sheet, tell
 from agentrefine_lib.plots.marks import MARKERS, curves
 from agentrefine_lib.plots.paper import OURS
-
-INVENTED = "synthesised"
 
 
 def thought_maps(points: pd.DataFrame) -> Figure:
@@ -46,7 +44,7 @@ def environment_map(points: pd.DataFrame) -> Figure:
     groups = {title: points[points["engine"] == kind] for kind, title in _kinds(points["engine"]).items()}
     figure, axes = panels({"map": "", "near": ""}, 2.8, columns=2, width_ratios=(3, 2))
     for (name, part), marker in zip(groups.items(), "o" + MARKERS, strict=False):
-        size, paint = (2.5, BLUE) if name == INVENTED else (5, "0.3")
+        size, paint = (2.5, BLUE) if name == SYNTHESISED else (5, "0.3")
         axes["map"].plot(part["x"], part["y"], marker, color=paint, markersize=size, label=name)
     axes["map"].set(xticks=[], yticks=[])
     axes["map"].legend(fontsize=7.5, loc="upper center", bbox_to_anchor=(0.5, -0.02), ncols=3, frameon=False)
@@ -56,8 +54,8 @@ def environment_map(points: pd.DataFrame) -> Figure:
     axes["near"].set_xlim(min(0, points["nearest"].min()), 1.02)
     axes["near"].invert_yaxis()
     nearest = points.groupby("engine")["nearest"].mean()  # as in the claim: an engine counts once, the teacher's not
-    tests = nearest.drop([INVENTED, WORLDS], errors="ignore").sort_values()
-    means = tests.mean(), nearest.get(INVENTED, float("nan"))
+    tests = nearest.drop([SYNTHESISED, WORLDS], errors="ignore").sort_values()
+    means = tests.mean(), nearest.get(SYNTHESISED, float("nan"))
     finding = "Mean similarity to the nearest synthesised environment: test engines {:.2f}, synthesised ones {:.2f}"
     above = [f"{titles([name])[name]} {value:.2f}" for name, value in tests[tests > means[1]].items()]
     finding += f"; above these: {', '.join(above)}" if above else ""
@@ -70,7 +68,7 @@ def environment_map(points: pd.DataFrame) -> Figure:
 def _kinds(engines: Iterable[str]) -> dict[str, str]:
     """The synthesised environments and the engines, with their titles in the order to be shown."""
     there = set(engines)
-    return dict.fromkeys(there & {INVENTED}, INVENTED) | titles(there - {INVENTED})
+    return dict.fromkeys(there & {SYNTHESISED}, SYNTHESISED) | titles(there - {SYNTHESISED})
 
 
 def similarity(table: pd.DataFrame) -> Figure:
@@ -87,8 +85,9 @@ def similarity(table: pd.DataFrame) -> Figure:
     ax.set(xlabel="", ylabel="")
     ax.grid(visible=False)
     ax.tick_params(axis="x", rotation=30)
-    across = table[(table["engine"] == INVENTED) & (table["other"] != INVENTED)].sort_values("similarity").dropna()
-    among = table.loc[(table["engine"] == INVENTED) & (table["other"] == INVENTED), "similarity"].mean()
+    ours, same = table["engine"] == SYNTHESISED, table["other"] == SYNTHESISED
+    across = table[ours & ~same].sort_values("similarity").dropna()
+    among = table.loc[ours & same, "similarity"].mean()
     most = [
         f"at most {row['similarity']:.2f} ({names[row['other']]}), among synthesised ones {among:.2f}"
         for row in across.iloc[-1:].to_dict("records")

@@ -4,7 +4,7 @@ import gc
 from typing import Any
 from weakref import WeakSet
 
-from agentrefine_lib.policies.generation import Prompts, Sampling, Written, decoding, stop_ids, written
+from agentrefine_lib.policies.generation import Sampling, TokenIds, Written, decoding, stop_ids, written
 
 _ALIVE: WeakSet[Any] = WeakSet()  # models in this process
 PATIENCE = 1.0  # seconds between two looks at whether the generating thread is still alive
@@ -33,7 +33,7 @@ class Batching:
         """Give back the cache and the graphs; the weights stay."""
         self._model.destroy_cached_continuous_batching_manager()
 
-    def generate(self, prompts: Prompts, tokens: int, sampling: Sampling, seeds: list[int]) -> list[Written]:
+    def generate(self, prompts: TokenIds, tokens: int, sampling: Sampling, seeds: list[int]) -> list[Written]:
         if sampling != self._sampling:
             self.restart()
         self._sampling = sampling

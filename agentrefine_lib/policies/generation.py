@@ -18,7 +18,7 @@ from agentrefine_lib.tuning.mask import end_of_turn
 
 log = logging.getLogger(__name__)
 
-Prompts = Sequence[list[int]]
+TokenIds = Sequence[list[int]]
 DEVICES = ("auto", "cpu", "cuda", "mps", "vllm")
 SHARED = 128  # tokens at which prompts begin alike: the rules of an engine alone are more
 TOGETHER = 48  # episodes of a batch that is padded, or whose cache lies in the memory of a laptop
@@ -64,7 +64,7 @@ class Generator(Protocol):
     def restart(self) -> None:
         """Forget all that was read, so that what is written next does not depend on what came before."""
 
-    def generate(self, prompts: Prompts, tokens: int, sampling: Sampling, seeds: list[int]) -> list[Written]:
+    def generate(self, prompts: TokenIds, tokens: int, sampling: Sampling, seeds: list[int]) -> list[Written]:
         """At most ``tokens`` after each prompt, the end-of-turn token left out; a seed for each."""
 
 
@@ -154,7 +154,7 @@ class OpenVino:
         self._pipeline = make(str(self._file), self._tokenizer, scheduler, "CPU", **self._properties)
         self._empty = True
 
-    def generate(self, prompts: Prompts, tokens: int, sampling: Sampling, seeds: list[int]) -> list[Written]:
+    def generate(self, prompts: TokenIds, tokens: int, sampling: Sampling, seeds: list[int]) -> list[Written]:
         if self._pipeline is None:
             self.restart()
         if self._empty and (first := one_of_each(prompts)):  # the cache serves no prompt that is asked beside its twin
@@ -166,7 +166,7 @@ class OpenVino:
             Written(without_end(one.m_generation_ids[0], self._stop), one.finish_reasons[0] == ended) for one in written
         ]
 
-    def _ask(self, prompts: Prompts, settings: list[Any]) -> Any:
+    def _ask(self, prompts: TokenIds, settings: list[Any]) -> Any:
         import numpy as np
         from openvino import Tensor
 
@@ -194,7 +194,7 @@ class Transformers:
         """It keeps nothing between two calls."""
 
     @torch.inference_mode()
-    def generate(self, prompts: Prompts, tokens: int, sampling: Sampling, seeds: list[int]) -> list[Written]:
+    def generate(self, prompts: TokenIds, tokens: int, sampling: Sampling, seeds: list[int]) -> list[Written]:
         width = max(map(len, prompts))
         padding = min(self._stop)
         ids = torch.tensor([[padding] * (width - len(prompt)) + prompt for prompt in prompts])
@@ -208,7 +208,7 @@ class Transformers:
         return [written(row, self._stop) for row in rows]
 
 
-def one_of_each(prompts: Prompts) -> list[list[int]]:
+def one_of_each(prompts: TokenIds) -> list[list[int]]:
     """Of prompts whose first SHARED tokens are the same, the first; none of those that begin as no other does."""
     alike: dict[tuple[int, ...], list[list[int]]] = {}
     for ids in prompts:

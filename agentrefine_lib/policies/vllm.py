@@ -24,7 +24,7 @@ from typing import Any, NamedTuple
 import torch
 from transformers import AutoConfig, GenerationConfig
 
-from agentrefine_lib.policies.generation import Prompts, Sampling, Written, stop_ids, without_end
+from agentrefine_lib.policies.generation import Sampling, TokenIds, Written, stop_ids, without_end
 
 BASE = "base"  # the name that the model without an adapter is served under
 RANKS = (8, 16, 32, 64, 128, 256, 320, 512)  # that vLLM takes as the largest one
@@ -181,7 +181,7 @@ class Vllm:
     def restart(self) -> None:
         """Its cache of prompts is its own business."""
 
-    def generate(self, prompts: Prompts, tokens: int, sampling: Sampling, seeds: list[int]) -> list[Written]:
+    def generate(self, prompts: TokenIds, tokens: int, sampling: Sampling, seeds: list[int]) -> list[Written]:
         ask = partial(self._ask, _url_of(self._serves, self._adapters), tokens, sampling)
         try:
             with ThreadPoolExecutor(len(prompts)) as pool:  # they wait; vLLM batches

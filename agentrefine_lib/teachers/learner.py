@@ -10,29 +10,29 @@ from collections.abc import Iterable
 
 from agentrefine_lib.schema import DMTurn, PlayerTurn, Step, Trajectory, Turn
 from agentrefine_lib.teachers.embedded.errors import FLAG_OF
-from agentrefine_lib.teachers.embedded.game import KIND, KINDS, PLAIN, Game, Recipe, draw_game
+from agentrefine_lib.teachers.embedded.game import KIND, KINDS, PLAIN, Game, GameSpec, draw_game
 from agentrefine_lib.teachers.embedded.grammar import FORMS
 from agentrefine_lib.teachers.embedded.mechanics import MECHANICS
 from agentrefine_lib.teachers.embedded.names import load_costumes, load_words
 from agentrefine_lib.teachers.protocol import Brief
 
 
-def recipe_behind(trajectory: Trajectory) -> Recipe | None:
+def spec_behind(trajectory: Trajectory) -> GameSpec | None:
     """What the embedded teacher drew the world of a trajectory from; None for another teacher's."""
     mechanic, costume, form, *flags = [*str(trajectory.script.environment.get(KIND)).split("-"), "", ""]
     if mechanic not in MECHANICS or costume not in load_costumes() or form not in FORMS:
         return None
     key = Brief(trajectory.persona, trajectory.seed).world_key
-    recipe = Recipe(key, mechanic, costume, form, trajectory.script.example != "", PLAIN in flags, KINDS in flags)
-    return recipe if draw_game(recipe).script == trajectory.script else None
+    spec = GameSpec(key, mechanic, costume, form, trajectory.script.example != "", PLAIN in flags, KINDS in flags)
+    return spec if draw_game(spec).script == trajectory.script else None
 
 
 def game_behind(trajectory: Trajectory) -> Game:
     """The game of a trajectory, as at its start. Raises ValueError where the world is not the embedded teacher's."""
-    recipe = recipe_behind(trajectory)
-    if recipe is None:
+    spec = spec_behind(trajectory)
+    if spec is None:
         raise ValueError(f"{trajectory.id}: its world is not the embedded teacher's, so it cannot be continued")
-    return draw_game(recipe)
+    return draw_game(spec)
 
 
 def as_played(trajectory: Trajectory, steps: Iterable[Step], teacher: str) -> Trajectory:

@@ -30,7 +30,7 @@ from agentrefine_lib.teachers.embedded.grammar import FORMS
 from agentrefine_lib.teachers.embedded.mechanics import load_mechanic
 from agentrefine_lib.teachers.embedded.names import load_words, with_pronouns
 from agentrefine_lib.teachers.embedded.rendering import Rendering
-from agentrefine_lib.teachers.learner import recipe_behind
+from agentrefine_lib.teachers.learner import spec_behind
 from agentrefine_lib.verify import check_script, check_turns, count_refinements, parse_turns
 
 PLAYS = 60  # of each mechanic
@@ -351,9 +351,9 @@ def test_a_goal_may_name_kinds_of_numbered_things(mechanic):
     teacher, named = EmbeddedTeacher([mechanic], kinds=1.0, slip_rate=0.0, examples=0.0), 0
     for seed in range(4):
         trajectory, *_ = asyncio.run(synthesize_one(teacher, Job("p", embedded_persona(seed), seed), Limits()))
-        recipe = recipe_behind(trajectory)
-        assert recipe.kinds and draw_game(recipe).script == trajectory.script
-        game, told = draw_game(recipe), trajectory.script.rules
+        spec = spec_behind(trajectory)
+        assert spec.kinds and draw_game(spec).script == trajectory.script
+        game, told = draw_game(spec), trajectory.script.rules
         assert not set(game._kinds).intersection(re.findall(r"[^.,:;]+? \d+", trajectory.script.goal))
         named += any(kind in trajectory.script.goal for kind in game._kinds.values())
         for turn in trajectory.turns:
@@ -370,8 +370,8 @@ def test_plain_games_are_told_in_few_words_and_found_again(mechanic):
     teacher = EmbeddedTeacher([mechanic], plain=1.0)
     for seed in range(3):
         trajectory, *_ = asyncio.run(synthesize_one(teacher, Job("p", embedded_persona(seed), seed), Limits()))
-        recipe = recipe_behind(trajectory)
-        assert recipe.plain and recipe.form == "natural"
-        assert draw_game(recipe).script == trajectory.script
-        speech = draw_game(recipe).speech
+        spec = spec_behind(trajectory)
+        assert spec.plain and spec.form == "natural"
+        assert draw_game(spec).script == trajectory.script
+        speech = draw_game(spec).speech
         assert (speech.rendering.style, speech.rendering.refusing) == ("prose", "informative")

@@ -20,13 +20,13 @@ MOVES = range(4, 21)  # commands that an error-free play takes
 DRAWS = 60  # worlds drawn for one game until one is of that length
 SHORT = 0.7  # of the games are the shorter of two worlds
 ANY = "any"  # in a name: whatever is drawn
-PLAIN, KINDS = "plain", "kinds"  # in a name: a plain game, a game whose goal names kinds; see Recipe
+PLAIN, KINDS = "plain", "kinds"  # in a name: a plain game, a game whose goal names kinds; see GameSpec
 KIND = "kind"  # key of a script's environment: mechanic, costume and grammar that it was drawn from
 LISTED = 9  # commands that a list of what is possible names, at most
 MIXED = 0.3  # of the games draw their names from all costumes
 
 
-class Recipe(NamedTuple):
+class GameSpec(NamedTuple):
     """What a game is drawn from: a key, and the parts that are chosen instead of drawn."""
 
     key: str
@@ -47,19 +47,19 @@ class Recipe(NamedTuple):
 class Speech:
     """Everything about the surface of a game; the game and its example play share it."""
 
-    def __init__(self, recipe: Recipe) -> None:
-        rng = random.Random(f"speech {recipe.key}")
-        self.mechanic: Mechanic = load_mechanic(recipe.mechanic)
-        self.plain = recipe.plain
+    def __init__(self, spec: GameSpec) -> None:
+        rng = random.Random(f"speech {spec.key}")
+        self.mechanic: Mechanic = load_mechanic(spec.mechanic)
+        self.plain = spec.plain
         words = self.mechanic.words
         drawn = rng.choices(list(STYLES), list(STYLES.values()))[0]
-        self.kinds, self.names = recipe.kinds, NUMBERED_TRAITS if recipe.kinds else drawn
-        self.costume = "" if rng.random() < MIXED else recipe.costume
+        self.kinds, self.names = spec.kinds, NUMBERED_TRAITS if spec.kinds else drawn
+        self.costume = "" if rng.random() < MIXED else spec.costume
         self.variant = rng.random()
         self.goal = draw_form(rng)
-        self.grammar = Grammar(rng, words["operations"], recipe.form, recipe.plain)
-        self.rendering = Rendering(rng, recipe.mechanic, recipe.plain)
-        self.voice = Voice(rng, self.rendering, self.do, recipe.plain)
+        self.grammar = Grammar(rng, words["operations"], spec.form, spec.plain)
+        self.rendering = Rendering(rng, spec.mechanic, spec.plain)
+        self.voice = Voice(rng, self.rendering, self.do, spec.plain)
         self._drawn: dict[str, bytes] = {}  # seed → its world; to read one is faster than to draw it again
 
     def do(self, command: Command, rng: random.Random) -> str:
@@ -262,35 +262,35 @@ def _renamed(parts: tuple[str, ...], names: dict[str, str]) -> tuple[str, ...]:
     return tuple(names.get(part, part) for part in parts)
 
 
-def draw_game(recipe: Recipe) -> Game:
-    """The game of a recipe, as at the start of the play."""
-    return Game(*_draw(recipe))
+def draw_game(spec: GameSpec) -> Game:
+    """The game of a spec, as at the start of the play."""
+    return Game(*_draw(spec))
 
 
 @lru_cache(maxsize=256)
-def _draw(recipe: Recipe) -> tuple[Speech, str, Script, int]:
+def _draw(spec: GameSpec) -> tuple[Speech, str, Script, int]:
     """What makes the game. Games are asked for twice, to write the script and to play it; many may be under way."""
-    speech = Speech(recipe)
-    wanted = 1 + (random.Random(f"short {recipe.key}").random() < SHORT)
+    speech = Speech(spec)
+    wanted = 1 + (random.Random(f"short {spec.key}").random() < SHORT)
     found: list[tuple[int, str]] = []
-    for seed in (f"world {recipe.key} {number}" for number in range(DRAWS)):
+    for seed in (f"world {spec.key} {number}" for number in range(DRAWS)):
         moves = speech.count_moves(speech.world(seed), MOVES.stop)
         found += [(moves, seed)] if moves in MOVES else []
         if len(found) == wanted:
             break
     if found:
         moves, seed = min(found)
-        example = _example(recipe, speech) if recipe.example else ""
-        return speech, seed, _script(recipe, speech, seed, example), moves
-    raise ValueError(f"{recipe.mechanic}: none of {DRAWS} worlds takes {MOVES.start} to {MOVES.stop - 1} commands")
+        example = _example(spec, speech) if spec.example else ""
+        return speech, seed, _script(spec, speech, seed, example), moves
+    raise ValueError(f"{spec.mechanic}: none of {DRAWS} worlds takes {MOVES.start} to {MOVES.stop - 1} commands")
 
 
-def _script(recipe: Recipe, speech: Speech, seed: str, example: str = "") -> Script:
+def _script(spec: GameSpec, speech: Speech, seed: str, example: str = "") -> Script:
     world, words = speech.world(seed), speech.mechanic.words
     kinds = speech.kinds_in(world)
     rng = random.Random(f"goal {seed}")
     actions = list(speech.grammar.specs(world).items())
-    random.Random(f"order {recipe.key}").shuffle(actions)
+    random.Random(f"order {spec.key}").shuffle(actions)
     rules = [
         speech.rendering.rule(rule, speech.grammar.write(rule.command))
         if isinstance(rule, Rule)
@@ -298,7 +298,7 @@ def _script(recipe: Recipe, speech: Speech, seed: str, example: str = "") -> Scr
         for rule in world.rules
     ]
     return Script(
-        environment={KIND: recipe.name, **world.layout()},
+        environment={KIND: spec.name, **world.layout()},
         goal=put_goal(rng, speech.goal, words, [_renamed(aim, kinds) for aim in world.aims]),
         completion_conditions=[condition(words, aim) for aim in world.aims],
         available_actions=dict(actions),
@@ -307,14 +307,14 @@ def _script(recipe: Recipe, speech: Speech, seed: str, example: str = "") -> Scr
     )
 
 
-def _example(recipe: Recipe, speech: Speech) -> str:
+def _example(spec: GameSpec, speech: Speech) -> str:
     """The first steps of an expert's play of another world, as text."""
-    seeds = [f"example {recipe.key} {number}" for number in range(EXAMPLE_DRAWS)]
+    seeds = [f"example {spec.key} {number}" for number in range(EXAMPLE_DRAWS)]
     moves = {seed: speech.count_moves(speech.world(seed), EXAMPLE_STEPS) for seed in seeds}
     seed = min((seed for seed in seeds if moves[seed] > 1), key=lambda seed: moves[seed], default="")
     if not seed:
         return ""
-    game, rng = Game(speech, seed, _script(recipe, speech, seed), moves[seed]), random.Random(f"thoughts {seed}")
+    game, rng = Game(speech, seed, _script(spec, speech, seed), moves[seed]), random.Random(f"thoughts {seed}")
     shown: list[tuple[str, str, str]] = []
     last = game.observation
     for _ in range(moves[seed]):

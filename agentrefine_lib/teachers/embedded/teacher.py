@@ -9,7 +9,7 @@ from pydantic import JsonValue
 
 from agentrefine_lib.schema import ERROR_FLAGS, PlayerTurn, Script, Turn
 from agentrefine_lib.teachers.embedded.errors import FLAG_OF, Blunder, draw_blunder
-from agentrefine_lib.teachers.embedded.game import Answer, Game, Recipe, draw_game, purpose_of
+from agentrefine_lib.teachers.embedded.game import Answer, Game, GameSpec, draw_game, purpose_of
 from agentrefine_lib.teachers.embedded.grammar import FORMS, NATURAL
 from agentrefine_lib.teachers.embedded.mechanic import Step
 from agentrefine_lib.teachers.embedded.mechanics import MECHANICS
@@ -71,9 +71,9 @@ class EmbeddedTeacher:
 
     def game(self, brief: Brief) -> Game:
         """The world and script of a brief, as at the start of the play."""
-        return draw_game(self._recipe(brief))
+        return draw_game(self._spec(brief))
 
-    def _recipe(self, brief: Brief) -> Recipe:
+    def _spec(self, brief: Brief) -> GameSpec:
         rng = random.Random(f"recipe {brief.world_key}")
         weights = [FORMS[form] for form in self.grammars]
         costume = costume_of(brief.persona, self.costumes) or rng.choice(self.costumes)
@@ -82,7 +82,7 @@ class EmbeddedTeacher:
         if plain and NATURAL in self.grammars:
             form = NATURAL
         kinds = random.Random(f"kinds {brief.world_key}").random() < self.kinds
-        return Recipe(brief.world_key, self.domain(brief), costume, form, example, plain, kinds)
+        return GameSpec(brief.world_key, self.domain(brief), costume, form, example, plain, kinds)
 
     def domain(self, brief: Brief) -> str:
         return random.Random(f"mechanic {brief.world_key}").choice(self.mechanics)
