@@ -9,8 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from agentrefine_lib.environments.hotpotqa.corpus import load_corpus
-from agentrefine_lib.environments.hotpotqa.environment import HotpotQA
-from agentrefine_lib.environments.hotpotqa.scoring import exact_match, f1
+from agentrefine_lib.environments.hotpotqa.environment import HotpotQA, exact_match, f1
 from agentrefine_lib.environments.protocol import StepResult
 from agentrefine_lib.schema import SchemaError, Task
 

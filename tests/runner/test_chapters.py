@@ -16,8 +16,8 @@ from threading import Thread
 import pytest
 
 from agentrefine_lib.runner import judge, load_profile
+from agentrefine_lib.runner.chapters import Attempt
 from agentrefine_lib.runner.fingerprint import Digests
-from agentrefine_lib.runner.side_by_side import Attempt
 
 SLEEP = """\
 import os, time

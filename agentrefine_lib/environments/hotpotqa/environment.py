@@ -7,11 +7,12 @@ import importlib.metadata
 import json
 import random
 import re
+import string
+from collections import Counter
 from collections.abc import Iterator
 
 from agentrefine_lib.environments.hotpotqa.corpus import SEPARATOR, find_question
 from agentrefine_lib.environments.hotpotqa.expert import Reader
-from agentrefine_lib.environments.hotpotqa.scoring import exact_match, f1
 from agentrefine_lib.environments.protocol import StepResult, TextEnvironment
 from agentrefine_lib.environments.signature import parse_command, short
 from agentrefine_lib.environments.words import load_words
@@ -20,6 +21,8 @@ from agentrefine_lib.schema import Task
 SHOWN = 5  # sentences of an article that a search displays, as in ReAct; the others are found by lookup
 COMMANDS: dict[str, str] = load_words(__file__)["commands"]
 _NAME = re.compile(r"(?:[A-ZÀ-Þ][\w'’-]*|\d[\d,.]*)(?: (?:of |the |and )*(?:[A-ZÀ-Þ][\w'’-]*|\d[\d,.]*))*")
+_PUNCTUATION = str.maketrans("", "", string.punctuation)
+_WHOLE = {"yes", "no", "noanswer"}  # right or wrong as a whole: no partial credit
 
 
 class HotpotQA(TextEnvironment):
@@ -115,3 +118,25 @@ class HotpotQA(TextEnvironment):
 
     def _read_already(self, keyword: str) -> int:
         return self._found if keyword.casefold() == self._keyword else 0
+
+
+def normalise(text: str) -> str:
+    """Lower case, without punctuation, the articles a, an, the, and extra blanks."""
+    return " ".join(re.sub(r"\b(a|an|the)\b", " ", text.lower().translate(_PUNCTUATION)).split())
+
+
+def exact_match(prediction: str, answer: str) -> bool:
+    """Whether the two are the same text once normalised, as HotpotQA's hotpot_evaluate_v1.py has it."""
+    return normalise(prediction) == normalise(answer)
+
+
+def f1(prediction: str, answer: str) -> float:
+    """Harmonic mean of precision and recall over the normalised words, in [0, 1], by the same script."""
+    predicted, wanted = normalise(prediction), normalise(answer)
+    if predicted != wanted and _WHOLE & {predicted, wanted}:
+        return 0.0
+    common = (Counter(predicted.split()) & Counter(wanted.split())).total()
+    if common == 0:
+        return 0.0
+    precision, recall = common / len(predicted.split()), common / len(wanted.split())
+    return 2 * precision * recall / (precision + recall)

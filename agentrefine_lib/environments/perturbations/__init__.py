@@ -7,8 +7,7 @@ A new perturbation is a few lines in an engine's ``perturbations.yaml``;
 from collections.abc import Sequence
 
 from agentrefine_lib.environments import engines, make_environment
-from agentrefine_lib.environments.perturbations.renaming import Renaming, perturbations, read_renamings
-from agentrefine_lib.environments.perturbations.wrapper import Perturbed
+from agentrefine_lib.environments.perturbations.wrapper import Perturbed, Renaming, perturbations, read_renamings
 from agentrefine_lib.environments.protocol import Environment
 from agentrefine_lib.schema import Episode, Task, format_reply
 
