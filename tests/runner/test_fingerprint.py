@@ -144,11 +144,11 @@ def test_only_outputs_of_the_same_parts_are_resumed_from(suite):
 
 
 def test_what_is_shown_of_episodes_may_change_without_playing_them_again(suite):
-    suite.notebook("01_count", 'run_dir: str = "runs/x"\nn_items: int = 3\nseed: int = 7\ncase: list[str] = ["a"]')
+    suite.notebook("01_count", 'run_dir: str = "runs/x"\nn_items: int = 3\nseed: int = 7\ncase: list[str] = ["a", "b"]')
     pretend_done(suite)
-    profile = load_profile("tiny", suite.root, ["case=[b]"])
+    profile = load_profile("tiny", suite.root, ["case=[b, c]"])
     verdict = judge(profile.notebooks[0], profile, Digests(profile))
-    assert verdict.reasons == ['parameter case changed from ["a"] to ["b"]']
+    assert verdict.reasons == ['parameter case changed from ["a", "b"] to ["b", "c"]']
     assert verdict.resumable and not verdict.kept
 
 
