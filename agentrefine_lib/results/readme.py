@@ -28,8 +28,7 @@ COMPARED = {  # claim: what its difference is between
     "unseen_worlds": "Progress in new worlds of AgentRefine's own teacher, AgentRefine minus expert only",
     "tab1_main": "Progress on the engines that neither was trained on, AgentRefine minus expert only",
     "fig3_perturbation": (
-        "Progress lost on the held-in engine by those of the paper's renamings that were played, expert only minus "
-        "AgentRefine"
+        "Progress lost on the held-in engine by the paper's renamings that were played, expert only minus AgentRefine"
     ),
     "recovery_no_refinement_loss": (
         "Accepted after a refusal (asking for help counts), AgentRefine minus the twin without loss on refinements"
