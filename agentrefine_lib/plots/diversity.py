@@ -32,10 +32,8 @@ def thought_maps(points: pd.DataFrame) -> Figure:
         ends = sorted(others, key=lambda method: others[method])[:: max(1, len(others) - 1)]
         rivals = f" ({', '.join(f'{method} {others[method]:,}' for method in ends)})" if ends else ""
         said.append(f"{found[of, AGENTREFINE]:,} of {len(part):,} in {of}{rivals}")
-    reading = (
-        "t-SNE: near dots are alike, distances between groups mean little. Light grey: the other methods. In brackets "
-    )
-    reading += "above: the other methods with the fewest and the most."
+    reading = "t-SNE: near dots are alike, distances between groups mean little. Light grey: the other methods. "
+    reading += "In brackets above: the other methods with the fewest and the most."
     return tell(figure, f"Distinct thoughts of AgentRefine: {'; '.join(said) or 'none here'}", reading)
 
 
@@ -93,10 +91,8 @@ def similarity(table: pd.DataFrame) -> Figure:
         for row in across.iloc[-1:].to_dict("records")
     ]
     finding = f"Similarity of synthesised and test instructions: {most[0] if most else 'nothing to compare'}"
-    reading = (
-        "Mean cosine similarity of two instructions, none compared with itself; 0: no more alike than any two here."
-    )
-    return tell(figure, finding, reading)
+    reading = "Mean cosine similarity of two instructions, none compared with itself; "
+    return tell(figure, finding, f"{reading}0: no more alike than any two here.")
 
 
 def best_of_curves(table: pd.DataFrame) -> Figure:

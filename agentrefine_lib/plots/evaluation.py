@@ -47,10 +47,8 @@ def question_answering(table: pd.DataFrame) -> Figure:
 
 def general_data(table: pd.DataFrame) -> Figure:
     """fig11_general_data: success and progress with and without general data; the paper's, read off bars, below."""
-    reading = (
-        "Held-out engines, weighted as in the paper (%); lines: 95 % intervals, none where all tasks scored alike. "
-    )
-    reading += f"{_absent(table)}Hollow: the paper's LLaMA-3-8B, read off bars."
+    reading = "Held-out engines, weighted as in the paper (%); lines: 95 % intervals, none where all tasks scored "
+    reading += f"alike. {_absent(table)}Hollow: the paper's LLaMA-3-8B, read off bars."
     finding = _with_general(table[table["metric"] == "success"], "success on held-out engines")
     return tell(_scores(table, "metric", {m: f"{m} (%)" for m in table["metric"].unique()}, 2), finding, reading)
 
@@ -119,10 +117,8 @@ def ladder(table: pd.DataFrame, labels: dict[str, str]) -> Figure:
         ax.plot(line.index, line, color="0.75", linewidth=0.8, marker=".", markersize=4, zorder=1)
     curves(ax, shown, "place", "value", "method", height=2.8)
     said = [f"{row.value:.1f} % on {row.rung}" for row in ours.itertuples()]
-    reading = (
-        "From left to right, tasks move away from AgentRefine's training; engines weigh the same. Neither: no example, "
-    )
-    reading += "no list. Band: 95 % interval, none where all tasks scored alike. "
+    reading = "From left to right, tasks move away from AgentRefine's training; engines weigh the same. Neither: no "
+    reading += "example, no list. Band: 95 % interval, none where all tasks scored alike. "
     reading += "Thin, grey: models that did not play every rung (in the CSV). " if len(others) else ""
     reading += f"The scripted expert: {ceiling.min():.0f} to {ceiling.max():.0f} %." if len(ceiling) else ""
     return tell(figure, f"AgentRefine's progress: {'; '.join(said[:1] + said[1:][-1:]) or 'none'}", reading)

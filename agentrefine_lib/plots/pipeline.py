@@ -36,11 +36,9 @@ def training_curves(logs: pd.DataFrame) -> Figure:
     if len(ours):
         first, last = ours.iloc[0], ours.iloc[-1]
         seeds = logs.loc[logs["model"] == "agentrefine", "policy"].nunique()
-        moves = f"from {first['loss_refinement']:.2f} to {last['loss_refinement']:.2f}"
-        finding = (
-            f"AgentRefine's loss on refinements goes {moves} nats per token in {count(int(ours.index[-1]), 'step')}"
-        )
-        finding += f", on ordinary replies from {first['loss_ordinary']:.2f} to {last['loss_ordinary']:.2f}"
+        refined, ordinary = (f"from {first[loss]:.2f} to {last[loss]:.2f}" for loss in reversed(LOSSES))
+        finding = f"AgentRefine's loss on refinements goes {refined} nats per token in "
+        finding += f"{count(int(ours.index[-1]), 'step')}, on ordinary replies {ordinary}"
         finding += f" (mean of {seeds} seeds)" * (seeds > 1)
     reading = "Over the optimiser's steps. Blue: refinements, if trained; grey: ordinary replies. A line per seed."
     return tell(figure, finding, reading)

@@ -50,10 +50,10 @@ def holds(row: Mapping[Any, Any]) -> str:
 
 
 def difference(row: dict[Any, Any], unit: str = "") -> str:
-    """A difference in its unit, its interval, and p where there is one; what is not zero is not told as 0.0."""
+    """A difference in its unit, its interval, and p where there is one; only zero points are told as 0.0."""
     scale, form = (100, ".1f") if unit == POINTS else (1, ".3g")
     ends = [round(scale * row[name], 7) + 0.0 for name in ("difference", "low", "high")]
-    value, low, high = (f"{end:{'.1g' if 0 < abs(end) < 0.05 else form}}" for end in ends)
+    value, low, high = (f"{end:{'.1g' if unit == POINTS and 0 < abs(end) < 0.05 else form}}" for end in ends)
     p = f", p = {row['p']:.2g}" if pd.notna(row["p"]) else ""
     return f"{value}{' ' * bool(unit)}{unit} [{low}, {high}]{p}"
 
@@ -63,8 +63,7 @@ def numbers(row: dict[Any, Any], unit: str = "") -> str:
     decide."""
     if pd.isna(row.get("difference")):
         return "one side is missing here"
-    several = "up to " if row.get("seeds", 0) > 1 else ""
-    seeds = f", {several}{count(int(row['seeds']), 'seed')}" if row.get("seeds", 0) > 0 else ""
+    seeds = f", {'up to ' * (row['seeds'] > 1)}{count(int(row['seeds']), 'seed')}" if pd.notna(row["seeds"]) else ""
     needed = f"; about n = {row['needed']:,.0f} would decide" if pd.notna(row.get("needed")) else ""
     differ = f" ({row['differ']:,.0f} differ)" if row.get("differ", 0) > 0 else ""
     return f"{difference(row, unit)}, n = {row['n']:,.0f}{differ}{seeds}{needed}"

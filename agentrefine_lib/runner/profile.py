@@ -217,15 +217,17 @@ def load_profile(
     given = extended_values(name, root)
     chapters = read_chapters(root)
     entries = take_chapters(given, chapters, problems)
-    without = {e: [in_place(value, given) for value in v] for e, v in take_without(given, problems).items()}
-    given += [value for engine, values in without.items() if engine in missing for value in values]
+    without = take_without(given, problems)
+    for engine in without:
+        given += [in_place(value, given) for value in without[engine]] if engine in missing else []
     given += beside(list(read_overrides(overrides, problems)))
     sources = {entry.name: root / "notebooks" / f"{entry.name}.ipynb" for entry in chapters}
     declared = {entry: with_fields(declared_parameters(source, problems)) for entry, source in sources.items()}
     vocabulary = one_vocabulary(declared, problems)
     values = check_sections(check_values(given, vocabulary, problems), given, problems)
     check_choices(values, given, problems)
-    for unused in (given for engine, given in without.items() if engine not in missing):
+    for others in (values for engine, values in without.items() if engine not in missing):
+        unused = [in_place(value, given) for value in others]
         check_sections(check_values(unused, vocabulary, problems), unused, problems)
     if problems:
         raise ProfileError(problems)

@@ -273,15 +273,15 @@ def _tokens(tokenizer: Any, texts: list[str]) -> list[Any]:
 def _spans(
     name: str,
     text: str,
-    spans: Mapping[int, tuple[int, int]],
+    characters: Mapping[int, tuple[int, int]],
     tokens: Any,
     control: Control,
     ids_of: Callable[[str], list[int]],
 ) -> Spans:
-    """Tokens for characters."""
+    """The tokens of a text, and of the replies that stand at these ``characters``."""
     ids, starts = tokens.ids, [start for start, _ in tokens.offsets]
     replies = {}
-    for index, (start, end) in spans.items():
+    for index, (start, end) in characters.items():
         first, last = bisect_left(starts, start), bisect_left(starts, end)
         cut = next((at for at in range(first - 1, 0, -1) if ids[at] in control.ids), 0)  # tokens end there, at any rate
         if ids[cut:first] != ids_of(text[starts[cut] : start]) or ids[last - 1] not in control.ids:

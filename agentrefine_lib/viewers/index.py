@@ -45,7 +45,7 @@ class _Place(NamedTuple):
 
 
 class Index:
-    """Records of a file, of a folder's files ``*.jsonl`` (those of rejections apart), or of objects.
+    """Records of a file, of a folder's files ``*.jsonl`` (those of rejections apart), or of objects, in order.
 
     Raises SchemaError, with file and line, for what is no trajectory, episode or conversation.
     """
